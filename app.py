@@ -1,0 +1,566 @@
+"""The page: a conversation with the archive and its sources beside it, in Gradio, served by FastAPI.
+
+`dateline serve` calls `run`. A handler parses what the reader gave, calls one method, and renders with rag.page.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import re
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+import webbrowser
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date
+from json import loads
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingest.pipeline import IngestReport, ingest, remove
+from ingest.read import ReadOptions, read
+from rag import page
+from rag.assistant import Assistant
+from rag.errors import DatelineError, QuestionError, SettingsError
+from rag.page import Exchange
+from rag.schema import Answer, Filters
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    import gradio as gr
+    from fastapi import FastAPI
+
+log = logging.getLogger("dateline")
+
+# No part of the page may report to anyone or look for a newer version of itself.
+_SILENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+# Gradio compiles its templates in the browser and starts from inline scripts, so scripts cannot be held to
+# files. Inline handlers (`onerror=`) are: nothing that slips into the page as HTML can run or call another host.
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; script-src-attr 'none'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+    "manifest-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = [
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_LOCAL = {"127.0.0.1", "localhost", "::1"}
+PAGE_OF_LIST = 50
+POLL_SECONDS = 0.2
+
+
+def run(args: Namespace) -> int:
+    """`dateline serve`: opens the archive and serves the page until it is interrupted; the exit code."""
+    settings = Settings.load(data_dir=args.data_dir, host=args.host, port=args.port, llm=args.llm)
+    listener = _bind(settings.host, settings.port)
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(Assistant.open, settings=settings)
+        _load_gradio()  # takes seconds, like the models: both at the same time
+        assistant = opening.result()
+    try:
+        return _serve(assistant, listener, open_browser=bool(getattr(args, "open", False)))
+    finally:
+        assistant.close()
+
+
+def _serve(assistant: Assistant, listener: socket.socket, *, open_browser: bool) -> int:
+    import uvicorn
+
+    desk = Desk(assistant)
+    config = uvicorn.Config(
+        create_app(desk), log_level="warning", server_header=False, timeout_graceful_shutdown=2, lifespan="on"
+    )
+    server = uvicorn.Server(config)
+    failed: list[DatelineError] = []
+
+    def warm_up() -> None:
+        try:
+            desk.warm_up()
+        except DatelineError as error:
+            failed.append(error)
+            server.should_exit = True
+
+    def announce() -> None:
+        while not server.started:
+            time.sleep(0.05)
+        host, port = listener.getsockname()[:2]
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        sys.stdout.write(f"Dateline is at {address}\n")
+        sys.stdout.flush()
+        if open_browser:
+            webbrowser.open(address)
+
+    for work in (announce, warm_up):
+        threading.Thread(target=work, daemon=True).start()
+    server.run(sockets=[listener])
+    if failed:
+        raise failed[0]
+    return 0
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, before anything slow begins. Raises SettingsError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        if sys.platform != "win32":  # there, the option lets two servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"Port {port} of {host} cannot be used: {error.strerror or error}. Another program may have it: stop that, "
+            "or choose another port with --port (and address with --host)."
+        ) from None
+    if host not in _LOCAL:
+        sys.stderr.write(f"dateline: {host} is open to others: whoever reaches it can read and change the archive.\n")
+    return listener
+
+
+def _load_gradio() -> None:
+    """Imports Gradio, silenced, under the name `gr`: not at import, since that takes seconds."""
+    global gr
+    os.environ.update(_SILENT)
+    os.environ.setdefault("GRADIO_TEMP_DIR", tempfile.mkdtemp(prefix="dateline-uploads-"))
+    import gradio as gr
+
+
+def create_app(source: Desk | Assistant | Settings, app: FastAPI | None = None) -> FastAPI:
+    """The page on a FastAPI application: a new one, or `app` with its own routes."""
+    _load_gradio()
+    from fastapi import FastAPI
+
+    if isinstance(source, Settings):
+        source = Assistant.open(settings=source)
+    desk = source if isinstance(source, Desk) else Desk(source)
+    settings = desk.assistant.settings
+    app = app or FastAPI(title="Dateline", docs_url=None, redoc_url=None, openapi_url=None)
+    _add_routes(app, desk)
+    blocks = Page(desk).blocks
+    blocks.queue(max_size=64, default_concurrency_limit=4, api_open=False)
+    mounted = gr.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        server_name=settings.host,
+        server_port=settings.port,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        mcp_server=False,
+        max_file_size=int(settings.max_file_mb * 10_000_000),  # a zip of many files
+        blocked_paths=[str(desk.assistant.archive.folder)],
+        theme=_theme(),
+        head='<link rel="stylesheet" href="/dateline/page.css"><script src="/dateline/page.js" defer></script>',
+    )
+    mounted.add_middleware(_Headers)
+    return mounted
+
+
+class _Headers:
+    """Adds the headers that keep the page to itself to every response."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        async def with_headers(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def _add_routes(app: FastAPI, desk: Desk) -> None:
+    from fastapi.responses import HTMLResponse, Response
+
+    kinds = {"page.css": "text/css", "page.js": "text/javascript"}
+
+    @app.get("/dateline/{name}", include_in_schema=False)
+    def asset(name: str) -> Response:
+        if name not in kinds:
+            return Response(status_code=404)
+        return Response(page.asset(name), media_type=kinds[name], headers={"Cache-Control": "no-cache"})
+
+    @app.get("/article/{article_id:path}", include_in_schema=False)
+    def article(article_id: str, version: int = 0, start: int = 0, end: int = 0, part: bool = False) -> HTMLResponse:
+        catalog = desk.assistant.archive.catalog
+        current = catalog.article(article_id)
+        found = catalog.article(article_id, version) if current and version else current
+        if current is None or found is None:
+            gone = page.notice_html("This article is no longer in the archive.")
+            return HTMLResponse(gone if part else page.document("Not found", gone), status_code=404)
+        body = page.article_html(found, start, end, latest=current.version)
+        return HTMLResponse(body if part else page.document(found.title, body))
+
+
+class Desk:
+    """One assistant at work for many readers: asks that can be stopped, uploads that can be watched."""
+
+    def __init__(self, assistant: Assistant) -> None:
+        self.assistant = assistant
+        self.ready = threading.Event()
+        self._stops: dict[str, threading.Event] = {}
+
+    def warm_up(self) -> None:
+        """Loads what loads lazily. Raises ModelUnavailable."""
+        self.assistant.warm_up()
+        self.ready.set()
+
+    def stop(self, session: str) -> None:
+        """Ends the answer that this reader is waiting for."""
+        if session in self._stops:
+            self._stops[session].set()
+
+    def ask(self, session: str, question: str, filters: Filters, earlier: Sequence[Exchange]) -> Iterator[Exchange]:
+        """A growing exchange; closing the iterator, or `stop`, stops the model. Raises QuestionError at once."""
+        turns = [exchange.turn for exchange in earlier if exchange.lines]
+        answers = self.assistant.stream(question, filters, turns)
+        return self._follow(session, question.strip(), answers)
+
+    def _follow(self, session: str, question: str, answers: Iterator[Answer]) -> Iterator[Exchange]:
+        stop = self._stops[session] = threading.Event()
+        inbox: queue.SimpleQueue[Answer | DatelineError | None] = queue.SimpleQueue()
+        threading.Thread(target=_pump, args=(answers, inbox, stop), daemon=True).start()
+        exchange = Exchange(question=question, state="writing")
+        try:
+            yield replace(exchange, notice="" if self.ready.is_set() else "Loading the model")
+            while not stop.is_set():
+                with suppress(queue.Empty):
+                    item = inbox.get(timeout=POLL_SECONDS)
+                    if item is None:
+                        break
+                    if isinstance(item, DatelineError):
+                        yield replace(exchange, state="stopped", notice=str(item))
+                        return
+                    exchange = Exchange.of(item, "writing")
+                    yield exchange
+            yield replace(exchange, state="stopped" if stop.is_set() else "done")
+        finally:
+            stop.set()
+            self._stops.pop(session, None)
+
+    def add(self, files: Sequence[Path]) -> Iterator[tuple[dict[str, Any], bool]]:
+        """Ingests files; the report as it grows and whether it still does. Raises DatelineError kinds."""
+        settings = self.assistant.settings
+        options = ReadOptions(max_bytes=int(settings.max_file_mb * 1_000_000))
+        latest = IngestReport().as_dict()
+
+        def progress(report: IngestReport) -> None:
+            nonlocal latest
+            if report.read < 100 or report.read % 50 == 0:
+                latest = report.as_dict()
+
+        def work() -> IngestReport:
+            try:
+                return ingest(read(list(files), options), self.assistant.archive, self.assistant.embedder, progress=progress)
+            finally:
+                for file in files:
+                    shutil.rmtree(file.parent, ignore_errors=True)
+
+        # Not tied to the reader: an upload is finished also when the page is closed.
+        pool = ThreadPoolExecutor(1)
+        job = pool.submit(work)
+        pool.shutdown(wait=False)
+        began = time.perf_counter()
+        while True:
+            try:
+                yield job.result(timeout=2 * POLL_SECONDS).as_dict(), False
+                return
+            except NotYet:
+                yield latest | {"seconds": time.perf_counter() - began}, True
+
+
+def _pump(answers: Iterator[Answer], inbox: queue.SimpleQueue[Answer | DatelineError | None], stop: threading.Event) -> None:
+    """Moves answers to the inbox until they end or `stop` is set; then closes them, which stops the model."""
+    try:
+        for answer in answers:
+            inbox.put(answer)
+            if stop.is_set():
+                break
+        inbox.put(None)
+    except DatelineError as error:
+        inbox.put(error)
+    except Exception as error:  # a reader must see a line, never a traceback; the terminal has it
+        log.exception("an answer failed")
+        inbox.put(DatelineError(f"The answer failed ({type(error).__name__}). Ask again; the terminal of Dateline says more."))
+    finally:
+        close = getattr(answers, "close", None)
+        if close:
+            close()
+
+
+class Page:
+    """The components of the page and what happens when they are used. Handlers give {component: value}."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.catalog = desk, desk.assistant.archive.catalog
+        with gr.Blocks(title="Dateline", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as self.blocks:
+            self.masthead = gr.HTML(elem_id="masthead")
+            # The "secret" only keeps Gradio from drawing one at each start, which would make the history unreadable.
+            self.history = gr.BrowserState([], storage_key="dateline-conversation", secret="dateline")
+            with gr.Tabs(elem_id="sections"):
+                with gr.Tab("Ask", elem_id="ask-tab"):
+                    self._ask_tab()
+                with gr.Tab("Archive", elem_id="archive-tab"):
+                    self._archive_tab()
+            self._wire()
+
+    def _ask_tab(self) -> None:
+        self.past = gr.HTML(elem_id="past")
+        self.current = gr.HTML(elem_id="current", js_on_load=_on_click("ask"))
+        with gr.Column(elem_id="composer"):
+            self.notice = gr.HTML(elem_id="notice")
+            with gr.Row(elem_id="ask-row"):
+                self.question = gr.Textbox(
+                    placeholder="Ask the archive", label="Question", show_label=False, lines=1, max_lines=6, scale=1,
+                    elem_id="question", container=False,
+                )  # fmt: skip
+                self.send = gr.Button("Ask", variant="primary", elem_id="send", scale=0, min_width=90)
+                self.halt = gr.Button("Stop", visible=False, elem_id="stop", scale=0, min_width=90)
+            with gr.Row(elem_id="tools"):
+                with gr.Accordion(_FILTERS, open=False, elem_id="filters") as self.drawer:
+                    self.since = gr.Textbox(label="From", placeholder="2025-03-01", max_lines=1, elem_id="since")
+                    self.until = gr.Textbox(label="To", placeholder="2025-03-31", max_lines=1, elem_id="until")
+                    self.outlets = gr.Dropdown([], label="Outlets", multiselect=True, elem_id="outlets")
+                self.again = gr.Button("Retry", size="sm", elem_id="retry", scale=0, min_width=60)
+                self.fresh = gr.Button("New conversation", size="sm", elem_id="new", scale=0, min_width=60)
+
+    def _archive_tab(self) -> None:
+        with gr.Row(elem_id="archive"):
+            with gr.Column(scale=3, min_width=300):
+                self.search = gr.Textbox(
+                    label="Search the archive", placeholder="Words in headline, outlet or byline", max_lines=1, elem_id="search"
+                )
+                self.list = gr.HTML(elem_id="list", js_on_load=_on_click("remove"))
+                self.more = gr.Button("Show more", size="sm", visible=False, elem_id="more")
+                self.shown = gr.State(PAGE_OF_LIST)
+            with gr.Column(scale=2, min_width=280, elem_id="adding"):
+                self.files = gr.File(label="Add articles", file_count="multiple", elem_id="upload", height=170)
+                gr.HTML(_UPLOAD_HINT)
+                self.report = gr.HTML(elem_id="report")
+
+    def _wire(self) -> None:
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        filters = [self.since, self.until, self.outlets]
+        talk = [self.past, self.current, self.history, self.question, self.notice, self.send, self.halt, self.again,
+                self.fresh, self.masthead]  # fmt: skip
+        around = [self.masthead, self.outlets, self.list, self.more, self.shown]
+        asking: dict[str, Any] = {"outputs": talk, "concurrency_limit": 4, **quiet}
+        gr.on([self.question.submit, self.send.click], self.ask, [self.question, self.history, *filters], **asking)
+        self.current.ask(self.ask_example, [self.history, *filters], **asking)
+        self.again.click(self.retry, [self.history, *filters], **asking)
+        self.halt.click(self.stop, queue=False, **quiet)
+        self.fresh.click(self.start_anew, outputs=talk, **quiet)
+        for one in filters:
+            one.change(self.label_filters, filters, self.drawer, **quiet)
+        search: dict[str, Any] = {"inputs": [self.search, self.shown], "outputs": [self.list, self.more, self.shown], **quiet}
+        self.search.input(self.look_up, trigger_mode="always_last", **search)
+        self.more.click(self.show_more, **search)
+        self.list.remove(self.remove, [self.search, self.shown], [*around, self.report], **quiet)
+        adding = [*around, self.files, self.report, self.current]
+        self.files.upload(self.upload, [self.files, self.search, self.history], adding, concurrency_limit=4, **quiet)
+        self.blocks.load(self.load, [self.history], [*talk, *around], **quiet)
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    def ask(
+        self, question: str, history: Any, since: str, until: str, outlets: list[str], request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
+        """One question: the exchange as it grows; a question that cannot be asked gets a line and stays in its box."""
+        earlier = page.restored(history)
+        try:
+            filters = _filters(since, until, outlets)
+            growing = self.desk.ask(_session(request), question, filters, earlier)
+        except DatelineError as error:
+            yield {self.notice: page.notice_html(str(error))}
+            return
+        place = len(earlier) + 1
+        started = {self.past: page.conversation(earlier), self.question: "", self.notice: "", **self._buttons(busy=True)}
+        saved = False
+        try:
+            for exchange in growing:
+                step = {self.current: page.exchange_html(exchange, place), **started}
+                if exchange.cards and not saved:  # a reload in the middle keeps the question and what was found
+                    step[self.history], saved = page.kept([*earlier, exchange]), True
+                yield step
+                started = {}
+        finally:
+            growing.close()  # type: ignore[attr-defined]
+        yield {self.history: page.kept([*earlier, exchange]), self.masthead: self._masthead(), **self._buttons(busy=False)}
+
+    def ask_example(
+        self, history: Any, since: str, until: str, outlets: list[str], event: gr.EventData, request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
+        """A question that was clicked."""
+        yield from self.ask(str(event._data["ask"]), history, since, until, outlets, request)
+
+    def retry(self, history: Any, since: str, until: str, outlets: list[str], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """The last question again, in place of its answer."""
+        earlier = page.restored(history)
+        if earlier:
+            yield from self.ask(earlier[-1].question, page.kept(earlier[:-1]), since, until, outlets, request)
+
+    def stop(self, request: gr.Request) -> None:
+        """Ends the running answer."""
+        self.desk.stop(_session(request))
+
+    def start_anew(self) -> dict[Any, Any]:
+        """Forgets the conversation."""
+        return self._front([]) | {self.history: [], self.notice: "", self.question: ""}
+
+    def _buttons(self, *, busy: bool) -> dict[Any, Any]:
+        return {
+            self.send: gr.update(visible=not busy),
+            self.halt: gr.update(visible=busy),
+            self.again: gr.update(interactive=not busy),
+            self.fresh: gr.update(interactive=not busy),
+        }
+
+    def label_filters(self, since: str, until: str, outlets: list[str]) -> Any:
+        """Says on the closed drawer which filters are set."""
+        days = " ".join(part for part in (f"from {since}" if since else "", f"to {until}" if until else "") if part)
+        return gr.update(label=": ".join(p for p in (_FILTERS, ", ".join(x for x in (days, *outlets) if x)) if p))
+
+    # --- the archive ----------------------------------------------------------------------------
+
+    def load(self, history: Any) -> dict[Any, Any]:
+        """The page as it is opened: with the conversation that the browser kept."""
+        return self._front(page.restored(history)) | self._around("", PAGE_OF_LIST) | self._buttons(busy=False)
+
+    def _front(self, exchanges: list[Exchange]) -> dict[Any, Any]:
+        last = page.exchange_html(exchanges[-1], len(exchanges)) if exchanges else self._welcome()
+        return {self.past: page.conversation(exchanges[:-1]), self.current: last}
+
+    def _welcome(self) -> str:
+        latest = self.catalog.articles(limit=12)
+        with suppress(ValueError):
+            examples = [str(one) for one in loads(self.catalog.get_meta("examples") or "[]")]
+        return page.welcome(latest[:6], examples[:5] or page.examples_for(latest), str(self.desk.assistant.archive.folder))
+
+    def _masthead(self) -> str:
+        return page.masthead(self.catalog.coverage(), self.desk.assistant.model)
+
+    def _around(self, text: str, shown: int) -> dict[Any, Any]:
+        names = [(f"{name} ({count})", name) for name, count in self.catalog.outlets().items()]
+        return {self.masthead: self._masthead(), self.outlets: gr.update(choices=names), **self._listing(text, shown)}
+
+    def _listing(self, text: str, shown: int) -> dict[Any, Any]:
+        found = self.catalog.articles(text=text, limit=shown + 1, live=False)
+        total = self.catalog.coverage().articles
+        return {
+            self.list: page.listing(found[:shown], total, text),
+            self.more: gr.update(visible=len(found) > shown),
+            self.shown: shown,
+        }
+
+    def look_up(self, text: str, shown: int) -> dict[Any, Any]:
+        """The list for the words in the search box."""
+        return self._listing(text, PAGE_OF_LIST)
+
+    def show_more(self, text: str, shown: int) -> dict[Any, Any]:
+        """A longer list."""
+        return self._listing(text, shown + PAGE_OF_LIST)
+
+    def remove(self, text: str, shown: int, event: gr.EventData) -> dict[Any, Any]:
+        """Removes the article whose button was clicked (and the question confirmed)."""
+        try:
+            gone = remove(self.desk.assistant.archive, str(event._data["remove"]))
+            said = "" if gone else page.notice_html("That article was removed before.")
+        except DatelineError as error:
+            said = page.notice_html(str(error))
+        return self._around(text, shown) | {self.report: said} 
+
+    def upload(self, files: list[str] | None, text: str, history: Any) -> Iterator[dict[Any, Any]]:
+        """Ingests what was uploaded: progress, then the report with the reason for each rejected file."""
+        try:
+            for report, running in self.desk.add([Path(file) for file in files or []]):
+                yield {self.report: page.report_html(report, _upload_name, running=running)}
+        except DatelineError as error:
+            yield {self.report: page.notice_html(str(error))}
+        yield self._around(text, PAGE_OF_LIST) | {self.files: None} | self._fresh_welcome(page.restored(history))
+
+    def _fresh_welcome(self, exchanges: list[Exchange]) -> dict[Any, Any]:
+        return {} if exchanges else {self.current: self._welcome()}
+
+
+_FILTERS = "Dates and outlets"
+_UPLOAD_HINT = (
+    '<p class="hint">Text, Markdown, HTML, PDF, Word, JSON, JSON Lines, CSV, or a zip of them. '
+    "The files are read on this machine and go nowhere else.</p>"
+)
+
+
+def _on_click(name: str) -> str:
+    """Script of a component: a click on what carries `data-<name>` becomes the event `<name>`, with that value."""
+    return (
+        "element.addEventListener('click', (event) => {"
+        f"const hit = event.target.closest('[data-{name}]');"
+        "if (!hit || (hit.dataset.title && !window.confirm(`Remove “${hit.dataset.title}” from the archive?`))) return;"
+        f"trigger('{name}', {{{name}: hit.dataset.{name}}});"
+        "})"
+    )
+
+
+def _session(request: gr.Request) -> str:
+    return str(request.session_hash)
+
+
+def _filters(since: str, until: str, outlets: list[str] | None) -> Filters:
+    return Filters(since=_day(since), until=_day(until), outlets=tuple(outlets or ()))
+
+
+def _day(value: str | None) -> date | None:
+    try:
+        return date.fromisoformat(value.strip()) if value and value.strip() else None
+    except ValueError:
+        raise QuestionError(f"“{value}” is no day. Expected one such as 2025-03-01.") from None
+
+
+def _upload_name(text: str) -> str:
+    """Without the folder that an upload lies in for the time being."""
+    return re.sub(re.escape(os.environ["GRADIO_TEMP_DIR"]) + r"/[^/\s]+/", "", text)
+
+
+def _theme() -> Any:
+    """System fonts only; colours and lines come from page.css, which Gradio's variables point to."""
+    plain = {"radius_size": gr.themes.sizes.radius_none, "text_size": gr.themes.sizes.text_md}
+    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    theme = gr.themes.Base(font=fonts, font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"], **plain)
+    same = {
+        "body_background_fill": "var(--paper)", "body_text_color": "var(--ink)", "background_fill_primary": "var(--paper)",
+        "background_fill_secondary": "var(--paper)", "block_background_fill": "transparent", "block_border_width": "0px",
+        "block_shadow": "none", "border_color_primary": "var(--line)", "border_color_accent": "var(--accent)",
+        "color_accent": "var(--accent)", "color_accent_soft": "var(--tint)", "body_text_color_subdued": "var(--soft)",
+        "block_label_text_color": "var(--soft)", "block_title_text_color": "var(--soft)", "link_text_color": "var(--accent)",
+        "input_background_fill": "var(--sheet)", "input_border_color": "var(--line)", "input_border_color_focus": "var(--ink)",
+        "input_placeholder_color": "var(--soft)", "button_primary_background_fill": "var(--ink)",
+        "button_primary_background_fill_hover": "var(--accent)", "button_primary_text_color": "var(--paper)",
+        "button_secondary_background_fill": "transparent", "button_secondary_text_color": "var(--ink)",
+        "button_secondary_border_color": "var(--line)", "button_secondary_background_fill_hover": "var(--tint)",
+        "panel_background_fill": "transparent", "block_label_background_fill": "transparent",
+    }  # fmt: skip
+    return theme.set(**same, **{f"{name}_dark": value for name, value in same.items() if name not in _ONE_MODE})
+
+
+_ONE_MODE = {"button_primary_text_color_hover"}
+
+if __name__ == "__main__":
+    from rag.__main__ import main
+
+    sys.exit(main(["serve", *sys.argv[1:]]))

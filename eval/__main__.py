@@ -1,0 +1,86 @@
+"""`python -m eval …`: measures Dateline and prints tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from eval import demo_run
+from rag.errors import DatelineError
+from rag.settings import Settings
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one evaluation. Returns 0 done, 2 bad usage or settings."""
+    parser = argparse.ArgumentParser(prog="python -m eval", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="the demo gold set: retrieval, answers, citations, refusals")
+    demo.add_argument("--out", type=Path, help="write the figures and every prediction as JSON")
+    demo.add_argument("--retrieval-only", action="store_true", help="no answers, no language model")
+    demo.add_argument("--llm", help="packaged (default), none, a GGUF file, or a model at DATELINE_LLM_URL")
+    demo.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth question, for a quick look")
+    demo.add_argument("--data-dir", help="keep the archive here instead of a temporary folder")
+    fill = commands.add_parser("demo-archive", help="put the demo archive into a folder, for `make run`")
+    fill.add_argument("--data-dir", required=True)
+    args = parser.parse_args(argv)
+    try:
+        return _fill(args) if args.command == "demo-archive" else _demo(args)
+    except DatelineError as error:
+        sys.stderr.write(f"eval: {error}\n")
+        return error.exit_code
+
+
+def _fill(args: argparse.Namespace) -> int:
+    report = demo_run.fill_archive(Settings.load(data_dir=args.data_dir))
+    _say(
+        f"Demo archive at {args.data_dir}: {report.kept} articles new, {report.unchanged} unchanged, "
+        f"{sum(report.rejected.values())} rejected, {report.seconds:.1f} s"
+    )
+    return 0
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    with tempfile.TemporaryDirectory(prefix="dateline-demo-") as temporary:
+        settings = Settings.load(data_dir=args.data_dir or temporary, llm=args.llm)
+        with tqdm(unit=" questions", disable=not sys.stderr.isatty()) as bar:
+            result = demo_run.run(
+                settings,
+                with_answers=not args.retrieval_only,
+                every=args.every,
+                progress=lambda done: bar.update(done - bar.n),
+            )
+    _print(result)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def _print(result: dict[str, Any]) -> None:
+    data = result["data"]
+    _say(f"demo gold set {data['digest']}, {data['questions']} questions, model: {result['model']}\n")
+    _say(f"{'measure':38} {'system':12} {'value':>6}   95% interval      n")
+    for r in result["rows"]:
+        interval = f"[{r['low']:.3f}, {r['high']:.3f}]"
+        _say(f"{r['measure']:38} {r['system'][:12]:12} {r['value']:6.3f}   {interval:16} {r['n']:4}")
+    if any(p for p in result["predictions"]):
+        _say("\nright, by kind of question (refused, for the last two)")
+        for kind, found in result["by_kind"].items():
+            _say(f"  {kind:16} {found['right']:.2f}  n={found['n']}")
+    for name, found in result["latency"].items():
+        _say(f"{name:16} median {found['p50']:8.0f}   95% {found['p95']:8.0f}")
+    _say(f"\n{result['seconds']} s in all")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

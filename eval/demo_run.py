@@ -1,0 +1,176 @@
+"""`python -m eval demo`: retrieval and answers on the demo gold set, beside vectors alone and words alone."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from eval import gold
+from eval.metrics import contains_answer, hit_at_k, interval, reciprocal_rank
+from ingest.pipeline import IngestReport, ingest
+from ingest.read import ReadOptions, read
+from rag.archive import Archive
+from rag.assistant import Assistant, standalone
+from rag.embed import LazyEmbedder
+from rag.errors import DatelineError
+from rag.schema import Answer
+from rag.settings import Settings
+
+SYSTEMS = {"dateline": None, "dense": 1.0, "words": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measure of one system over n questions, with its 95% bootstrap interval."""
+
+    measure: str
+    system: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def fill_archive(settings: Settings) -> IngestReport:
+    """Ingests the demo archive and notes its example questions for the page."""
+    archive = Archive(settings)
+    try:
+        report = ingest(read([gold.ARCHIVE], ReadOptions()), archive, LazyEmbedder(settings.embedder))
+        archive.catalog.set_meta({gold.EXAMPLES_KEY: json.dumps(EXAMPLES, ensure_ascii=False)})
+        return report
+    finally:
+        archive.close()
+
+
+EXAMPLES: list[str] = []
+
+
+def row(measure: str, system: str, values: Sequence[float]) -> Row:
+    """A mean with its interval."""
+    low, high = interval(values)
+    return Row(measure, system, statistics.fmean(values) if values else float("nan"), low, high, len(values))
+
+
+def measure_retrieval(assistant: Assistant, questions: Sequence[gold.Question]) -> list[Row]:
+    """Article hit@5 and MRR@10 of the fused retriever, of vectors alone and of words alone."""
+    answerable = [q for q in questions if q.answerable]
+    rows = []
+    for system, weight in SYSTEMS.items():
+        ranked = {q.id: _articles(assistant, q, weight) for q in answerable}
+        rows.append(row("hit@5", system, [hit_at_k(ranked[q.id], q.articles, 5) for q in answerable]))
+        rows.append(row("MRR@10", system, [reciprocal_rank(ranked[q.id], q.articles) for q in answerable]))
+    return rows
+
+
+def _articles(assistant: Assistant, question: gold.Question, weight: float | None) -> list[str]:
+    """The ids of the articles found, best first; the copies of a story stand with its first hit."""
+    text = standalone(question.text, question.history)
+    hits = assistant.retriever.retrieve(text, top_k=20, dense_weight=weight)
+    return list(dict.fromkeys(article.id for h in hits for article in (h.passage.article, *h.copies)))
+
+
+def ask_all(
+    assistant: Assistant, questions: Sequence[gold.Question], progress: Callable[[int], None] = lambda done: None
+) -> list[tuple[gold.Question, Answer | None]]:
+    """Every question with its answer; None where asking failed, which counts as a miss everywhere."""
+    asked: list[tuple[gold.Question, Answer | None]] = []
+    for number, question in enumerate(questions, start=1):
+        try:
+            asked.append((question, assistant.ask(question.text, history=question.history)))
+        except DatelineError:
+            asked.append((question, None))
+        progress(number)
+    return asked
+
+
+def measure_answers(asked: Sequence[tuple[gold.Question, Answer | None]], system: str) -> list[Row]:
+    """Right answers, sound citations and refusals."""
+    answerable = [(q, a) for q, a in asked if q.answerable]
+    others = [(q, a) for q, a in asked if not q.answerable]
+    cited = [(q, a) for q, a in answerable if a and a.answered and a.citations]
+    quotes = [c for _, a in asked if a for c in a.citations]
+    sentences = [s for _, a in asked if a for s in a.sentences]
+    return [
+        row("answer contains gold", system, [_right(q, a) for q, a in answerable]),
+        row("quote verbatim in article", system, [float(_verbatim(c)) for c in quotes]),
+        row("cites a gold article", system, [float(_cites_gold(q, a)) for q, a in cited]),
+        row("citations in gold articles", system, [float(_in_gold(q, c.passage.article.id)) for q, a in cited for c in a.citations]),
+        row("refused (unanswerable, false premise)", system, [float(bool(a and not a.answered)) for _, a in others]),
+        row("answered (answerable)", system, [float(bool(a and a.answered)) for _, a in answerable]),
+        row("sentences supported", system, [float(s.verdict == "supported") for s in sentences]),
+    ]
+
+
+def _right(question: gold.Question, answer: Answer | None) -> float:
+    return contains_answer(answer.text, question.answers) if answer and answer.answered else 0.0
+
+
+def _verbatim(citation: Any) -> bool:
+    article = citation.passage.article
+    return bool(citation.quote) and article.text[citation.start : citation.end] == citation.quote
+
+
+def _in_gold(question: gold.Question, article_id: str) -> bool:
+    return article_id in question.articles
+
+
+def _cites_gold(question: gold.Question, answer: Answer) -> bool:
+    return any(_in_gold(question, c.passage.article.id) for c in answer.citations)
+
+
+def latencies(asked: Sequence[tuple[gold.Question, Answer | None]]) -> dict[str, dict[str, float]]:
+    """Median and 95th percentile of the milliseconds to sources, first word and end."""
+    found = {}
+    for name in ("retrieve_ms", "first_token_ms", "total_ms"):
+        values = sorted(v for _, a in asked if a and (v := getattr(a.timings, name)) is not None)
+        if values:
+            found[name] = {"p50": statistics.median(values), "p95": values[int(0.95 * (len(values) - 1))]}
+    return found
+
+
+def run(
+    settings: Settings, *, with_answers: bool, every: int = 1, progress: Callable[[int], None]
+) -> dict[str, Any]:
+    """The whole demo evaluation as plain data; `every` > 1 takes only every so manyth question."""
+    began = time.perf_counter()
+    report = fill_archive(settings)
+    questions = gold.load()[::every]
+    with Assistant.open(settings=settings, with_llm=with_answers) as assistant:
+        assistant.warm_up()
+        rows = measure_retrieval(assistant, questions)
+        asked = ask_all(assistant, questions, progress) if with_answers else []
+        if asked:
+            rows += measure_answers(asked, assistant.model)
+        kinds = {k: [_right(q, a) if q.answerable else float(bool(a and not a.answered)) for q, a in asked if q.kind == k]
+                 for k in dict.fromkeys(q.kind for q in questions)}
+        return {
+            "data": {"digest": gold.digest(), "questions": len(questions)},
+            "settings": settings.model_dump(mode="json", exclude={"llm_key", "data_dir"}),
+            "model": assistant.model,
+            "ingest": report.as_dict(),
+            "rows": [asdict(r) for r in rows],
+            "by_kind": {k: {"right": statistics.fmean(v), "n": len(v)} for k, v in kinds.items() if v},
+            "latency": latencies(asked),
+            "predictions": [predicted(q, a) for q, a in asked],
+            "seconds": round(time.perf_counter() - began, 1),
+        }
+
+
+def predicted(question: gold.Question, answer: Answer | None) -> dict[str, Any]:
+    """What was answered beside what was expected, to read the misses."""
+    from rag.render import answer_data
+
+    data = answer_data(replace(answer, hits=answer.hits[:5])) if answer else None
+    return {
+        "id": question.id,
+        "kind": question.kind,
+        "question": question.text,
+        "answers": question.answers,
+        "articles": sorted(question.articles),
+        "right": _right(question, answer) if question.answerable else float(bool(answer and not answer.answered)),
+        "answer": data,
+    }

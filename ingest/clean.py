@@ -1,0 +1,339 @@
+"""What a text is before it may be cited: free of hidden characters, markup, teasers and furniture. Pure functions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.schema import Span
+from rag.text import fold
+
+# Characters that no reader sees: zero-width, soft hyphen, bidi controls, invisible operators, variation
+# selectors and tags. Instructions are smuggled in with them, and they break verbatim quotes.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
+    "\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
+)
+_BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+
+
+def clean(text: str) -> str:
+    """The text in NFC without invisible and control characters, line ends as `\\n`, at most one blank line.
+
+    Tabs and no-break spaces become spaces, so that a quote typed by a person or a model is found verbatim.
+    """
+    text = _BREAKS.sub("\n", _INVISIBLE.sub("", text))
+    text = _CONTROL.sub("", re.sub(r"[\t\u00a0]", " ", text))
+    text = re.sub(r" +(?=\n|$)", "", unicodedata.normalize("NFC", text))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+# --- hard-wrapped text and Markdown ----------------------------------------------------------------
+
+
+def unwrap(text: str) -> str:
+    """The text with lines that were broken at a fixed width joined again; any other text unchanged.
+
+    Only where at least five lines inside paragraphs, and most of them, are 50 to 100 characters long and
+    stop in mid-sentence: a teaser list of short headlines is not that.
+    """
+    blocks = [block.split("\n") for block in text.split("\n\n")]
+    inner = [line for lines in blocks for line in lines[:-1]]
+    wrapped = [line for line in inner if 50 <= len(line) <= 100 and line[-1] not in '.!?…"”’»:']
+    if len(wrapped) < 5 or len(wrapped) < 0.6 * len(inner):
+        return text
+    return "\n\n".join(join_lines(lines) for lines in blocks)
+
+
+def join_lines(lines: Sequence[str]) -> str:
+    """One paragraph from its lines; a word divided at a line end (`govern-` `ment`) becomes whole."""
+    joined = ""
+    for line in lines:
+        if re.search(r"[^\W\d_]-$", joined) and line[:1].islower():
+            joined = joined[:-1] + line
+        else:
+            joined = f"{joined} {line}" if joined else line
+    return joined
+
+
+_MD_HIDDEN = re.compile(
+    r"<!--.*?-->|<(\w+)\b[^>]*(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|"
+    r"\shidden\b)[^>]*>.*?</\1>",
+    re.S | re.I,
+)
+_MD_RULES = [
+    (re.compile(r"^\s{0,3}\[[^\]]+\]:\s*\S.*$", re.M), ""),  # link definitions, also used as comments
+    (re.compile(r"!\[[^\]]*\](?:\([^)]*\)|\[[^\]]*\])"), ""),
+    (re.compile(r"\[([^\[\]]+)\]\((?:[^()]|\([^()]*\))*\)"), r"\1"),
+    (re.compile(r"\[([^\[\]]+)\]\[[^\]]*\]"), r"\1"),
+    (re.compile(r"<(https?://[^>\s]+)>"), r"\1"),
+    (re.compile(r"</?[a-zA-Z][^>\n]*>"), ""),
+    (re.compile(r"^\s{0,3}#{1,6}[ \t]+(.*?)[ \t#]*$", re.M), r"\n\1\n"),
+    (re.compile(r"^[ \t]*(?:=+|-{2,}|(?:[*_-][ \t]*){3,})[ \t]*$", re.M), ""),
+    (re.compile(r"^[ \t]*(?:>[ \t]?)+", re.M), ""),
+    (re.compile(r"^([ \t]*)[*+•][ \t]+", re.M), r"\1- "),
+    (re.compile(r"(?<!\\)(\*\*\*|___|\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1", re.S), r"\2"),
+    (re.compile(r"(?<![\w*\\])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])"), r"\1"),
+    (re.compile(r"(?<![\w\\])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?!\w)"), r"\1"),
+    (re.compile(r"`+([^`\n]+)`+"), r"\1"),
+    (re.compile(r"\\([\\`*_{}\[\]()#+\-.!>~|])"), r"\1"),
+]
+
+
+def from_markdown(text: str) -> str:
+    """The words of a Markdown text: no links, images, emphasis, comments or HTML; soft line breaks joined."""
+    text = _MD_HIDDEN.sub("", text.replace("\r\n", "\n"))
+    for pattern, replacement in _MD_RULES:
+        text = pattern.sub(replacement, text)
+    blocks = re.split(r"\n\s*\n", text)
+    return "\n\n".join(_join_soft(block) for block in blocks if block.strip())
+
+
+def _join_soft(block: str) -> str:
+    lines: list[str] = []
+    hard_break = True
+    for line in block.split("\n"):
+        item = re.match(r"\s*(?:-|\d{1,3}[.)])\s", line)
+        if hard_break or item or line.lstrip().startswith("|"):
+            lines.append(line.strip())
+        else:
+            lines[-1] += " " + line.strip()
+        # Short lines (title, byline, date) stand alone; a line broken at a width is longer.
+        hard_break = line.endswith("  ") or len(line) < 50
+    return "\n".join(line for line in lines if line)
+
+
+# --- what must not be cited ------------------------------------------------------------------------
+
+# Headings of boxes with links to other articles. All tables hold folded text: lower case, no accents.
+# `_BOXES` head a list; `_POINTERS` also stand before a single headline, in mid-article or on its line;
+# `_WEAK` are ordinary subheadings as well and count only before lines that look like teasers.
+_BOXES = (
+    r"related (articles?|stories|news|content|posts|coverage|reading|topics|links|items)|more (stories|news|headlines|"
+    r"coverage|articles|top stories|like this)( (from|by|in|on) .{1,40})?|more from .{1,40}|(the )?(most|"
+    r"best) (read|popular|viewed|"
+    r"shared|commented|watched|recent)( .{1,25})?|trending( now| stories| topics)?|popular (now|stories|articles|"
+    r"posts)|"
+    r"(top|latest|other|recent) (stories|news|headlines|articles|posts)|you (may|might|will|could) (also )?(like|"
+    r"love|enjoy)|"
+    r"you (may|might) (also )?be interested in|(stories|articles) you (may|might) (like|have missed)|"
+    r"recommended( for you| stories| articles| reading| by .{1,30})|(editor'?s'?|our) (picks?|choice)|"
+    r"suggested (articles|stories|reading)|(also|elsewhere|more) (on|in) (our|this|the) (website|site|paper|web|"
+    r"page|section)|"
+    r"in other news|also in the news|what to read next|read (these )?next|up next|in case you missed it|"
+    r"from our partners|"
+    r"sponsored (content|links|stories)|promoted (content|stories|links)|paid content|around the web|"
+    r"from (around )?the web|"
+    r"more to explore|more on (this|the) (story|topic|subject)|"
+    r"noticias (relacionadas|destacadas|recomendadas)|articulos (relacionados|recomendados)|contenidos? (relacionados?|"
+    r"patrocinados?)|notas relacionadas|temas relacionados|(mas|otras|ultimas) noticias( .{1,30})?|lo (mas|ultimo) ?"
+    r"(leido|visto|comentado|compartido|popular|en .{1,25})?|(tambien |quiza |quizas )?(te|le) (puede|podria|"
+    r"pueden) interesar|"
+    r"(tal vez|puede que) te interese|te recomendamos|recomendados? para (ti|usted)|no te (lo )?pierdas|"
+    r"en otras noticias|"
+    r"articles? (lies|associes|connexes|similaires|recommandes)|sur le meme (sujet|theme)|dans la meme rubrique|"
+    r"(les )?(plus|articles les plus) (lus|vus|commentes|partages)|vous aimerez aussi|"
+    r"(cela|ces articles|ca) (pourrait|pourraient|peut|peuvent) vous interesser|vous pourriez aussi aimer|"
+    r"nos recommandations|"
+    r"mehr zum thema|(das |dies )?(konnte|konnten|durfte) sie auch interessieren|auch interessant|"
+    r"(weitere|ahnliche|verwandte|neueste|empfohlene|passende) (artikel|nachrichten|meldungen|themen|beitrage|inhalte)|"
+    r"(am )?(haufigsten|meist)[ -]?gelesen(e artikel|en artikel)?|(artikel|beitrage) zum thema|"
+    r"articoli (correlati|consigliati|simili)|(ti )?potrebbe(ro)? (anche )?interessarti( anche)?|"
+    r"ti potrebbe(ro)? (anche )?interessare|"
+    r"notizie correlate|(i |gli articoli )?piu letti|altre notizie|"
+    r"(noticias|artigos|materias|conteudos?) relacionad[ao]s?|(as )?mais lidas|voce (tambem )?(pode|vai) gostar( de)?|"
+    r"gerelateerde (artikelen|berichten)|meest gelezen|ook interessant|mest (lest|laest|last)|"
+    r"(relaterte|relaterede|relaterade) (saker|artikler|artiklar)|noticies relacionades|powiazane artykuły|"
+    r"najczesciej czytane|ilgili haberler|por?ecane clanky|похожие (статьи|новости|материалы)|другие новости|"
+    r"самое читаемое|материалы по теме|مواضيع ذات صلة|اخبار ذات صلة|الاكثر قراءة|כתבות נוספות|相关(阅读|新闻|文章|报道|推荐)|"
+    r"相關(閱讀|新聞|文章|報導)|延伸(阅读|閱讀)|推荐阅读|热门(新闻|文章|推荐)|猜你喜欢|関連(記事|ニュース)|(あわせて|合わせて)読みたい|"
+    r"おすすめ(の)?記事|人気記事|アクセスランキング|관련 ?(기사|뉴스)|많이 본 (뉴스|기사)|추천 ?기사"
+)
+_POINTERS = (
+    r"read (also|more|next|on|this)|also read|(read|see) (the )?(full|whole) (story|article|interview|report)( here)?|"
+    r"related|don'?t miss|keep reading|continue reading|(more )?on this (topic|story)|"
+    r"(lee|lea|leer|ver|vea|mira|escucha) (tambien|mas)|tambien (lee|lea|puedes leer)|sigue leyendo|seguir leyendo|"
+    r"(a )?(lire|voir|ecouter|decouvrir) (aussi|egalement)|a lire|lire la suite|en (lire|savoir) plus|"
+    r"(lesen|sehen|horen) sie (auch|mehr|dazu)( .{1,20})?|lesen sie (hier )?(weiter|mehr)|weiterlesen|"
+    r"(leggi|vedi|ascolta) anche|leggi (di piu|tutto)|(leia|veja|ouca|confira) (tambem|mais)|"
+    r"(lees|bekijk) (ook|meer|verder)|(les|laes|las) (ogsa|mer|mere|ocksa)( om .{1,40})?|"
+    r"(czytaj|zobacz|przeczytaj) (takze|tez|rowniez|wiecej)|(читайте|смотрите) (также|далее|еще)|читайте також|"
+    r"اقرا ايضا|اقرا المزيد|קראו (גם|עוד)|(קראו|קרא) עוד"
+)
+_WEAK = (
+    r"further reading|see also|recommended|recomendad[oa]s?|relacionad[oa]s?|relacionado|empfohlen|more on .{1,40}|"
+    r"more in .{1,30}|mas (informacion|sobre .{1,40}|en .{1,30})|mehr (uber|von|aus) .{1,40}|siehe auch|zum thema|"
+    r"voir aussi|plus d'(articles|infos)|meer over .{1,40}|saiba mais|mais sobre .{1,40}|vedi anche|по теме|"
+    r"also on .{1,30}|watch|listen|video|videos|photos|opinion|trending|explore more"
+)
+# Lines that are part of the page, not of the article: letters, cookies, sharing, rights, advertisements.
+_FURNITURE = (
+    r"(please )?(sign|signing) ?up (to|for|here|now|today|and)\b.*(newsletter|inbox|e-?mail|alerts?|briefing|"
+    r"bulletin|updates|free)|"
+    r"(please )?subscribe (to|for|now|today|here|and)\b.{0,120}|(get|receive) .{1,80}(in|to|by|"
+    r"via) (your )?(inbox|e-?mail|mailbox)\b.*|"
+    r"(our|the|daily|weekly|free|morning|evening) ?newsletters?|newsletters?|click here (to|for) .*|"
+    r"join our .{0,30}(channel|community|newsletter).*|"
+    r"follow (us|our|the .{1,30}) on (x|twitter|facebook|instagram|linkedin|whatsapp|telegram|google|tiktok|youtube).*|"
+    r"(download|get) (our|the) .{0,25}\bapp\b.{0,60}|support (our|independent|quality) journalism.*|"
+    r"become a (member|subscriber|supporter).*|"
+    r"(this|our) (web)?site (uses|stores|sets) cookies.*|(we|we and our .{1,30}) (use|store|set) cookies.*|"
+    r"(by continuing|accept|manage|reject) .{0,40}cookies.*|"
+    r"(cookie|privacy) (policy|notice|settings)|manage (cookies|choices)|accept all|"
+    r"(©|\(c\)|copyright) .{0,120}|all rights reserved.*|this material may not be (published|reproduced).*|"
+    r"advertisement|advertising|sponsored|(story|article) continues below.*|scroll to continue.*|publicidad|"
+    r"publicite|anzeige|werbung|pubblicita|publicidade|"
+    r"share( (this|on|via|it|by)\b.{0,40})?|tweet|e-?mail|print|copy link|save( for later)?|facebook|whatsapp|"
+    r"twitter|linkedin|telegram|"
+    r"(\d+ )?comments?( \(\d+\))?|leave a (comment|reply)|show comments|"
+    r"suscrib(ete|ase|anse)\b.{0,160}|(recib[ea]|recibir?) .{0,60}(correo|boletin|newsletter)\b.*|boletin(es)?|"
+    r"siguenos en .*|sigue(nos)? .{0,40}(facebook|twitter|whatsapp|telegram).*|"
+    r"(utilizamos|usamos|este sitio (web )?(utiliza|usa)) cookies.*|todos los derechos reservados.*|(compartir|"
+    r"imprimir|copiar enlace|enviar|guardar)( .{0,20})?|(\d+ )?comentarios?( \(\d+\))?|"
+    r"(abonnez|inscrivez)[- ]vous\b.{0,160}|recevez .{0,80}(mail|newsletter|lettre)\b.*|(nous utilisons|"
+    r"ce site utilise) des cookies.*|tous droits reserves.*|partager( .{0,20})?|"
+    r"(abonnieren|bestellen) sie\b.{0,160}|(jetzt )?(newsletter|abo) (abonnieren|bestellen|testen).*|"
+    r"zum newsletter.*|(wir verwenden|diese (web)?seite verwendet) cookies.*|alle rechte vorbehalten.*|"
+    r"teilen( .{0,20})?|"
+    r"iscriviti (alla|a) .*(newsletter|canale).*|tutti i diritti riservati.*|inscreva-se\b.{0,120}|"
+    r"assine .{0,60}(newsletter|boletim).*|todos os direitos reservados.*"
+)
+_CORRECTION = re.compile(
+    r"(correction|clarification|editor'?s'? note|corrections?|update|updated|this (article|story) (was|"
+    r"has been) (amended|corrected|updated)|"
+    r"fe de erratas|fe de errores|correccion|rectificacion|aclaracion|nota del editor|rectificatif|precision|"
+    r"korrektur|berichtigung|anmerkung der redaktion|in einer fruheren version|correzione|errata|correcao)\b"
+)
+_BOX = re.compile(rf"(?:{_BOXES})\s*(?:\(\d+\))?")
+_POINTER = re.compile(rf"(?:{_POINTERS})")
+_WEAK_HEADING = re.compile(rf"(?:{_WEAK})")
+_INLINE = re.compile(rf"(?:{_POINTERS}|{_BOXES}|{_WEAK})\s*(?:[:|>»→▶–—]|\s-\s)\s*(?=\S)")
+_LINE_OF_PAGE = re.compile(rf"(?:{_FURNITURE})")
+_TRIM = ' \t-–—•*·|#>»«›→▶▸►:.…[]()"“”'
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    end: int
+    text: str
+
+    @property
+    def bare(self) -> str:
+        return fold(self.text).replace("’", "'").strip(_TRIM)
+
+    @property
+    def cut_short(self) -> bool:
+        """It breaks off: `The government asked...`"""
+        return self.text.rstrip('"”»)] ').endswith(("...", "…"))
+
+    @property
+    def closed(self) -> bool:
+        """It ends like a sentence."""
+        return not self.cut_short and self.text.rstrip('"”’»)] ')[-1:] in tuple(".!?。！？:;")
+
+    @property
+    def prose(self) -> bool:
+        """It is a paragraph of an article rather than a headline or a blurb."""
+        return self.closed and (len(self.text) >= 160 or _is_correction(self) or _dense(self.text))
+
+
+def _dense(text: str) -> bool:
+    # Scripts without spaces say in 60 characters what Latin script says in 160.
+    return len(text) >= 60 and len(text.split()) < len(text) / 20
+
+
+def _is_correction(line: _Line) -> bool:
+    return bool(_CORRECTION.match(line.bare)) and len(line.text) >= 30
+
+
+def uncitable_spans(text: str) -> tuple[Span, ...]:
+    """The spans of a text that must never be cited, ordered and disjoint: teasers, pointers, page furniture.
+
+    A heading of a box ("Related articles") takes what follows with it: everything to the end where only
+    teasers follow, otherwise up to where paragraphs of the article resume. "Read also: headline" takes its
+    line. In doubt a span ends early in mid-article and late at the end.
+    """
+    lines = [_Line(m.start(), m.end(), m.group()) for m in re.finditer(r"[^\n]+", text) if m.group().strip()]
+    spans: list[Span] = []
+    index = 0
+    while index < len(lines):
+        taken = _taken(lines, index)
+        if taken:
+            last = lines[index + taken - 1]
+            end = len(text) if index + taken == len(lines) else last.end
+            spans.append((lines[index].start, end))
+        index += max(taken, 1)
+    return _merge(spans, text)
+
+
+def _taken(lines: Sequence[_Line], index: int) -> int:
+    """How many lines from `index` on are uncitable: 0 for a line of the article."""
+    line = lines[index]
+    if len(line.text) > 300 or index == 0 or _is_correction(line):
+        return 0
+    bare, rest = line.bare, lines[index + 1 :]
+    if len(line.text) <= 80 and not line.text.rstrip().endswith((".", ",", ";")) or line.cut_short:
+        if _BOX.fullmatch(bare):
+            return 1 + _teasers(rest, aggressive=True)
+        if _POINTER.fullmatch(bare):
+            return 1 + _teasers(rest, aggressive=False)
+        if _WEAK_HEADING.fullmatch(bare) and rest and not rest[0].prose:
+            follows = _teasers(rest, aggressive=False)
+            return 1 + follows if follows else 0
+    if _INLINE.match(bare) and len(line.text) <= 220:
+        return 1
+    return 1 if _LINE_OF_PAGE.fullmatch(bare) and len(line.text) <= 250 else 0
+
+
+def _teasers(rest: Sequence[_Line], *, aggressive: bool) -> int:
+    """How many of the lines after a heading are teasers; all of them where the article does not resume."""
+    resumed = _resumes(rest)
+    if resumed is None:
+        return len(rest)
+    if resumed == 0:
+        # Prose stands right below the heading: blurbs without headlines, or a stray heading?
+        blurbs = aggressive and len(rest) <= 6 and all(len(line.text) <= 250 for line in rest)
+        return len(rest) if blurbs and not any(map(_is_correction, rest)) else 0
+    if _is_correction(rest[resumed]) or _alternates(rest[:resumed]):
+        return resumed
+    # The article goes on behind the box: closed lines before that point may well be its own short paragraphs.
+    while resumed and rest[resumed - 1].closed:
+        resumed -= 1
+    return resumed
+
+
+def _resumes(rest: Sequence[_Line]) -> int | None:
+    """Where paragraphs of the article begin again after a heading; None where only teasers follow."""
+    for index, line in enumerate(rest):
+        if not line.prose:
+            continue
+        if _is_correction(line) or index == 0:
+            return index
+        following = rest[index + 1] if index + 1 < len(rest) else None
+        blurb = not rest[index - 1].closed and len(line.text) <= 260
+        if following is None:
+            return None if blurb else index
+        if following.prose or not blurb:
+            return index + 1 if blurb and _alternates(rest[:index]) else index
+    return None
+
+
+def _alternates(lines: Sequence[_Line]) -> bool:
+    """Each of at least two headlines (the last one aside) has its blurb below it."""
+    headlines = [index for index, line in enumerate(lines) if not line.closed and not line.cut_short]
+    blurbs = [index for index in headlines if index + 1 < len(lines) and index + 1 not in headlines]
+    return len(headlines) >= 2 and len(blurbs) >= len(headlines) - 1
+
+
+def _merge(spans: Sequence[Span], text: str) -> tuple[Span, ...]:
+    merged: list[Span] = []
+    for start, end in spans:
+        if merged and not text[merged[-1][1] : start].strip():
+            merged[-1] = (merged[-1][0], end)
+        else:
+            merged.append((start, end))
+    return tuple(merged)

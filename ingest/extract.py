@@ -1,0 +1,498 @@
+"""Pages, PDF and Word files become text and what they say about themselves. The only import of their parsers."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ingest.clean import clean, join_lines, unwrap
+from ingest.metadata import (
+    Fields,
+    byline_names,
+    canonical_url,
+    date_in_url,
+    is_article_type,
+    language_code,
+    one_line,
+    parse_date,
+    record_fields,
+    records_in,
+    slug,
+    text_fields,
+)
+from rag.errors import BadInput
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element  # type: ignore[import-untyped]
+
+# The libraries log every oddity of a page or file; what matters comes back as BadInput.
+for _name in ("trafilatura", "pypdf", "htmldate"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+_EXSLT = {"re": "http://exslt.org/regular-expressions"}
+
+# --- pages ---------------------------------------------------------------------------------------------
+
+# What a browser does not show is not part of the article: instructions to language models hide there.
+_HIDDEN_STYLE = (
+    r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|font-size\s*:\s*0*(\.\d+)?(px|pt|em|rem|%)?\s*(;|!|$)|"
+    r"font-size\s*:\s*1px|(^|[;\s])color\s*:\s*transparent|(text-indent|left|top)\s*:\s*-\d{3,}"
+)
+_HIDDEN = (
+    f"//*[re:test(@style, '{_HIDDEN_STYLE}', 'i') or @hidden or self::template or self::noscript]",
+    "//*[@aria-hidden='true' or re:test(@style, '(^|[;\\s])opacity\\s*:\\s*0*\\.?0*\\s*(;|!|$)', 'i')"
+    " or re:test(concat(' ', @class, ' '), ' (sr-only|visually-?hidden|screen-reader-text|u-hidden|is-hidden) ', 'i')]",
+)
+# Boxes of a page that trafilatura sometimes takes for text (seen in the demo pages; on pages/article_extraction
+# they add .0006 to F1, and further tokens such as sidebar, widget, tags or bio change nothing).
+_BOXES = (
+    r"(^|[\s_-])(share|sharing|share-?(bar|tools?|buttons?)|socials?|social-?(bar|links|media|share)|compartir|redes|"
+    r"newsletter\w*|sign-?up|signup-?\w*|subscribe-?(box|form)|boletin(-caja)?|promo|most-?read|mas-?leid[ao]s?|"
+    r"read-?more|related(-?(articles|stories|posts|content|links|news))?|relacionad[ao]s|recirc\w*|recommended|"
+    r"teasers?|support|donate|membership|outbrain|taboola|cookie-?\w*|cookies|ad-?slot|advert(isement)?|"
+    r"paywall-?(box|prompt)|inline-promo)($|[\s_-])"
+)
+_BREAK = "\x1f"  # stands for <br>: a line feed in the source of a page is just a space
+_SKIPPED = {"script", "style", "figcaption", "form", "button", "graphic", "iframe"}
+_NOT_FOUND = re.compile(
+    r"\b(404|403|410|page not found|not found|access denied|no longer available|pagina no encontrada|no (existe|"
+    r"encontrad[oa])|"
+    r"seite nicht gefunden|nicht gefunden|page introuvable|non trouvee|just a moment|are you a robot|captcha)\b", re.I
+)  # fmt: skip
+
+
+def page_fields(markup: str, url: str = "") -> Fields:
+    """What a web page says: its article's text in paragraphs, title, byline, outlet, dates, address.
+
+    JSON-LD is believed before meta tags, and those before what is visible. Raises BadInput where the page
+    holds no article: a section front, a search result, an error page.
+    """
+    if re.match(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(rss|feed|rdf)\b", markup[:2000], re.I | re.S):
+        raise BadInput("not an article", "it is a feed, not a page: give its address or file to the feed reader")
+    tree = _parsed(markup)
+    said = _page_metadata(tree, url)
+    _drop_hidden(tree)
+    blocks = _without_head(_article_blocks(tree), said)
+    text = clean("\n\n".join(blocks))
+    _check_article(tree, said, blocks)
+    return replace(said, text=text)
+
+
+def fragment_text(markup: str) -> str:
+    """The words of a piece of HTML (the body of a ninjs item, a feed entry) in paragraphs; hidden ones left out."""
+    tree = _parsed(f"<html><body>{markup}</body></html>")
+    _drop_hidden(tree)
+    return clean("\n\n".join(_blocks(tree)))
+
+
+def _parsed(markup: str) -> _Element:
+    import lxml.html  # type: ignore[import-untyped]
+
+    # lxml refuses a str that declares its encoding.
+    markup = re.sub(r"^\s*<\?xml[^>]*\?>", "", markup.replace("\x00", ""))
+    try:
+        parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=False)
+        return lxml.html.document_fromstring(markup.encode("utf-8", "replace"), parser=parser)
+    except (lxml.etree.LxmlError, ValueError, AssertionError) as exc:
+        raise BadInput("malformed", "the page cannot be parsed as HTML; check that it was saved completely") from exc
+
+
+def _article_blocks(tree: _Element) -> list[str]:
+    """The paragraphs and headings that trafilatura takes for the article, in order."""
+    from trafilatura import bare_extraction
+
+    _join_pieces(tree)
+    # favor_precision without comments is the best setting on pages/article_extraction (181 pages, F1 of
+    # 4-word shingles): .964; default .953, without comments .960, recall .959, fast .962, no tables .957.
+    found = bare_extraction(tree, favor_precision=True, include_comments=False, with_metadata=False)
+    return [] if found is None or found.body is None else list(_blocks(found.body))
+
+
+def _join_pieces(tree: _Element) -> None:
+    """Moves the later pieces of an article body that lies in several containers into the first of them.
+
+    trafilatura reads only the first (seen on wired.com, where advertisements stand between the pieces).
+    """
+    first, *others = tree.xpath(f"//div[{_PIECE}][not(ancestor::div[{_PIECE}])]", namespaces=_EXSLT) or [None]
+    for piece in others:
+        if piece.get("class") == first.get("class"):
+            first.extend(list(piece))
+
+
+_PIECE = "re:test(@class, '(^| )(article__body|body__inner-container|body__container|article-body)( |$)')"
+
+
+def _blocks(element: _Element) -> Iterator[str]:
+    """The texts of the block elements below an element: paragraphs, headings, list items, table rows."""
+    inline: list[str] = [element.text or ""]
+    for child in element:
+        tag = child.tag if isinstance(child.tag, str) else ""
+        if tag in _SKIPPED or not tag:
+            inline.append(child.tail or "")
+        elif tag in {"lb", "br"}:
+            inline.append(_BREAK + (child.tail or ""))
+        elif tag in _BLOCK_TAGS or any(isinstance(c.tag, str) and c.tag in _BLOCK_TAGS for c in child.iter()):
+            yield from _lines(inline)
+            yield from _marked(tag, child)
+            inline = [child.tail or ""]
+        else:
+            inline.append(_inline_text(child) + (child.tail or ""))
+    yield from _lines(inline)
+
+
+_BLOCK_TAGS = frozenset(
+    "p head h1 h2 h3 h4 h5 h6 list item ul ol li quote blockquote table row tr div section article main pre code body".split()
+)
+
+
+def _marked(tag: str, element: _Element) -> Iterator[str]:
+    if tag in {"row", "tr"}:
+        cells = (" ".join(_blocks(cell)) for cell in element)
+        yield " | ".join(cell for cell in cells if cell)
+    elif tag in {"item", "li"}:
+        yield from (f"- {block}" for block in _blocks(element))
+    else:
+        yield from _blocks(element)
+
+
+def _inline_text(element: _Element) -> str:
+    inner = (
+        _inline_text(c) + (c.tail or "") if c.tag not in {"lb", "br"} else _BREAK + (c.tail or "") for c in element
+    )
+    return "" if element.tag in _SKIPPED else (element.text or "") + "".join(inner)
+
+
+def _lines(parts: Iterable[str]) -> Iterator[str]:
+    """The blocks of running inline text: two or more <br> part blocks, one parts lines."""
+    for block in re.split(rf"(?:\s*{_BREAK}){{2,}}", "".join(parts)):
+        lines = (re.sub(r"\s+", " ", line).strip() for line in block.split(_BREAK))
+        whole = "\n".join(line for line in lines if line)
+        if whole:
+            yield whole
+
+
+def _drop_hidden(tree: _Element) -> None:
+    """Removes what a browser would not show, and boxes that are known not to be the article."""
+    paragraphs = sum(len(p.text_content()) for p in tree.iter("p")) or 1
+    for element in [*tree.xpath(_HIDDEN[0], namespaces=_EXSLT)]:
+        if element.tag not in {"html", "body", "head"}:
+            _drop(element)
+    doubtful = [*tree.xpath(_HIDDEN[1], namespaces=_EXSLT), *_styled_away(tree), *_boxes(tree)]
+    for element in doubtful:
+        # Some pages put such a mark on the wrapper of everything (a dialog was open when it was saved).
+        held = sum(len(p.text_content()) for p in element.iter("p"))
+        if element.tag not in {"html", "body", "head", "article", "main"} and held < 0.3 * paragraphs:
+            _drop(element)
+
+
+def _drop(element: _Element) -> None:
+    if element.getparent() is not None:
+        element.drop_tree()
+
+
+def _styled_away(tree: _Element) -> Iterator[_Element]:
+    """The elements that a style sheet in the page hides by a plain class or id: `.note {display: none}`."""
+    sheet = re.sub(
+        r"/\*.*?\*/|@[\w-]+[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}",
+        "",
+        " ".join(tree.xpath("//style/text()")),
+        flags=re.S,
+    )
+    names = {".": set(), "#": set()}  # type: dict[str, set[str]]
+    for selectors, rules in re.findall(r"([^{}]+)\{([^{}]*)\}", sheet):
+        if re.search(_HIDDEN_STYLE, rules, re.I):
+            for mark, name in re.findall(r"(?:^|,)\s*\w*([.#])([\w-]+)\s*(?=,|$)", selectors.strip()):
+                names[mark].add(name)
+    if any(names.values()):
+        for element in tree.iter("*"):
+            if element.get("id") in names["#"] or names["."] & set((element.get("class") or "").split()):
+                yield element
+
+
+def _boxes(tree: _Element) -> list[_Element]:
+    query = f"//body//*[re:test(@class, '{_BOXES}', 'i') or re:test(@id, '{_BOXES}', 'i')][not(self::p and string-length(.) > 300)]"
+    return [e for e in tree.xpath(query, namespaces=_EXSLT) if not e.xpath(".//h1")]
+
+
+def _without_head(blocks: list[str], said: Fields) -> list[str]:
+    """The blocks below the title: without it, the kicker above, the byline and the date line beneath."""
+    title, names = slug(said.title), slug(said.byline)
+    top = next((i for i, block in enumerate(blocks[:5]) if title and slug(block) == title), -1)
+    if all(len(block) < 120 for block in blocks[: top + 1]):
+        blocks = blocks[top + 1 :]
+    kept = []
+    for index, block in enumerate(blocks):
+        bare = slug(byline_names(block))
+        credit = (
+            bool(names)
+            and len(block) < 120
+            and (bare == names or bare.startswith(names + "-") and block[-1] not in '.!?”"')
+        )
+        if index < 4 and (credit or parse_date(block)):
+            continue
+        kept.append(block)
+    return kept
+
+
+def _check_article(tree: _Element, said: Fields, blocks: list[str]) -> None:
+    """Raises BadInput where the blocks are headlines and links rather than the prose of an article."""
+    total = sum(map(len, blocks))
+    prose = sum(len(b) for b in blocks if len(b) >= 80 or b.rstrip('"”’»')[-1:] in tuple(".!?。！？…"))
+    heading = f"{said.title} {' '.join(tree.xpath('//title/text()')[:1])}"
+    fix = "Save the page of a single article, or give its text as .txt."
+    if _NOT_FOUND.search(heading) and total < 1500:
+        raise BadInput("not an article", f"it is an error page ('{one_line(heading)[:80]}'). {fix}")
+    kinds = {kind for record in _linked_data(tree) if isinstance(kind := _kind(record), str)}
+    article = _meta(tree, "og:type") == "article" or any(map(is_article_type, kinds))
+    if prose < 60 or prose < (0.1 if article else 0.35) * total:
+        raise BadInput("not an article", f"{prose} characters of running text found, expected an article. {fix}")
+    path = urlsplit(said.url)
+    if path.path in {"/", "/index.html", "/index.php"} and said.url and not path.query and not article:
+        raise BadInput("not an article", f"it is the front page of a site ({said.url}). {fix}")
+    front = _meta(tree, "og:type") == "website" or bool(kinds & {"CollectionPage", "WebSite", "SearchResultsPage"})
+    paragraphs = [b for b in blocks if len(b) >= 80]
+    if front and not article and len(paragraphs) < 3 and not said.published:
+        raise BadInput("not an article", f"it is the front page of a site or section. {fix}")
+
+
+def _page_metadata(tree: _Element, url: str) -> Fields:
+    linked = next((record_fields(r) for r in _linked_data(tree) if is_article_type(_kind(r))), Fields())
+    address = (
+        canonical_url(_first(tree, "//link[@rel='canonical']/@href"))
+        or canonical_url(_meta(tree, "og:url"))
+        or linked.url
+    )
+    address = address or canonical_url(url)
+    # Some publishers give their host as their name; then og:site_name is the better one.
+    named = linked.outlet if " " in linked.outlet or "." not in linked.outlet else ""
+    outlet = named or _meta(tree, "og:site_name") or linked.outlet or _meta(tree, "application-name", "publisher")
+    published = linked.published or parse_date(_meta(tree, *_PUBLISHED)) or _visible_date(tree) or date_in_url(address)
+    modified = linked.modified or parse_date(
+        _meta(tree, "article:modified_time", "og:updated_time", "last-modified", "dateModified")
+    )
+    return Fields(
+        url=address,
+        title=linked.title or _page_title(tree, outlet),
+        outlet=outlet if "://" not in outlet else "",
+        byline=linked.byline or _byline(tree),
+        genre=linked.genre or _meta(tree, "article:section", "section"),
+        language=linked.language or language_code(_first(tree, "/html/@lang") or _meta(tree, "og:locale", "language")),
+        published=published,
+        modified=modified if modified != published else None,
+    )
+
+
+_PUBLISHED = (
+    "article:published_time", "og:article:published_time", "datePublished", "article:published", "publishdate", "pubdate",
+    "publish-date", "parsely-pub-date", "sailthru.date", "dc.date.issued", "dc.date", "dcterms.created", "date", "pub_date",
+    "cxenseparse:recs:publishtime", "publication_date", "originalpublicationdate", "iso-8601-publish-date", "dc.date.created",
+)  # fmt: skip
+
+
+def _kind(record: object) -> object:
+    kind = record.get("@type") if isinstance(record, dict) else None
+    return next((k for k in kind if is_article_type(k)), None) if isinstance(kind, list) else kind
+
+
+def _linked_data(tree: _Element) -> list[dict[str, object]]:
+    """The JSON-LD objects of a page; a script that is no JSON says nothing."""
+    found: list[dict[str, object]] = []
+    for script in tree.xpath("//script[contains(@type, 'ld+json')]"):
+        source = re.sub(r"^\s*(//)?\s*<!\[CDATA\[|(//)?\s*\]\]>\s*$", "", script.text or "")
+        try:
+            value = json.loads(source, strict=False)
+        except (ValueError, RecursionError):
+            continue
+        found += [dict(record) for record in records_in(value)]
+        if isinstance(value, dict) and isinstance(value.get("mainEntity"), dict):
+            found.append(value["mainEntity"])
+    return found
+
+
+@lru_cache(maxsize=256)
+def _meta_query(name: str) -> str:
+    lower = "translate(@{}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')"
+    tests = " or ".join(f"{lower.format(a)}='{name.lower()}'" for a in ("property", "name", "itemprop", "http-equiv"))
+    return f"//meta[{tests}]/@content"
+
+
+def _meta(tree: _Element, *names: str) -> str:
+    """The first non-empty content of the meta tags with these names, in their order."""
+    return next((value for name in names if (value := _first(tree, _meta_query(name)))), "")
+
+
+def _first(tree: _Element, query: str) -> str:
+    found = tree.xpath(query)
+    return next((one for f in found if (one := one_line(str(f if isinstance(f, str) else f.text_content())))), "")
+
+
+def _page_title(tree: _Element, outlet: str) -> str:
+    """The headline: og:title, h1 or title without ` | Outlet` at its end."""
+    heading = _first(tree, "//h1[@itemprop='headline']") or _first(tree, "//article//h1") or _first(tree, "//h1")
+    title = _meta(tree, "og:title", "twitter:title", "dc.title") or heading or _first(tree, "//title")
+    if heading and slug(title).startswith(slug(heading)) and len(heading) > 15:
+        return heading
+    name, mark, tail = (
+        re.split(r"(\s+[|–—•·-]\s+|\s*[|_]\s*)(?!.*(?:\s[|–—•·-]\s|[|_]))", title, maxsplit=1) + ["", ""]
+    )[:3]
+    known = slug(tail) in {slug(outlet), slug(_first(tree, "//meta[@property='og:site_name']/@content"))}
+    return name if mark and (known or "|" in mark or "_" in mark) and len(name) > 10 else title
+
+
+def _byline(tree: _Element) -> str:
+    """The authors in meta tags, else the visible byline where it reads like names."""
+    named = _meta(tree, "author", "article:author", "dc.creator", "parsely-author", "sailthru.author", "byl")
+    if named and "://" not in named and len(named) <= 150:
+        return byline_names(named)
+    for query in ("//*[@itemprop='author']", "//a[@rel='author']", _CLASS.format("byline"), "//address"):
+        text = byline_names(re.split(r"\s[|·•–—-]\s|,|\d", _first(tree, query))[0])
+        if 3 <= len(text) <= 80 and text[0].isupper() and len(text.split()) <= 8 and not _NO_NAME.match(text):
+            return text
+    return ""
+
+
+_NO_NAME = re.compile(r"submitted|published|posted|updated|share|comment|publicado|actualizado", re.I)
+_CLASS = "//*[not(self::body) and contains(concat(' ', translate(@class, '-_', '  '), ' '), ' {} ')]"
+
+
+def _visible_date(tree: _Element) -> datetime | None:
+    """The day of the first <time> or marked date in or below the headline; None where the page shows none."""
+    places = ("//article//time", "//h1/following::time", "//main//time")
+    queries = ["//*[@itemprop='datePublished']", *places]
+    for query in queries:
+        for element in tree.xpath(query)[:3]:
+            found = parse_date(element.get("datetime") or element.get("content")) or parse_date(
+                one_line(element.text_content())
+            )
+            if found:
+                return found
+    for query in (
+        "//h1/following::*[re:test(@class, '(^|[_-])(date|dateline|fecha|pubdate|published|timestamp)($|[_-])', 'i')]",
+    ):
+        for element in tree.xpath(query, namespaces=_EXSLT)[:3]:
+            said = text_fields("-\n" + one_line(element.text_content())[:120]).published
+            if said:
+                return said
+    return None
+
+
+# --- PDF and Word --------------------------------------------------------------------------------------
+
+
+def pdf_fields(data: bytes, max_chars: int) -> Fields:
+    """What a PDF says: its text in paragraphs, title and author where it states them; the day of its making is not taken.
+
+    Raises BadInput where it is encrypted, damaged, longer than `max_chars`, or holds pictures of pages only.
+    """
+    from pypdf import PdfReader
+    from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
+
+    try:
+        reader = PdfReader(io.BytesIO(data))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise FileNotDecryptedError
+        pages = _pdf_pages((page.extract_text() for page in reader.pages), max_chars)
+        info = reader.metadata
+        title, author = str(info.title or "") if info else "", str(info.author or "") if info else ""
+    except (FileNotDecryptedError, DependencyError) as exc:
+        raise BadInput("password-protected", "the PDF is encrypted; save it without a password") from exc
+    except BadInput:
+        raise
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, RecursionError) as exc:
+        raise BadInput("malformed", f"the PDF is damaged ({type(exc).__name__}); open it and save it anew") from exc
+    text = _pdf_text(pages)
+    if not text:
+        raise BadInput("empty", "the PDF holds no text, only pictures of pages; run OCR on it first")
+    usable = (
+        8 <= len(title) <= 250
+        and " " in title
+        and not re.search(r"\.(docx?|indd|qxd|pdf|pub)\b|^microsoft|untitled", title, re.I)
+    )
+    said = text_fields(text, one_line(title) if usable else "")
+    return said if said.byline else replace(said, byline=byline_names(author) if " " in author else "")
+
+
+def _pdf_pages(texts: Iterable[str], max_chars: int) -> list[list[str]]:
+    pages, total = [], 0
+    for text in texts:
+        total += len(text)
+        if total > max_chars:
+            raise BadInput("too large", f"the PDF holds more than {max_chars:,} characters; split it")
+        pages.append([re.sub(r"\s+", " ", line).strip() for line in clean(text).split("\n")])
+    return pages
+
+
+def _pdf_text(pages: list[list[str]]) -> str:
+    """The paragraphs of a PDF: lines joined, running heads and page numbers left out."""
+    edges = Counter(re.sub(r"\d+", "0", line) for page in pages for line in {*page[:2], *page[-2:]} if line)
+    running = {line for line, times in edges.items() if len(pages) >= 3 and times > 0.6 * len(pages)}
+    lines = [
+        line for page in pages for line in page
+        if re.sub(r"\d+", "0", line) not in running and not re.fullmatch(r"[-–— ]*\d{1,4}[-–— ]*", line)
+    ]  # fmt: skip
+    full = sorted(map(len, filter(None, lines)))
+    width = full[int(0.8 * len(full))] if full else 0
+    blocks: list[list[str]] = [[]]
+    for line in lines:
+        blocks[-1] += [line] if line else []
+        # A line that stops well short of the measure ends a paragraph, or is a heading.
+        if not line or len(line) < 0.75 * width:
+            blocks.append([])
+    return clean("\n\n".join(join_lines(block) for block in blocks if block))
+
+
+def docx_fields(data: bytes, max_bytes: int) -> Fields:
+    """What a Word file says: paragraphs, headings and tables in order, without hidden text; its title and author.
+
+    Raises BadInput where it is encrypted, damaged or unpacks to more than `max_bytes`.
+    """
+    import docx
+    from docx.opc.exceptions import OpcError
+
+    if data.startswith(b"\xd0\xcf\x11\xe0"):
+        raise BadInput("password-protected", "the file is an encrypted or old Word file; save it as plain .docx")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            if sum(member.file_size for member in packed.infolist()) > max_bytes:
+                raise BadInput(
+                    "too large", f"the Word file unpacks to more than {max_bytes:,} bytes; remove its pictures"
+                )
+        document = docx.Document(io.BytesIO(data))
+        blocks = [block for item in document.iter_inner_content() for block in _docx_blocks(item)]
+    except (OpcError, zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as exc:
+        raise BadInput(
+            "malformed", f"the Word file is damaged ({type(exc).__name__}); open it and save it anew"
+        ) from exc
+    text = clean("\n\n".join(blocks))
+    if not text:
+        raise BadInput("empty", "the Word file holds no text")
+    title, author = document.core_properties.title or "", document.core_properties.author or ""
+    headed = one_line(title) if slug(title) and slug(title) == slug(blocks[0]) else ""
+    said = text_fields(text, headed)
+    # "python-docx" and a login name are no authors.
+    return said if said.byline or " " not in author else replace(said, byline=byline_names(author))
+
+
+def _docx_blocks(item: object) -> Iterator[str]:
+    from docx.table import Table
+    from docx.text.paragraph import Paragraph
+
+    if isinstance(item, Paragraph):
+        words = "".join(
+            r.text for r in item.iter_inner_content() if not getattr(getattr(r, "font", None), "hidden", False)
+        )
+        yield from filter(None, [words.strip()])
+    elif isinstance(item, Table):
+        for row in item.rows:
+            cells = [" ".join(cell.text.split()) for cell in row.cells]
+            yield " | ".join(cell for cell in cells if cell)

@@ -1,0 +1,252 @@
+"""Articles → catalogue → indexes, in batches: what is committed stays, whatever happens to the rest."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from ingest.chunk import FINGERPRINT, embedded_text, passage_spans
+from ingest.read import Rejected
+from rag.archive import Archive
+from rag.catalog import Prepared, digest
+from rag.embed import Embedder
+from rag.retrieve import same_story
+from rag.schema import Article
+
+# Passages embedded and committed together: enough to fill the model's batches, few enough that an interrupt
+# loses seconds of work only.
+BATCH_PASSAGES = 256
+_FILES_WITHOUT_ID = {".txt", ".md", ".pdf", ".docx"}
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What became of everything that was read. `rejected` counts by reason, `rejections` names each."""
+
+    read: int = 0
+    kept: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    rejections: list[Rejected] = field(default_factory=list)
+    passages: int = 0
+    embedded: int = 0
+    seconds: float = 0.0
+
+    @property
+    def passages_per_second(self) -> float:
+        """Passages stored in a second of the whole run, reading and indexing included."""
+        return self.passages / self.seconds if self.seconds else 0.0
+
+    def as_dict(self) -> dict[str, object]:
+        """For --json."""
+        return {
+            "read": self.read,
+            "kept": self.kept,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "withdrawn": self.withdrawn,
+            "rejected": dict(self.rejected),
+            "rejections": [{"source": r.source, "reason": r.reason, "message": r.message} for r in self.rejections],
+            "passages": self.passages,
+            "embedded": self.embedded,
+            "seconds": round(self.seconds, 3),
+            "passages_per_second": round(self.passages_per_second, 1),
+        }
+
+
+def properties(embedder: Embedder) -> dict[str, str]:
+    """What shapes an archive and may not change under it."""
+    return {"embedder": embedder.name, "chunking": FINGERPRINT}
+
+
+def ingest(
+    items: Iterable[Article | Rejected],
+    archive: Archive,
+    embedder: Embedder,
+    *,
+    progress: Callable[[IngestReport], None] = lambda report: None,
+) -> IngestReport:
+    """Stores articles and brings the indexes up to date. The same input again changes and embeds nothing.
+
+    Raises ArchiveBusy, ArchiveMismatch, StorageError; what was committed before stays.
+    """
+    with archive.writing():
+        archive.claim(properties(embedder))
+        run = _Run(archive, embedder)
+        try:
+            for item in items:
+                run.take(item)
+                progress(run.report)
+        finally:
+            # Also after an interrupt: what was read is kept, the next run finds it unchanged.
+            run.flush()
+        archive.sync()
+    run.report.seconds = time.perf_counter() - run.began
+    progress(run.report)
+    return run.report
+
+
+def remove(archive: Archive, article_id: str) -> bool:
+    """Removes an article with all its versions from catalogue and indexes; False when there is none."""
+    with archive.writing():
+        gone = archive.catalog.remove(article_id)
+        archive.sync()
+    return gone
+
+
+def reembed(
+    archive: Archive, embedder: Embedder, progress: Callable[[int, int], None] = lambda done, total: None
+) -> int:
+    """Cuts and embeds every live article again, for another model or chunking. Returns the number of passages.
+
+    Interrupted, it leaves an archive that refuses to be searched until this is run again.
+    """
+    catalog = archive.catalog
+    archive.own_indexes()
+    with archive.writing():
+        catalog.set_meta(properties(embedder) | {"embedder": f"{embedder.name} (unfinished)"})
+        articles = catalog.articles(limit=-1)
+        count = 0
+        for start in range(0, len(articles), 50):
+            batch = [_prepare(article, embedder.name) for article in articles[start : start + 50]]
+            catalog.recut(batch, _missing_vectors(batch, archive, embedder))
+            count += sum(len(prepared.spans) for prepared in batch)
+            progress(min(start + 50, len(articles)), len(articles))
+        catalog.set_meta(properties(embedder))
+    archive.rebuild()
+    return count
+
+
+class _Run:
+    def __init__(self, archive: Archive, embedder: Embedder) -> None:
+        self.archive, self.catalog, self.embedder = archive, archive.catalog, embedder
+        self.report = IngestReport()
+        self.began = time.perf_counter()
+        self._batch: list[Prepared] = []
+        self._waiting: set[str] = set()
+
+    def take(self, item: Article | Rejected) -> None:
+        """Stores, skips or rejects one item."""
+        self.report.read += 1
+        if isinstance(item, Rejected):
+            self._reject(item)
+            return
+        article = self._identified(item)
+        if article.id in self._waiting:
+            self.flush()
+        current = self.catalog.article(article.id)
+        if article.status == "withdrawn" and current is not None:
+            # A takedown notice has no body; the reader of the archive still sees what was withdrawn.
+            article = replace(
+                article, text=article.text or current.text, title=article.title or current.title,
+                uncitable=article.uncitable or current.uncitable,
+            )  # fmt: skip
+        if self._known(article, current):
+            self.report.unchanged += 1
+            return
+        prepared = _prepare(article, self.embedder.name)
+        if article.status == "live" and not prepared.spans:
+            message = f"{article.source}: no citable text is left without teasers and markup. Nothing to answer from."
+            self._reject(Rejected(source=article.source, reason="empty", message=message))
+            return
+        self._count(article, current)
+        self._batch.append(prepared)
+        self._waiting.add(article.id)
+        self.report.passages += len(prepared.spans)
+        if sum(len(p.spans) for p in self._batch) >= BATCH_PASSAGES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Embeds and commits what is waiting."""
+        if self._batch:
+            vectors = _missing_vectors(self._batch, self.archive, self.embedder)
+            self.catalog.store(self._batch, vectors)
+            self.report.embedded += len(vectors)
+        self._batch, self._waiting = [], set()
+        self.report.seconds = time.perf_counter() - self.began
+
+    def _reject(self, rejected: Rejected) -> None:
+        self.report.rejected[rejected.reason] += 1
+        self.report.rejections.append(rejected)
+
+    def _count(self, article: Article, current: Article | None) -> None:
+        if article.status == "withdrawn":
+            self.report.withdrawn += 1
+        elif current is None:
+            self.report.kept += 1
+        else:
+            self.report.kept += 1
+            self.report.updated += 1
+
+    def _identified(self, article: Article) -> Article:
+        """The article under the id it has in the archive.
+
+        A text file that was edited keeps its id though its title changed; two files or records that only
+        happen to have the same id get different ones, so that neither is lost.
+        """
+        plain_file = not article.url and Path(article.source).suffix.lower() in _FILES_WITHOUT_ID
+        current = self.catalog.article(article.id)
+        if current is None:
+            earlier = self.catalog.id_of_source(article.source) if plain_file else None
+            return replace(article, id=earlier) if earlier else article
+        if current.source == article.source:
+            return article
+        other_url = current.url and article.url and current.url != article.url
+        other_file = plain_file and not same_story(current, article) and digest(current) != digest(article)
+        if other_url or other_file:
+            mark = sha256((article.url or article.source).encode()).hexdigest()[:6]
+            return replace(article, id=f"{article.id}-{mark}")
+        return article
+
+    def _known(self, article: Article, current: Article | None) -> bool:
+        """Whether this is what the archive has, or an older version that another file still carries."""
+        if current is None:
+            return False
+        seen = digest(article)
+        if self.catalog.current_digest(article.id) == seen:
+            return True
+        if current.source != article.source and self.catalog.has_version(article.id, seen):
+            return True
+        return _older(article, current)
+
+
+def _older(article: Article, current: Article) -> bool:
+    """Whether the source says that this version was made before the stored one."""
+    mine, theirs = article.modified or article.published, current.modified or current.published
+    if not mine or not theirs or article.source == current.source:
+        return False
+    if (mine.tzinfo is None) != (theirs.tzinfo is None):
+        return mine.date() < theirs.date()
+    return mine < theirs
+
+
+def _prepare(article: Article, model: str) -> Prepared:
+    spans = tuple(passage_spans(article)) if article.status == "live" else ()
+    hashes = tuple(_hash(model, embedded_text(article, span)) for span in spans)
+    return Prepared(article=article, spans=spans, hashes=hashes)
+
+
+def _hash(model: str, text: str) -> str:
+    return sha256(f"{model}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _missing_vectors(batch: Sequence[Prepared], archive: Archive, embedder: Embedder) -> dict[str, np.ndarray]:
+    """Hash → vector for the passages whose text this model has not embedded before."""
+    wanted = {
+        key: embedded_text(prepared.article, span)
+        for prepared in batch
+        for key, span in zip(prepared.hashes, prepared.spans, strict=True)
+    }
+    known = archive.catalog.known_hashes(wanted)
+    missing = {key: text for key, text in wanted.items() if key not in known}
+    if not missing:
+        return {}
+    return dict(zip(missing, embedder.embed_passages(list(missing.values())), strict=True))

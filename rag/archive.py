@@ -1,0 +1,294 @@
+"""One archive folder: the catalogue and the two indexes derived from it, kept in step and behind locks.
+
+    catalogue.sqlite     the truth                        any number of processes read; one ingests at a time
+    vectors/ words/      derived, may be deleted          only the process that holds index.lock opens vectors/
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING
+
+from rag import vectors, words
+from rag.catalog import Catalog
+from rag.errors import ArchiveBusy, ArchiveMismatch, StorageError
+from rag.schema import Filters
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+    from rag.settings import Settings
+
+_SYNC_BATCH = 500  # articles brought into the derived indexes at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What `doctor` finds: passages in the catalogue, and how many the derived indexes lack or have too many."""
+
+    passages: int
+    vectors_missing: int
+    vectors_extra: int
+    words_missing: int
+    words_extra: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether both indexes hold exactly the passages of the catalogue."""
+        return not (self.vectors_missing or self.vectors_extra or self.words_missing or self.words_extra)
+
+
+class Archive:
+    """The articles of one folder, searchable. Safe for many threads of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Opens or creates the archive; finishes what a crash left undone. Raises DatelineError kinds."""
+        self.folder = Path(settings.data_dir).expanduser().absolute()
+        self._chroma_url = settings.chroma_url
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"The archive folder {self.folder} cannot be made: {error.strerror or error}. "
+                "Name another with --data-dir or DATELINE_DATA_DIR."
+            ) from error
+        self.catalog = Catalog(self.folder / "catalogue.sqlite")
+        self._sync_lock = threading.RLock()
+        self._index_lock: BaseFileLock | None = None
+        self._vectors: vectors.VectorIndex | None = None
+        self._words: words.WordIndex | None = None
+        self._opened: set[str] = set()  # derived indexes that this process owns and has checked
+
+    def close(self) -> None:
+        """Releases locks and files."""
+        with self._sync_lock:
+            if self._vectors is not None:
+                self._vectors.close()
+            if self.owns_indexes:
+                self._unclosed.unlink(missing_ok=True)
+            self._vectors = self._words = None
+            self._opened.clear()
+            if self._index_lock is not None:
+                self._index_lock.release()
+                self._index_lock = None
+            self.catalog.close()
+
+    # --- the derived indexes -------------------------------------------------------------------
+
+    def search_vectors(self, vector: object, k: int, filters: Filters) -> list[tuple[int, float]]:
+        """At most k (passage key, cosine), best first."""
+        self.sync()
+        assert self._vectors is not None  # sync opens them
+        return self._vectors.search(vector, k, filters, self._authors(filters))  # type: ignore[arg-type]
+
+    def search_words(
+        self, question: str, k: int, languages: Sequence[str], filters: Filters
+    ) -> list[tuple[int, float]]:
+        """At most k (passage key, BM25 score), best first."""
+        self.sync()
+        assert self._words is not None
+        return self._words.search(question, k, languages, filters, self._authors(filters))
+
+    def rarity(self, words: Sequence[str], language: str) -> dict[str, float]:
+        """Folded word -> inverse document frequency over the passages of the archive."""
+        self.sync()
+        assert self._words is not None
+        return self._words.rarity(words, language)
+
+    def _authors(self, filters: Filters) -> list[str]:
+        return self.catalog.article_ids(filters) if filters.authors else []
+
+    def sync(self) -> None:
+        """Brings both derived indexes up to the catalogue's last change; does nothing when they are there.
+
+        An index that cannot be opened, or lacks what the catalogue has, is made anew.
+        """
+        with self._sync_lock:
+            self._acquire()
+            if not self.owns_indexes:
+                return
+            for name in (vectors.NAME, words.NAME):
+                if name in self._opened:
+                    self._follow(name)
+                    continue
+                try:
+                    self._open(name)
+                except StorageError:
+                    self._discard(name)
+                    self._open(name)
+
+    @property
+    def owns_indexes(self) -> bool:
+        """Whether this process keeps the derived indexes; another may (a running server), then it follows changes."""
+        return self._index_lock is not None and self._index_lock.is_locked
+
+    def own_indexes(self) -> None:
+        """Becomes the owner of the indexes. Raises ArchiveBusy when another process is."""
+        with self._sync_lock:
+            self._acquire()
+        if not self.owns_indexes:
+            raise ArchiveBusy(
+                f"The indexes of {self.folder} are in use by another process (a running dateline serve?). "
+                "Stop it and try again."
+            )
+
+    def _acquire(self) -> None:
+        """Becomes the owner of the indexes, or a reader beside the process that is."""
+        from filelock import FileLock, Timeout
+
+        if self.owns_indexes:
+            return
+        lock = FileLock(self.folder / "index.lock", thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if self._vectors is None:
+                self._words = words.TantivyWords(self.folder / words.NAME)
+                self._vectors = vectors.ExactVectors(self.catalog)
+            return
+        self._index_lock = lock
+        # A tantivy writer that was killed leaves its lock file; index.lock says that nobody is writing.
+        (self.folder / words.NAME / ".tantivy-writer.lock").unlink(missing_ok=True)
+
+    def _open(self, name: str) -> None:
+        """Opens a derived index, follows the catalogue and checks the result. Raises StorageError."""
+        folder = self.folder / name
+        if name == words.NAME:
+            fresh = not folder.exists()
+            self._words = words.TantivyWords(folder)
+        elif self._chroma_url:
+            fresh = False
+            self._vectors = vectors.ChromaVectors(folder, self._chroma_url)
+        else:
+            fresh = not folder.exists()
+            if self._unclosed.exists() and not fresh and not vectors.opens(folder):
+                raise StorageError(f"The vector index at {folder} was torn by a crash.")
+            self._unclosed.touch()
+            self._vectors = vectors.ChromaVectors(folder)
+        if fresh:
+            self.catalog.set_followed(name, 0)
+        self._follow(name)
+        if not self._agrees(name):
+            raise StorageError(f"The index at {folder} does not hold what the catalogue has.")
+        self._opened.add(name)
+
+    @property
+    def _unclosed(self) -> Path:
+        """A mark that stands while the vector index is open: found at a start, it tells of a crash."""
+        return self.folder / "vectors.open"
+
+    def _agrees(self, name: str) -> bool:
+        """Whether an index holds as many passages as the catalogue, and finds some of them.
+
+        Chroma loses vectors but not their count when one of its files is gone; one miss in eight may be its
+        approximate search.
+        """
+        index = self._vectors if name == vectors.NAME else self._words
+        assert index is not None
+        if index.count() != self.catalog.count_passages():
+            return False
+        sample = self.catalog.spread_passages(8)
+        if name == words.NAME:
+            for one in sample:  # a missing file raises
+                self._words.search(one.passage.text[:80], 1, [one.passage.article.language], Filters(), [])  # type: ignore[union-attr]
+            return True
+        own = self.catalog.vectors([one.hash for one in sample]) if sample else []
+        found = [self._vectors.search(vector, 1, Filters(), []) for vector in own]  # type: ignore[union-attr]
+        return sum(not hits or hits[0][1] < 0.99 for hits in found) < 2
+
+    def _discard(self, name: str) -> None:
+        """Removes a derived index, so that it is made anew."""
+        if name == vectors.NAME and self._vectors is not None:
+            self._vectors.close()
+        rmtree(self.folder / name, ignore_errors=True)
+        self.catalog.set_followed(name, 0)
+
+    def _follow(self, name: str) -> None:
+        """Applies the catalogue's changes since the last time; killed midway, it is simply done again."""
+        last, seen = self.catalog.last_change(), self.catalog.followed(name)
+        if seen >= last:
+            return
+        fresh = seen == 0
+        index = self._vectors if name == vectors.NAME else self._words
+        assert index is not None
+        if fresh:
+            index.clear()
+        changed = self.catalog.changed_since(seen)
+        for start in range(0, len(changed), _SYNC_BATCH):
+            part = changed[start : start + _SYNC_BATCH]
+            if not fresh:
+                index.drop_articles(part)
+            stored = [one for article in part for one in self.catalog.passages_of(article)]
+            if not stored:
+                continue
+            if name == vectors.NAME:
+                assert self._vectors is not None
+                self._vectors.put(stored, self.catalog.vectors([one.hash for one in stored]))
+            else:
+                assert self._words is not None
+                self._words.put(stored)
+        self.catalog.set_followed(name, last)
+
+    def rebuild(self) -> int:
+        """Makes both derived indexes anew from the catalogue, embedding nothing. Returns the number of passages."""
+        with self._sync_lock, self.writing():
+            self.own_indexes()
+            for name in (vectors.NAME, words.NAME):
+                self.catalog.set_followed(name, 0)
+            self.sync()
+            return len(self.catalog.passage_keys())
+
+    def health(self) -> Health:
+        """Compares the derived indexes with the catalogue."""
+        self.sync()
+        assert self._vectors is not None
+        assert self._words is not None
+        truth = set(self.catalog.passage_keys())
+        in_vectors, in_words = self._vectors.keys(), self._words.keys()
+        return Health(
+            passages=len(truth),
+            vectors_missing=len(truth - in_vectors),
+            vectors_extra=len(in_vectors - truth),
+            words_missing=len(truth - in_words),
+            words_extra=len(in_words - truth),
+        )
+
+    # --- one writer, one model ------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Held while articles are stored or removed. Raises ArchiveBusy at once when another process holds it."""
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self.folder / "ingest.lock", timeout=0.2):
+                yield
+        except Timeout:
+            raise ArchiveBusy(
+                f"Another ingest is writing to {self.folder}. Wait until it has finished, then run this again."
+            ) from None
+        except PermissionError as error:
+            raise StorageError(
+                f"The archive {self.folder} is not writable: {error.strerror}. Check its permissions or name another "
+                "folder with --data-dir."
+            ) from error
+
+    def claim(self, properties: dict[str, str]) -> None:
+        """Notes the model and chunking that shape the archive, or checks them against those it was made with.
+
+        Raises ArchiveMismatch naming both values and the command that mends it.
+        """
+        for key, value in properties.items():
+            stored = self.catalog.get_meta(key)
+            if stored is not None and stored != value:
+                raise ArchiveMismatch(
+                    f"The archive at {self.folder} was built with {key} '{stored}', this program uses '{value}'. "
+                    f"Set it back, or embed the archive again: dateline rebuild --embed --data-dir {self.folder}"
+                )
+        if any(self.catalog.get_meta(key) is None for key in properties):
+            self.catalog.set_meta(properties)

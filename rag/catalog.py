@@ -1,0 +1,460 @@
+"""The source of truth: one SQLite file with articles, their versions, passages and vectors.
+
+Everything else (vector index, word index) is derived from it and can be made anew without embedding again.
+Every change is one transaction and leaves a line in `changes`; a derived index remembers up to which
+line it has followed, so a start after a crash finishes what was begun.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rag.errors import ArchiveMismatch, StorageError
+from rag.schema import Article, Coverage, Filters, Passage, Span
+from rag.text import fold
+
+FORMAT = 1  # of the folder as a whole; a newer program migrates an older one here
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS articles (
+    id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL, day INTEGER, outlet TEXT NOT NULL,
+    outlet_key TEXT NOT NULL, language TEXT NOT NULL, byline_key TEXT NOT NULL, title TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS articles_day ON articles (status, day);
+CREATE TABLE IF NOT EXISTS versions (
+    article_id TEXT NOT NULL, version INTEGER NOT NULL, url TEXT NOT NULL, title TEXT NOT NULL,
+    outlet TEXT NOT NULL, byline TEXT NOT NULL, genre TEXT NOT NULL, published TEXT, modified TEXT,
+    language TEXT NOT NULL, text TEXT NOT NULL, uncitable TEXT NOT NULL, source TEXT NOT NULL,
+    status TEXT NOT NULL, digest TEXT NOT NULL, stored_at TEXT NOT NULL, PRIMARY KEY (article_id, version));
+CREATE INDEX IF NOT EXISTS versions_digest ON versions (digest);
+CREATE INDEX IF NOT EXISTS versions_source ON versions (source);
+CREATE TABLE IF NOT EXISTS passages (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, article_id TEXT NOT NULL, number INTEGER NOT NULL,
+    start INTEGER NOT NULL, end INTEGER NOT NULL, embedded TEXT NOT NULL, UNIQUE (article_id, number));
+CREATE TABLE IF NOT EXISTS vectors (hash TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, article_id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS followed (name TEXT PRIMARY KEY, seq INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An article cut into passages, each with the hash of the text that was embedded for it."""
+
+    article: Article
+    spans: tuple[Span, ...]
+    hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage with its integer key (the id in the derived indexes) and the hash of its vector."""
+
+    key: int
+    passage: Passage
+    hash: str
+
+
+def digest(article: Article) -> str:
+    """A fingerprint of everything of an article that a reader can see; equal means nothing changed."""
+    seen = (
+        article.title, article.text, article.url, article.outlet, article.byline, article.genre,
+        str(article.published), str(article.modified), article.language, article.status, article.uncitable,
+    )  # fmt: skip
+    return sha256(json.dumps(seen, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def day_number(day: date | None) -> int | None:
+    """A day as an integer that sorts like it: 2025-03-07 -> 20250307. Chroma's range filters take numbers only."""
+    return day.year * 10000 + day.month * 100 + day.day if day else None
+
+
+def _day(number: int | None) -> date | None:
+    return date(number // 10000, number // 100 % 100, number % 100) if number else None
+
+
+class Catalog:
+    """The catalogue of one archive folder. Safe for many threads; readers never wait for a writer (WAL)."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or creates the catalogue. Raises StorageError, ArchiveMismatch."""
+        self.path = path
+        self._write = threading.RLock()
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db.executescript(_SCHEMA)
+        stored = self.get_meta("format")
+        if stored is None:
+            self.set_meta({"format": str(FORMAT)})
+        elif int(stored) > FORMAT:
+            raise ArchiveMismatch(
+                f"The archive at {path.parent} has format {stored}; this program knows formats up to {FORMAT}. "
+                "Upgrade Dateline (pip install -U dateline), or name another folder with --data-dir."
+            )
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """One connection a thread: readers in other threads see the last commit and block nobody."""
+        db = getattr(self._local, "db", None)
+        if db is None:
+            db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA journal_mode=WAL")
+            # FULL: a commit that was reported survives a power cut (sqlite.org/pragma.html#pragma_synchronous).
+            db.execute("PRAGMA synchronous=FULL")
+            self._local.db = db
+            self._connections.append(db)
+        return db  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(
+                f"The catalogue {self.path} cannot be used: {error}. Check free space and write permission of the "
+                "folder; what was stored before is unharmed."
+            ) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; rolled back on any error, including an interrupt."""
+        with self._write, self._errors():
+            db = self._db
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Closes every connection; the catalogue cannot be used afterwards."""
+        for db in self._connections:
+            db.close()
+        self._connections.clear()
+        self._local = threading.local()
+
+    # --- what the archive is ---------------------------------------------------------------
+
+    def get_meta(self, key: str) -> str | None:
+        """A stored property of the archive, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(row["value"]) if row else None
+
+    def set_meta(self, values: Mapping[str, str]) -> None:
+        """Stores properties of the archive."""
+        with self.transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def store(self, batch: Sequence[Prepared], vectors: Mapping[str, np.ndarray]) -> None:
+        """Stores new versions of articles with their passages and vectors, in one transaction.
+
+        `vectors` maps hash -> float vector for the hashes that the catalogue does not have yet.
+        """
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        with self.transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
+                [(key, vector.astype(np.float16).tobytes()) for key, vector in vectors.items()],
+            )
+            for prepared in batch:
+                self._store_one(db, prepared, now)
+
+    def _store_one(self, db: sqlite3.Connection, prepared: Prepared, now: str) -> None:
+        a = prepared.article
+        row = db.execute("SELECT max(version) AS v FROM versions WHERE article_id = ?", (a.id,)).fetchone()
+        version = (row["v"] or 0) + 1
+        db.execute(
+            "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (a.id, version, a.url, a.title, a.outlet, a.byline, a.genre, _iso(a.published), _iso(a.modified),
+             a.language, a.text, json.dumps(a.uncitable), a.source, a.status, digest(a), now),
+        )  # fmt: skip
+        db.execute(
+            "INSERT OR REPLACE INTO articles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (a.id, version, a.status, day_number(a.day), a.outlet, fold(a.outlet), a.language, fold(a.byline), a.title),
+        )  # fmt: skip
+        db.execute("DELETE FROM passages WHERE article_id = ?", (a.id,))
+        if a.status == "live":
+            db.executemany(
+                "INSERT INTO passages (article_id, number, start, end, embedded) VALUES (?, ?, ?, ?, ?)",
+                [(a.id, n, s, e, h) for n, ((s, e), h) in enumerate(zip(prepared.spans, prepared.hashes, strict=True))],
+            )
+        db.execute("INSERT INTO changes (article_id) VALUES (?)", (a.id,))
+
+    def recut(self, batch: Sequence[Prepared], vectors: Mapping[str, np.ndarray]) -> None:
+        """Replaces the passages of stored articles (after a change of model or chunking); versions stay."""
+        with self.transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
+                [(key, vector.astype(np.float16).tobytes()) for key, vector in vectors.items()],
+            )
+            for prepared in batch:
+                a = prepared.article
+                db.execute("DELETE FROM passages WHERE article_id = ?", (a.id,))
+                db.executemany(
+                    "INSERT INTO passages (article_id, number, start, end, embedded) VALUES (?, ?, ?, ?, ?)",
+                    [(a.id, n, *span, h) for n, (span, h) in enumerate(zip(prepared.spans, prepared.hashes, strict=True))],
+                )
+                db.execute("INSERT INTO changes (article_id) VALUES (?)", (a.id,))
+
+    def remove(self, article_id: str) -> bool:
+        """Deletes an article with all its versions; False when there is none of that id."""
+        with self.transaction() as db:
+            gone = db.execute("DELETE FROM articles WHERE id = ?", (article_id,)).rowcount
+            db.execute("DELETE FROM versions WHERE article_id = ?", (article_id,))
+            db.execute("DELETE FROM passages WHERE article_id = ?", (article_id,))
+            db.execute("DELETE FROM vectors WHERE hash NOT IN (SELECT embedded FROM passages)")
+            if gone:
+                db.execute("INSERT INTO changes (article_id) VALUES (?)", (article_id,))
+        return bool(gone)
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def article(self, article_id: str, version: int | None = None) -> Article | None:
+        """The current version of an article (also of a withdrawn one), or a named one; None when unknown."""
+        with self._errors():
+            row = self._db.execute(
+                "SELECT v.* FROM versions v JOIN articles a ON a.id = v.article_id "
+                "WHERE v.article_id = ? AND v.version = coalesce(?, a.version)",
+                (article_id, version),
+            ).fetchone()
+        return _article(row) if row else None
+
+    def versions(self, article_id: str) -> list[Article]:
+        """All stored versions of an article, oldest first."""
+        rows = self._db.execute("SELECT * FROM versions WHERE article_id = ? ORDER BY version", (article_id,))
+        return [_article(row) for row in rows]
+
+    def current_digest(self, article_id: str) -> str | None:
+        """The digest of the current version, or None when there is no such article."""
+        row = self._db.execute(
+            "SELECT v.digest FROM versions v JOIN articles a ON a.id = v.article_id AND a.version = v.version "
+            "WHERE a.id = ?",
+            (article_id,),
+        ).fetchone()
+        return str(row["digest"]) if row else None
+
+    def has_version(self, article_id: str, version_digest: str) -> bool:
+        """Whether this very version was stored before, be it the current one or an older one."""
+        row = self._db.execute(
+            "SELECT 1 FROM versions WHERE article_id = ? AND digest = ?", (article_id, version_digest)
+        ).fetchone()
+        return row is not None
+
+    def id_of_source(self, source: str) -> str | None:
+        """The article last read from this file, or None."""
+        row = self._db.execute(
+            "SELECT article_id FROM versions WHERE source = ? ORDER BY rowid DESC LIMIT 1", (source,)
+        ).fetchone()
+        return str(row["article_id"]) if row else None
+
+    def articles(
+        self, filters: Filters = Filters(), *, text: str = "", limit: int = 50, offset: int = 0, live: bool = True
+    ) -> list[Article]:
+        """Articles within the filters, newest first; `text` restricts to titles, outlets, bylines with these words."""
+        where, values = _where(filters, live=live)
+        for word in fold(text).split():
+            where += " AND instr(fold(a.title || ' ' || a.outlet || ' ' || v.byline || ' ' || a.id), ?)"
+            values.append(word)
+        self._db.create_function("fold", 1, fold, deterministic=True)
+        rows = self._db.execute(
+            "SELECT v.* FROM articles a JOIN versions v ON v.article_id = a.id AND v.version = a.version "
+            f"WHERE {where} ORDER BY a.day IS NULL, a.day DESC, a.id LIMIT ? OFFSET ?",
+            (*values, limit, offset),
+        )
+        return [_article(row) for row in rows]
+
+    def coverage(self, filters: Filters = Filters()) -> Coverage:
+        """How many live articles lie within the filters and which days they span."""
+        where, values = _where(filters)
+        with self._errors():
+            row = self._db.execute(
+                f"SELECT count(*) AS n, min(a.day) AS first, max(a.day) AS last FROM articles a WHERE {where}", values
+            ).fetchone()
+        return Coverage(articles=row["n"], first=_day(row["first"]), last=_day(row["last"]))
+
+    def outlets(self) -> dict[str, int]:
+        """Outlet -> number of live articles, by name."""
+        rows = self._db.execute(
+            "SELECT outlet, count(*) AS n FROM articles WHERE status = 'live' AND outlet != '' "
+            "GROUP BY outlet ORDER BY outlet"
+        )
+        return {row["outlet"]: row["n"] for row in rows}
+
+    def languages(self) -> dict[str, int]:
+        """Language (ISO 639-1) -> number of live articles, most frequent first."""
+        rows = self._db.execute(
+            "SELECT language, count(*) AS n FROM articles WHERE status = 'live' AND language != '' "
+            "GROUP BY language ORDER BY n DESC"
+        )
+        return {row["language"]: row["n"] for row in rows}
+
+    def article_ids(self, filters: Filters) -> list[str]:
+        """The ids of the live articles within the filters."""
+        where, values = _where(filters)
+        return [row["id"] for row in self._db.execute(f"SELECT a.id FROM articles a WHERE {where}", values)]
+
+    def passages(self, keys: Sequence[int]) -> dict[int, Passage]:
+        """Passages by key, each with its article; keys that are gone are left out."""
+        found: dict[int, Passage] = {}
+        articles: dict[str, Article] = {}
+        for start in range(0, len(keys), 500):
+            part = keys[start : start + 500]
+            marks = ",".join("?" * len(part))
+            with self._errors():
+                rows = self._db.execute(f"SELECT * FROM passages WHERE key IN ({marks})", part).fetchall()
+            for row in rows:
+                found |= {stored.key: stored.passage for stored in self._stored([row], articles)}
+        return found
+
+    def passages_of(self, article_id: str) -> list[StoredPassage]:
+        """The passages of an article in order."""
+        rows = self._db.execute("SELECT * FROM passages WHERE article_id = ? ORDER BY number", (article_id,)).fetchall()
+        return list(self._stored(rows, {}))
+
+    def _stored(self, rows: Iterable[sqlite3.Row], articles: dict[str, Article]) -> Iterator[StoredPassage]:
+        for row in rows:
+            if row["article_id"] not in articles:
+                article = self.article(row["article_id"])
+                if article is None:
+                    continue
+                articles[row["article_id"]] = article
+            article = articles[row["article_id"]]
+            passage = Passage(article=article, number=row["number"], start=row["start"], end=row["end"])
+            yield StoredPassage(row["key"], passage, row["embedded"])
+
+    def known_hashes(self, hashes: Iterable[str]) -> set[str]:
+        """Which of these hashes have a vector."""
+        known: set[str] = set()
+        wanted = list(hashes)
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            marks = ",".join("?" * len(part))
+            known |= {r["hash"] for r in self._db.execute(f"SELECT hash FROM vectors WHERE hash IN ({marks})", part)}
+        return known
+
+    def vectors(self, hashes: Sequence[str]) -> np.ndarray:
+        """The vectors of these hashes in order, float32 of shape (n, dim). Raises StorageError when one is missing."""
+        found: dict[str, np.ndarray] = {}
+        unique = list(dict.fromkeys(hashes))
+        for start in range(0, len(unique), 500):
+            part = unique[start : start + 500]
+            marks = ",".join("?" * len(part))
+            for row in self._db.execute(f"SELECT hash, vector FROM vectors WHERE hash IN ({marks})", part):
+                found[row["hash"]] = np.frombuffer(row["vector"], dtype=np.float16)
+        missing = len(unique) - len(found)
+        if missing:
+            raise StorageError(
+                f"{missing} passages of {self.path.parent} have no vector. Mend it: dateline rebuild --embed"
+            )
+        return np.array([found[h] for h in hashes], dtype=np.float32)
+
+    def all_vectors(self) -> tuple[list[int], np.ndarray]:
+        """Keys and vectors of all passages, float32 of shape (n, dim)."""
+        rows = self._db.execute("SELECT key, embedded FROM passages ORDER BY key").fetchall()
+        keys = [row["key"] for row in rows]
+        return keys, self.vectors([row["embedded"] for row in rows]) if keys else np.zeros((0, 1), dtype=np.float32)
+
+    def passage_keys(self, filters: Filters = Filters()) -> list[int]:
+        """The keys of all passages of live articles within the filters."""
+        where, values = _where(filters)
+        rows = self._db.execute(
+            f"SELECT p.key FROM passages p JOIN articles a ON a.id = p.article_id WHERE {where} ORDER BY p.key", values
+        )
+        return [row["key"] for row in rows]
+
+    def count_passages(self) -> int:
+        """How many passages the archive has."""
+        return int(self._db.execute("SELECT count(*) AS n FROM passages").fetchone()["n"])
+
+    def spread_passages(self, n: int) -> list[StoredPassage]:
+        """At most n passages spread evenly over the keys, from the first to the last."""
+        ends = self._db.execute("SELECT min(key) AS low, max(key) AS high FROM passages").fetchone()
+        if ends["low"] is None:
+            return []
+        keys = {ends["low"] + (ends["high"] - ends["low"]) * i // max(n - 1, 1) for i in range(n)}
+        rows = {
+            row["key"]: row
+            for key in sorted(keys)
+            for row in self._db.execute("SELECT * FROM passages WHERE key >= ? ORDER BY key LIMIT 1", (key,))
+        }
+        return list(self._stored(rows.values(), {}))
+
+    # --- what derived indexes follow ---------------------------------------------------------
+
+    def last_change(self) -> int:
+        """The number of the last change; 0 in a new archive."""
+        row = self._db.execute("SELECT max(seq) AS seq FROM changes").fetchone()
+        return int(row["seq"] or 0)
+
+    def changed_since(self, seq: int) -> list[str]:
+        """The ids of the articles changed after `seq`, each once, in order of change."""
+        rows = self._db.execute(
+            "SELECT article_id, max(seq) AS last FROM changes WHERE seq > ? GROUP BY article_id ORDER BY last", (seq,)
+        )
+        return [row["article_id"] for row in rows]
+
+    def followed(self, name: str) -> int:
+        """Up to which change the derived index `name` has followed."""
+        row = self._db.execute("SELECT seq FROM followed WHERE name = ?", (name,)).fetchone()
+        return int(row["seq"]) if row else 0
+
+    def set_followed(self, name: str, seq: int) -> None:
+        """Notes that the derived index `name` has followed up to `seq`."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO followed VALUES (?, ?)", (name, seq))
+
+
+def _where(filters: Filters, *, live: bool = True) -> tuple[str, list[Any]]:
+    """An SQL condition on `articles a`, and its values."""
+    terms, values = (["a.status = 'live'"], []) if live else (["1"], [])
+    columns: tuple[tuple[str, Sequence[str], Callable[[str], str]], ...] = (
+        ("a.outlet_key", filters.outlets, fold),
+        ("a.language", filters.languages, str.lower),
+    )
+    for column, wanted, key in columns:
+        if wanted:
+            terms.append(f"{column} IN ({','.join('?' * len(wanted))})")
+            values += [key(value) for value in wanted]
+    if filters.authors:
+        terms.append("(" + " OR ".join("instr(a.byline_key, ?)" for _ in filters.authors) + ")")
+        values += [fold(author) for author in filters.authors]
+    if filters.since:
+        terms.append("a.day >= ?")
+        values.append(day_number(filters.since))
+    if filters.until:
+        terms.append("a.day <= ?")
+        values.append(day_number(filters.until))
+    return " AND ".join(terms), values
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _article(row: sqlite3.Row) -> Article:
+    article = Article(
+        id=row["article_id"], version=row["version"], url=row["url"], title=row["title"], outlet=row["outlet"],
+        byline=row["byline"], genre=row["genre"], language=row["language"], text=row["text"], status=row["status"],
+        uncitable=tuple((s, e) for s, e in json.loads(row["uncitable"])), source=row["source"],
+    )  # fmt: skip
+    published = datetime.fromisoformat(row["published"]) if row["published"] else None
+    modified = datetime.fromisoformat(row["modified"]) if row["modified"] else None
+    return replace(article, published=published, modified=modified)

@@ -1,0 +1,225 @@
+"""Text and evidence → sentences with citations and verdicts. Pure functions.
+
+A citation is given only where the words carry the sentence: every quotation verbatim, every number, month and
+name of the sentence in the cited words (or in the headline, outlet, byline or day that the citation shows), and
+enough of its other words. What a model says about its sources is a hint at most; markers for sources that do
+not exist are removed and counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.evidence import Candidate, header
+from rag.schema import Article, Citation, Sentence, Span
+from rag.text import content_stems, fold, months, names, numbers, sentence_spans, tokens, weekdays
+
+_MARKER = re.compile(r"\s*[\[【(（](?:source|sources|excerpt|id)?[:\s]*(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)[\]】)）](?!\w)", re.I)
+_QUOTED = re.compile(r"[“«„\"]([^“”«»„\"]{3,}?)[”»“\"]")
+
+# A sentence must share at least this part of its content words with what it cites. Tuned on answers of the
+# packaged model to the demo set and to rgb_en_fact: right answers have .6 and more, invented ones .1 to .4.
+LEAST_WORDS = 0.5
+MOST_QUOTES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a sentence states that can be looked up: names, numbers, months, days of the week, quotations."""
+
+    names: frozenset[str]
+    numbers: frozenset[str]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    quotes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Claims:
+        """The claims of one sentence."""
+        plain = _QUOTED.sub(lambda m: m.group(1), text)
+        return cls(
+            names=frozenset(names(plain, sentence_start=True)),
+            numbers=frozenset(numbers(plain)),
+            months=frozenset(months(plain)),
+            weekdays=frozenset(weekdays(plain)),
+            quotes=tuple(m.group(1).strip(" ,.;:") for m in _QUOTED.finditer(text)),
+        )
+
+    def lacking(self, text: str) -> list[str]:
+        """The claims that a text does not contain, in words for a reader."""
+        words = {t.folded for t in tokens(text)}
+        lacking = [f"“{quote}” is not in the cited words" for quote in self.quotes if not verbatim(quote, text)]
+        lacking += [f"the number {n} is not in the cited words" for n in sorted(self.numbers - numbers(text))]
+        lacking += [f"the name {n.title()} is not in the cited words" for n in sorted(self.names) if not _named(n, words)]
+        if self.months - months(text) or self.weekdays - weekdays(text):
+            lacking.append("the date is not in the cited words")
+        return lacking
+
+
+def _named(name: str, words: set[str]) -> bool:
+    """A name counts as named in an inflected form too: `Lunada's`, `Russian` for `Russia`, `Italia` for `Italy`."""
+    if name in words:
+        return True
+    return len(name) >= 5 and any(_same_name(name, word) for word in words)
+
+
+def _same_name(one: str, other: str) -> bool:
+    """Inflected (`Russia`, `Russian`), or another spelling by one letter (`Dmitri`, `Dimitri`)."""
+    if one[:5] == other[:5] and abs(len(one) - len(other)) <= 3:
+        return True
+    if min(len(one), len(other)) < 6 or abs(len(one) - len(other)) > 1:
+        return False
+    short, long = sorted((one, other), key=len)
+    at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    return short[at + (len(short) == len(long)) :] == long[at + 1 :]
+
+
+def verbatim(quote: str, text: str) -> bool:
+    """Whether a quotation stands in a text word for word; case, accents and punctuation at its edges aside."""
+    wanted = [t.folded for t in tokens(quote)]
+    found = [t.folded for t in tokens(text)]
+    return any(found[i : i + len(wanted)] == wanted for i in range(len(found) - len(wanted) + 1)) if wanted else True
+
+
+def strip_markers(text: str, sources: int) -> tuple[str, list[int], int]:
+    """The text without citation markers, the numbers of sources (1 to `sources`) they named, and the stray ones.
+
+    `[0]`, `[99]` and numbers beyond the sources are stray. A year in parentheses is no marker.
+    """
+    named: list[int] = []
+    stray = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal stray
+        if match.group().strip()[0] in "(（" or re.fullmatch(r"(?:19|20)\d\d", match.group(1)):
+            return match.group()
+        for number in _expanded(match.group(1)):
+            if 1 <= number <= sources:
+                named.append(number)
+            else:
+                stray += 1
+        return ""
+
+    return _MARKER.sub(replace, text), named, stray
+
+
+def _expanded(numbers_text: str) -> list[int]:
+    """`1, 3` -> 1, 3; `1-3` -> 1, 2, 3."""
+    found: list[int] = []
+    for part in re.split(r"[,;]", numbers_text):
+        ends = [int(n) for n in re.findall(r"\d+", part)]
+        found += range(ends[0], ends[-1] + 1) if len(ends) == 2 and 0 <= ends[1] - ends[0] <= 20 else ends
+    return found
+
+
+def link(
+    text: str, candidates: Sequence[Candidate], *, language: str, hints: Sequence[Article] = ()
+) -> tuple[tuple[Candidate, ...], str]:
+    """The quotes that carry a sentence, and why they do not ("" when they do).
+
+    Greedy: the candidate that shares most with the sentence, then others (of the same article first) as long as
+    each adds a claim that is still open.
+    """
+    claims = Claims.of(text)
+    stems = set(content_stems(text, language))
+    chosen: list[Candidate] = []
+    while len(chosen) < MOST_QUOTES:
+        best = max(
+            (c for c in candidates if c not in chosen),
+            key=lambda c: _gain(c, chosen, claims, stems, language, hints),
+            default=None,
+        )
+        if best is None:
+            break
+        if chosen and not _adds(best, chosen, claims, stems, language):
+            break
+        chosen.append(best)
+        if not claims.lacking(_words(chosen)) and _shared(stems, chosen, language) >= 0.8:
+            break
+    if not chosen:
+        return (), "nothing in the articles found says this"
+    problems = claims.lacking(_words(chosen))
+    if not problems and _shared(stems, chosen, language) < _least(chosen, language, claims):
+        problems = ["the cited words say something else"]
+    return tuple(chosen), problems[0] if problems else ""
+
+
+def _least(chosen: Sequence[Candidate], language: str, claims: Claims) -> float:
+    """Across languages only names and numbers can be compared; there must be some."""
+    same = all(c.passage.article.language in {language, ""} or not language for c in chosen)
+    if same:
+        return LEAST_WORDS
+    return 0.0 if claims.names or claims.numbers or claims.months else 1.01
+
+
+def _words(chosen: Sequence[Candidate]) -> str:
+    articles = {c.passage.article.id: c.passage.article for c in chosen}
+    return "\n".join([*(c.text for c in chosen), *(header(a) for a in articles.values())])
+
+
+def _shared(stems: set[str], chosen: Sequence[Candidate], language: str) -> float:
+    if not stems:
+        return 1.0
+    text = _words(chosen)
+    return len(stems & set(content_stems(text, language))) / len(stems)
+
+
+def _gain(
+    candidate: Candidate,
+    chosen: Sequence[Candidate],
+    claims: Claims,
+    stems: set[str],
+    language: str,
+    hints: Sequence[Article],
+) -> float:
+    together = [*chosen, candidate]
+    open_claims = len(claims.lacking(_words(together)))
+    bonus = 0.05 if any(candidate.passage.article.id == a.id for a in hints) else 0.0
+    if chosen and candidate.passage.article.id == chosen[0].passage.article.id:
+        bonus += 0.3
+    own = len(stems & set(content_stems(candidate.text, language))) / len(stems) if stems else 0.0
+    return _shared(stems, together, language) + own - 0.5 * open_claims + bonus + 0.1 * candidate.score
+
+
+def _adds(candidate: Candidate, chosen: list[Candidate], claims: Claims, stems: set[str], language: str) -> bool:
+    before, after = claims.lacking(_words(chosen)), claims.lacking(_words([*chosen, candidate]))
+    if len(after) < len(before):
+        return True
+    gained = _shared(stems, [*chosen, candidate], language) - _shared(stems, chosen, language)
+    return gained >= 0.25
+
+
+class Citer:
+    """Numbers quotes in order of first appearance over the sentences of one answer."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, Span], Citation] = {}
+
+    def sentence(self, text: str, quotes: Sequence[Candidate], reason: str) -> Sentence:
+        """The sentence with its verdict; an unsupported one cites nothing."""
+        if reason:
+            return Sentence(text=text, verdict="unsupported", reason=reason)
+        return Sentence(text=text, verdict="supported", citations=tuple(self._citation(q) for q in quotes))
+
+    def _citation(self, quote: Candidate) -> Citation:
+        key = (quote.passage.article.id, (quote.start, quote.end))
+        if key not in self._numbers:
+            number = len(self._numbers) + 1
+            self._numbers[key] = Citation(number=number, passage=quote.passage, start=quote.start, end=quote.end)
+        return self._numbers[key]
+
+
+def split_finished(text: str) -> tuple[list[str], str]:
+    """The sentences of a growing text that are surely finished, and the rest."""
+    spans = sentence_spans(text)
+    if not spans:
+        return [], text
+    finished = [text[s:e] for s, e in spans[:-1]]
+    return finished, text[spans[-1][0] :]
+
+
+def same_words(one: str, other: str) -> bool:
+    """Whether two sentences say the same words (a model repeating itself)."""
+    return [t.folded for t in tokens(one)] == [t.folded for t in tokens(other)] or fold(one) == fold(other)

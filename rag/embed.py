@@ -1,0 +1,147 @@
+"""Text to vectors. The only import of torch and sentence-transformers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from rag import weights
+from rag.errors import ModelUnavailable
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors; a dot product of two is their cosine, -1 to 1, higher is closer."""
+
+    name: str  # stored in the archive; another one is refused when it is opened
+    dim: int
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1, in the order of `texts`."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1, in the order of `texts`."""
+        ...
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model on this machine's CPU or GPU."""
+
+    def __init__(self, model: Any, name: str) -> None:
+        self._model = model
+        self.name = name
+        self.dim = int(model.get_embedding_dimension())
+        self._lock = threading.Lock()  # tokenizers are not safe for concurrent use
+
+    @classmethod
+    def load(cls, source: str = "packaged") -> SentenceEmbedder:
+        """The packaged model, a folder, or a name on a hub. Raises ModelUnavailable. Takes seconds."""
+        if source == "packaged":
+            found = weights.packaged_embedder()
+            return cls(_load(str(found.path), local=True), found.name)
+        local = Path(source).expanduser().is_dir()
+        return cls(_load(str(Path(source).expanduser()) if local else source, local=local), source)
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1."""
+        return self._encode(texts, query=True)
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1."""
+        return self._encode(texts, query=False)
+
+    def _encode(self, texts: Sequence[str], *, query: bool) -> np.ndarray:
+        if not texts:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        encode = self._model.encode_query if query else self._model.encode_document
+        with self._lock:
+            vectors = encode(
+                list(texts), batch_size=32, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+            )
+        vectors = np.asarray(vectors, dtype=np.float32)
+        # bfloat16 keeps three digits, so its rows are a little off norm 1.
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+
+
+class LazyEmbedder:
+    """An embedder that is loaded when something is first embedded: looking at an archive needs none."""
+
+    def __init__(self, source: str = "packaged") -> None:
+        self.name = weights.EMBEDDER_NAME if source == "packaged" else source
+        self._source = source
+        self._loaded: SentenceEmbedder | None = None
+        self._lock = threading.Lock()
+
+    def _embedder(self) -> SentenceEmbedder:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = SentenceEmbedder.load(self._source)
+            return self._loaded
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return self._embedder().dim
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1. Raises ModelUnavailable at the first call."""
+        return self._embedder().embed_queries(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1. Raises ModelUnavailable at the first call."""
+        return self._embedder().embed_passages(texts)
+
+
+def _load(source: str, *, local: bool) -> Any:
+    with _quiet_and_offline(local):
+        try:
+            import torch
+            from sentence_transformers import SentenceTransformer
+
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            model = SentenceTransformer(source, device=device, local_files_only=local)
+        except Exception as error:  # the libraries raise many kinds; each means: no embedder
+            raise ModelUnavailable(
+                f"The embedding model {source!r} cannot be loaded: {error}. Name a folder or a hub name with "
+                "DATELINE_EMBEDDER, or unset it to use the packaged one."
+            ) from error
+        if device == "cpu" and _has_bfloat16_units():
+            model = model.to(torch.bfloat16)
+        return model
+
+
+def _has_bfloat16_units() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices in hardware; elsewhere bfloat16 is 5 times slower than float32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return " amx_bf16" in flags or " avx512_bf16" in flags
+
+
+@contextlib.contextmanager
+def _quiet_and_offline(local: bool) -> Iterator[None]:
+    """For the time of one load: no look at a hub for files that are here, no progress bar on the terminal."""
+    wanted = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if local:
+        wanted |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,236 @@
+"""Language models: one OpenAI-compatible client, and a llama.cpp server in this process behind the same client."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from rag import weights
+from rag.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to a model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class LLM(Protocol):
+    """A chat model that continues a conversation."""
+
+    name: str  # shown on every face
+    evidence_tokens: int  # how much evidence it reads before a person gets impatient
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
+        """The reply piece by piece. Closing the iterator stops the model. Raises ModelUnavailable."""
+        ...
+
+    def probability(self, messages: Sequence[Message], word: str) -> float | None:
+        """How likely (0 to 1) the reply begins with `word`; None when the model does not tell."""
+        ...
+
+    def close(self) -> None:
+        """Frees what the model holds."""
+        ...
+
+
+class OpenAIChat:
+    """A model behind an OpenAI-compatible endpoint (OpenAI, vLLM, Ollama, LM Studio, llama.cpp)."""
+
+    def __init__(self, *, url: str, model: str, key: str, name: str, timeout: float, evidence_tokens: int) -> None:
+        self.name = name
+        self.evidence_tokens = evidence_tokens
+        self._url, self._model, self._key, self._timeout = url, model, key, timeout
+        self._made: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def _client(self) -> Any:
+        """Made at the first question: importing llama-index takes longer than opening an archive."""
+        with self._lock:
+            if self._made is None:
+                from llama_index.llms.openai_like import OpenAILike
+
+                self._made = OpenAILike(
+                    model=self._model,
+                    api_base=self._url,
+                    api_key=self._key or "none",
+                    is_chat_model=True,
+                    temperature=0.0,
+                    timeout=self._timeout,
+                    max_retries=1,
+                    context_window=32000,
+                )
+            return self._made
+
+    def check(self) -> None:
+        """Raises ModelUnavailable unless the endpoint answers and, where it lists models, lists this one."""
+        import httpx
+
+        try:
+            reply = httpx.get(
+                f"{self._url.rstrip('/')}/models", headers={"Authorization": f"Bearer {self._key}"}, timeout=10
+            )
+            reply.raise_for_status()
+            listed = {model.get("id") for model in reply.json().get("data", [])}
+        except (httpx.HTTPError, ValueError) as error:
+            raise ModelUnavailable(
+                f"No language model answers at DATELINE_LLM_URL={self._url}: {error}. Start it, correct the URL or "
+                "the key (DATELINE_LLM_KEY), or unset it to use the packaged model."
+            ) from None
+        if listed and self._model not in listed and f"{self._model}:latest" not in listed:
+            raise ModelUnavailable(
+                f"The endpoint {self._url} does not offer the model '{self._model}' (DATELINE_LLM). "
+                f"It offers: {', '.join(sorted(str(m) for m in listed)[:20])}."
+            )
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
+        """The reply piece by piece."""
+        try:
+            pieces = self._client.stream_chat(_chat(messages), max_tokens=max_tokens)
+            try:
+                for piece in pieces:
+                    if piece.delta:
+                        yield piece.delta
+            finally:
+                pieces.close()
+        except _errors() as error:
+            raise self._unavailable(error) from error
+
+    def probability(self, messages: Sequence[Message], word: str) -> float | None:
+        """How likely the reply begins with `word`, from the log-probabilities of its first token."""
+        try:
+            reply = self._client.chat(_chat(messages), max_tokens=1, logprobs=True, top_logprobs=10)
+        except _errors() as error:
+            raise self._unavailable(error) from error
+        if not reply.logprobs or not reply.logprobs[0]:
+            return None
+        return sum(math.exp(t.logprob) for t in reply.logprobs[0] if t.token.strip().lower() == word.lower())
+
+    def _unavailable(self, error: Exception) -> ModelUnavailable:
+        return ModelUnavailable(
+            f"The language model {self.name} failed: {str(error) or type(error).__name__}. Ask again; if it goes on, "
+            "check DATELINE_LLM and DATELINE_LLM_URL, or set DATELINE_LLM=none to answer by extraction."
+        )
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class EmbeddedChat(OpenAIChat):
+    """A GGUF model served by llama.cpp inside this process, on loopback and behind a key of its own."""
+
+    def __init__(self, file: Path, name: str, *, threads: int, timeout: float, evidence_tokens: int) -> None:
+        """Loads the model: seconds, and as much memory as the file is large. Raises ModelUnavailable."""
+        key = secrets.token_urlsafe(24)
+        self._server: Any = _serve(file, key, threads or os.cpu_count() or 2)
+        super().__init__(
+            url=f"{self._server.listening_address}/v1",
+            model=name,
+            key=key,
+            name=name,
+            timeout=timeout,
+            evidence_tokens=evidence_tokens,
+        )
+
+    def close(self) -> None:
+        """Stops the server and frees the model."""
+        self._server = None
+
+
+# A question waits for its evidence to be read. 2 cores read about 55 tokens a second (Qwen 1.5B Q4_K_M), so
+# this is what keeps the first word within 6 s there; a hosted model reads any amount at once.
+EMBEDDED_EVIDENCE_TOKENS = 220
+HOSTED_EVIDENCE_TOKENS = 1500
+
+
+def open_llm(settings: Settings) -> LLM | None:
+    """The model that the settings name, ready to answer; None for 'none'. Raises ModelUnavailable, never falls back."""
+    if settings.llm == "none":
+        return None
+    if settings.llm_url:
+        if settings.llm == "packaged":
+            raise ModelUnavailable(
+                f"DATELINE_LLM_URL is {settings.llm_url} but DATELINE_LLM names no model there. "
+                "Set DATELINE_LLM to a model that the endpoint serves."
+            )
+        hosted = OpenAIChat(
+            url=settings.llm_url,
+            model=settings.llm,
+            key=settings.llm_key,
+            name=settings.llm,
+            timeout=settings.llm_timeout_seconds,
+            evidence_tokens=settings.evidence_tokens or HOSTED_EVIDENCE_TOKENS,
+        )
+        hosted.check()
+        return hosted
+    found = weights.packaged_llm(settings.model_cache) if settings.llm == "packaged" else _own_gguf(settings.llm)
+    return EmbeddedChat(
+        found.path,
+        found.name,
+        threads=settings.threads,
+        timeout=settings.llm_timeout_seconds,
+        evidence_tokens=settings.evidence_tokens or EMBEDDED_EVIDENCE_TOKENS,
+    )
+
+
+def _own_gguf(name: str) -> weights.Weights:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ModelUnavailable(
+            f"DATELINE_LLM is '{name}', which is no file. Expected 'packaged', 'none', a path to a .gguf file, or a "
+            "model name together with DATELINE_LLM_URL."
+        )
+    return weights.Weights(path.stem, path)
+
+
+def _serve(file: Path, key: str, threads: int) -> Any:
+    try:
+        import xllamacpp
+
+        params = xllamacpp.CommonParams()
+        params.model.path = str(file)
+        params.hostnames = ["127.0.0.1"]
+        params.port = 0
+        params.api_keys = [key]
+        params.n_ctx = 8192
+        params.n_parallel = 2
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+        params.cache_prompt = True
+        params.verbosity = -1
+        params.ui = False
+        return xllamacpp.Server(params)
+    except ImportError as error:
+        raise ModelUnavailable(
+            f"The language model needs the llama.cpp runtime: {error}. Install it (pip install xllamacpp), or set "
+            "DATELINE_LLM=none or DATELINE_LLM_URL."
+        ) from error
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ModelUnavailable(
+            f"The model file {file} cannot be loaded: {error}. It must be a GGUF file that llama.cpp knows and fit "
+            "into memory; name another with DATELINE_LLM."
+        ) from error
+
+
+def _chat(messages: Sequence[Message]) -> list[Any]:
+    from llama_index.core.base.llms.types import ChatMessage
+
+    return [ChatMessage(role=m.role, content=m.content) for m in messages]
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    import httpx
+    import openai
+
+    return (openai.OpenAIError, httpx.HTTPError, ConnectionError, TimeoutError)

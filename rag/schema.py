@@ -1,0 +1,184 @@
+"""The types that flow through Dateline. Later ones point to earlier ones; no third-party import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+Status = Literal["live", "withdrawn"]
+Verdict = Literal["supported", "unsupported"]
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """A news article as it is stored: one version of it.
+
+    `text` is what was published, cleaned of markup; `uncitable` are spans of it (teasers, "Related
+    articles" and what follows) that are kept for the reader but never indexed or cited.
+    `published` has a time zone only where the source gave one; midnight without zone means that only
+    the day is known; None means that the source does not say.
+    """
+
+    id: str
+    title: str
+    text: str
+    url: str = ""
+    outlet: str = ""
+    byline: str = ""
+    genre: str = ""
+    published: datetime | None = None
+    modified: datetime | None = None
+    language: str = ""
+    version: int = 1
+    status: Status = "live"
+    uncitable: tuple[Span, ...] = ()
+    source: str = ""
+
+    @property
+    def day(self) -> date | None:
+        """The day of publication as printed by the outlet (its own time zone)."""
+        return self.published.date() if self.published else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """Whole sentences of an article, the unit that is embedded and retrieved; `start`, `end` in characters."""
+
+    article: Article
+    number: int
+    start: int
+    end: int
+
+    @property
+    def id(self) -> str:
+        """`article#n`, the same after every ingest of the same input."""
+        return f"{self.article.id}#{self.number}"
+
+    @property
+    def text(self) -> str:
+        """The very words of the article: `article.text[start:end]`."""
+        return self.article.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A passage found for a question. Higher `score` is better, comparable only within one list.
+
+    `copies` are other articles of the archive that carry the same story (the wire story in other outlets).
+    """
+
+    passage: Passage
+    score: float
+    copies: tuple[Article, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """The `[number]` printed in an answer: a quote of a passage, at `article.text[start:end]`."""
+
+    number: int
+    passage: Passage
+    start: int
+    end: int
+
+    @property
+    def quote(self) -> str:
+        """The very words that the sentence rests on."""
+        return self.passage.article.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """A sentence of an answer, the citations it rests on and whether their words carry it.
+
+    `reason` says in a few words why a sentence is unsupported; empty for a supported one.
+    """
+
+    text: str
+    verdict: Verdict
+    citations: tuple[Citation, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What was searched: the number of live articles within the filters and the days they span."""
+
+    articles: int
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Milliseconds from the question to: the sources, the first word of the answer, the end. None: never came."""
+
+    retrieve_ms: float | None = None
+    first_token_ms: float | None = None
+    total_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What to search in: empty fields do not restrict. Days are inclusive, as printed by the outlet."""
+
+    since: date | None = None
+    until: date | None = None
+    outlets: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One earlier exchange of a conversation."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the assistant says. Refusing is a value: `answered=False`, with `coverage` and the closest `hits`.
+
+    While an answer streams, `draft` holds the words of the sentence being written, not yet checked;
+    it is empty in the final one. `stray_markers` counts citation markers of the model that named no source.
+    `withheld` are sentences of the model that were taken back because nothing in the articles carries them.
+    """
+
+    question: str
+    answered: bool
+    model: str
+    coverage: Coverage
+    sentences: tuple[Sentence, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    refusal: str = ""
+    draft: str = ""
+    stray_markers: int = 0
+    withheld: tuple[str, ...] = ()
+    timings: Timings = field(default_factory=Timings)
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """Each citation once, in order of its number."""
+        found = {c.number: c for s in self.sentences for c in s.citations}
+        return tuple(found[number] for number in sorted(found))
+
+    @property
+    def text(self) -> str:
+        """The answer as plain text with `[n]` behind the sentences; for a refusal, the refusal."""
+        if not self.sentences:
+            return self.refusal
+        return " ".join(marked(sentence) for sentence in self.sentences)
+
+
+def marked(sentence: Sentence) -> str:
+    """The sentence with its markers before the final stop: `It rained [1][2].`"""
+    markers = "".join(f"[{c.number}]" for c in sentence.citations)
+    if not markers:
+        return sentence.text
+    body = sentence.text.rstrip()
+    stop = body[-1] if body[-1:] in ".!?。！？" else ""
+    return f"{body[: len(body) - len(stop)]} {markers}{stop}"

@@ -1,0 +1,86 @@
+"""Every knob, with its unit and bound. Reads the environment once, builds nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rag.errors import SettingsError
+
+PREFIX = "DATELINE_"
+
+
+class Settings(BaseModel):
+    """The settings of one archive and its assistant; each can be set as DATELINE_<NAME> in the environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("dateline", appauthor=False)),
+        description="folder of the archive",
+    )
+    embedder: str = Field(
+        default="packaged",
+        description="'packaged' (all-MiniLM-L6-v2 from the package index), a folder, or a hub name",
+    )
+    llm: str = Field(
+        default="packaged",
+        description="'packaged', a path to a GGUF file, a model name at llm_url, or 'none' (extraction)",
+    )
+    llm_url: str = Field(default="", description="OpenAI-compatible endpoint, such as http://localhost:11434/v1")
+    llm_key: str = Field(default="", repr=False, description="key for llm_url")
+    model_cache: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_cache_dir("dateline", appauthor=False)),
+        description="folder where the packaged language model is joined (1.1 GB)",
+    )
+    llm_timeout_seconds: float = Field(default=120, gt=0, le=3600)
+    threads: int = Field(
+        default=0, ge=0, le=512, description="threads of the model server; 0: one for each core"
+    )
+    top_k: int = Field(default=8, ge=1, le=100, description="hits that a question gets")
+    fetch_k: int = Field(default=60, ge=1, le=2000, description="passages each index gives before fusion")
+    per_article: int = Field(default=2, ge=1, le=50, description="passages an article may have among the hits")
+    dense_weight: float = Field(default=0.3, ge=0, le=1, description="share of the vectors in the fused score")
+    evidence_tokens: int = Field(
+        default=0, ge=0, le=20000, description="evidence given to the model; 0: fit for the model (see evidence.py)"
+    )
+    answer_tokens: int = Field(default=160, ge=16, le=4000, description="longest answer")
+    max_question_chars: int = Field(default=2000, ge=10, le=100000)
+    max_file_mb: float = Field(default=50, gt=0, le=4000, description="a larger file is rejected")
+    chroma_url: str = Field(default="", description="Chroma server instead of the embedded index")
+    host: str = Field(default="127.0.0.1", description="address of the page")
+    port: int = Field(default=7860, ge=0, le=65535)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Settings:
+        """Settings from the environment, overridden by `options` that are not None.
+
+        Raises SettingsError naming the variable, its value and what was expected.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for name, value in environ.items():
+            if name.startswith(PREFIX):
+                key = name.removeprefix(PREFIX).lower()
+                if key not in cls.model_fields:
+                    raise SettingsError(
+                        f"{name} is not a setting of Dateline. "
+                        f"Known: {', '.join(PREFIX + k.upper() for k in cls.model_fields)}."
+                    )
+                if value != "":
+                    values[key] = value
+        values |= {key: value for key, value in options.items() if value is not None}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = str(first["loc"][0]) if first["loc"] else "settings"
+            shown = "…" if key == "llm_key" else repr(first.get("input"))
+            raise SettingsError(
+                f"{PREFIX}{key.upper()} is {shown}: {first['msg'].lower()}. Correct the value or unset it."
+            ) from None

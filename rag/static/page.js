@@ -1,0 +1,109 @@
+// What the page does beside Gradio: markers lead to their cards, articles open in a reader. Nothing is fetched
+// but from this server, and only HTML that it has escaped is shown.
+(() => {
+  "use strict";
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const scrolling = () => (calm.matches ? "auto" : "smooth");
+
+  function showCard(marker) {
+    const card = document.getElementById(marker.getAttribute("href").slice(1));
+    if (!card) return;
+    const folded = card.closest("details");
+    if (folded) folded.open = true;
+    card.scrollIntoView({ behavior: scrolling(), block: "nearest" });
+    card.focus({ preventScroll: true });
+    card.classList.remove("flash");
+    void card.offsetWidth; // starts the animation anew
+    card.classList.add("flash");
+  }
+
+  function readerBox() {
+    let box = document.querySelector("dialog.reader-box");
+    if (box) return box;
+    box = document.createElement("dialog");
+    box.className = "reader-box";
+    box.setAttribute("aria-label", "Article");
+    const bar = document.createElement("div");
+    bar.className = "reader-bar";
+    const close = document.createElement("button");
+    close.type = "button";
+    close.textContent = "Close";
+    close.addEventListener("click", () => box.close());
+    bar.append(close);
+    const body = document.createElement("div");
+    body.className = "reader-body";
+    body.tabIndex = 0;
+    box.append(bar, body);
+    box.addEventListener("click", (event) => event.target === box && box.close());
+    document.querySelector(".gradio-container")?.append(box) ?? document.body.append(box);
+    return box;
+  }
+
+  async function openArticle(href) {
+    const box = readerBox();
+    const body = box.querySelector(".reader-body");
+    const opener = document.activeElement;
+    body.textContent = "Loading …";
+    if (!box.open) {
+      box.showModal();
+      box.addEventListener("close", () => opener?.focus({ preventScroll: true }), { once: true });
+    }
+    try {
+      const url = new URL(href, location.href);
+      url.searchParams.set("part", "true");
+      const reply = await fetch(url);
+      body.innerHTML = await reply.text();
+    } catch {
+      body.textContent = "The article cannot be loaded: Dateline does not answer. Is it still running?";
+    }
+    body.focus({ preventScroll: true });
+    const mark = body.querySelector("mark");
+    if (mark) mark.scrollIntoView({ block: "center" });
+    else body.scrollTop = 0;
+  }
+
+  async function copy(button) {
+    const label = button.textContent;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "The browser does not allow copying here";
+    }
+    setTimeout(() => { button.textContent = label; }, 2000);
+  }
+
+  document.addEventListener("click", (event) => {
+    const hit = (selector) => event.target.closest?.(selector);
+    const marker = hit("a.cite");
+    const link = hit("a.reader");
+    if (marker) {
+      event.preventDefault();
+      showCard(marker);
+    } else if (link && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
+      event.preventDefault();
+      openArticle(link.getAttribute("href"));
+    } else if (hit("[data-copy]")) {
+      copy(hit("[data-copy]"));
+    } else if (hit("[data-tab]")) {
+      const name = hit("[data-tab]").dataset.tab;
+      [...document.querySelectorAll("button[role=tab]")].find((tab) => tab.textContent.trim() === name)?.click();
+    }
+  });
+
+  // A new question comes to the top of the window; days get the browser's own picker.
+  let shown = "";
+  function settle() {
+    for (const input of document.querySelectorAll("#since input, #until input, #since textarea, #until textarea")) {
+      if (input.tagName === "INPUT" && input.type === "text") input.type = "date";
+    }
+    const turn = document.querySelector("#current .turn");
+    const key = turn ? turn.dataset.key : "";
+    if (key && key !== shown && (shown || turn.dataset.state === "writing" || key !== "t1")) {
+      turn.scrollIntoView({ behavior: shown ? scrolling() : "auto", block: "start" });
+    }
+    if (turn || document.querySelector("#current .welcome")) shown = key;
+  }
+  new MutationObserver(settle).observe(document.documentElement, { childList: true, subtree: true });
+  settle();
+})();

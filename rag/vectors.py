@@ -1,0 +1,262 @@
+"""Vector search over passages: Chroma, or exact search over the catalogue's own vectors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlparse
+
+import numpy as np
+
+from rag.catalog import Catalog, StoredPassage, day_number
+from rag.errors import ModelUnavailable, StorageError
+from rag.schema import Article, Filters
+from rag.text import fold
+
+NAME = "vectors"
+_COLLECTION = "dateline-passages"
+_BATCH = 1000  # records a call; Chroma's own limit is above 5,000 on every platform
+
+
+class VectorIndex(Protocol):
+    """Finds the passages nearest to a vector. Derived from the catalogue; may be dropped and filled again."""
+
+    def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
+        """Adds or replaces passages; `vectors` is (n, dim) float32 of norm 1."""
+        ...
+
+    def drop_articles(self, articles: Sequence[str]) -> None:
+        """Removes all passages of these articles."""
+        ...
+
+    def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
+        """At most k (key, cosine), best first, within the filters.
+
+        `by_author` are the ids of the articles that pass when `filters.authors` is set.
+        """
+        ...
+
+    def keys(self) -> set[int]:
+        """All keys in the index."""
+        ...
+
+    def count(self) -> int:
+        """How many passages the index holds."""
+        ...
+
+    def clear(self) -> None:
+        """Removes everything."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of the files, so that the folder can be removed or opened anew in this process."""
+        ...
+
+
+class ChromaVectors:
+    """A Chroma collection with cosine distance: an embedded folder, or a server by URL.
+
+    Every method raises StorageError when the folder is damaged, the disk full or the server gone.
+    """
+
+    def __init__(self, folder: Path, url: str = "") -> None:
+        """Opens or creates the collection. Raises ModelUnavailable when a server named by URL does not answer."""
+        self._where = url or str(folder)
+        import chromadb
+        from chromadb.api.shared_system_client import SharedSystemClient
+        from chromadb.config import Settings as ChromaSettings
+
+        quiet = ChromaSettings(anonymized_telemetry=False)
+        self._client: Any
+        if url:
+            parts = urlparse(url)
+            secure = parts.scheme == "https"
+            try:
+                self._client = chromadb.HttpClient(
+                    host=parts.hostname or "localhost",
+                    port=parts.port or (443 if secure else 8000),
+                    ssl=secure,
+                    settings=quiet,
+                )
+            except Exception as error:  # Chroma raises ValueError, httpx errors and its own
+                raise ModelUnavailable(
+                    f"No Chroma server answers at DATELINE_CHROMA_URL={url}: {error}. Start it (chroma run) or unset it."
+                ) from error
+        else:
+            with self._reported():
+                folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    self._client = chromadb.PersistentClient(path=str(folder), settings=quiet)
+                except BaseException:
+                    # Chroma would hand the client that failed to start to the next one of this folder.
+                    SharedSystemClient._identifier_to_system.pop(str(folder), None)
+                    raise
+        with self._reported():
+            self._collection = self._open()
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # Chroma raises its own kinds, ValueError, RuntimeError, httpx errors and OSError
+            raise StorageError(
+                f"The vector index at {self._where} cannot be used: {error}. No article is lost: dateline rebuild "
+                "makes it anew from the catalogue."
+            ) from error
+
+    def _open(self) -> Any:
+        # Embeddings are given, so no embedding function: Chroma's default one would fetch a model.
+        return self._client.get_or_create_collection(
+            _COLLECTION, configuration={"hnsw": {"space": "cosine", "ef_search": 200}}, embedding_function=None
+        )
+
+    def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
+        """Adds or replaces passages."""
+        for start in range(0, len(stored), _BATCH):
+            part = stored[start : start + _BATCH]
+            with self._reported():
+                self._collection.upsert(
+                    ids=[str(one.key) for one in part],
+                    embeddings=vectors[start : start + _BATCH],
+                    metadatas=[_metadata(one.passage.article) for one in part],
+                )
+
+    def drop_articles(self, articles: Sequence[str]) -> None:
+        """Removes all passages of these articles."""
+        for start in range(0, len(articles), 200):
+            with self._reported():
+                self._collection.delete(where={"article": {"$in": list(articles[start : start + 200])}})
+
+    def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
+        """At most k (key, cosine), best first, within the filters."""
+        total = self.count()
+        if not total or (filters.authors and not by_author):
+            return []
+        where = _condition(filters, by_author)
+        with self._reported():
+            found = self._collection.query(
+                query_embeddings=[vector], n_results=min(k, total), where=where, include=["distances"]
+            )
+        return [(int(i), 1.0 - float(d)) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)]
+
+    def keys(self) -> set[int]:
+        """All keys in the index."""
+        with self._reported():
+            return {int(key) for key in self._collection.get(include=[])["ids"]}
+
+    def count(self) -> int:
+        """How many passages the index holds."""
+        with self._reported():
+            return int(self._collection.count())
+
+    def clear(self) -> None:
+        """Removes everything."""
+        with self._reported():
+            self._client.delete_collection(_COLLECTION)
+            self._collection = self._open()
+
+    def close(self) -> None:
+        """Lets go of the files; Chroma would hand the same open folder to the next client of this process."""
+        self._client.close()
+
+    def probe(self) -> None:
+        """Reads one record and searches for it. A torn index raises StorageError or ends the process."""
+        with self._reported():
+            one = self._collection.get(limit=1, include=["embeddings"])["embeddings"]
+        if len(one):
+            self.search(np.asarray(one[0], dtype=np.float32), 10, Filters(), [])
+
+
+def opens(folder: Path) -> bool:
+    """Whether a Chroma folder can be opened and searched, tried in a process of its own.
+
+    A torn index can end the process that reads it by SIGSEGV (chroma-core/chroma#7238). Takes about 2 s.
+    """
+    code = "import pathlib, sys; from rag.vectors import ChromaVectors as V; V(pathlib.Path(sys.argv[1])).probe()"
+    tried = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], cwd=Path(__file__).parents[1], capture_output=True, check=False
+    )
+    return tried.returncode == 0
+
+
+class ExactVectors:
+    """Exact search over the catalogue's vectors, for a process that may not open the Chroma folder.
+
+    Chroma's embedded index is not safe for two processes; the catalogue is. Reads all vectors once and again
+    after a change: 100,000 passages take 150 MB and about 20 ms a question.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._seen = -1
+        self._read: tuple[np.ndarray, np.ndarray] = (np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.float32))
+
+    def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
+        """At most k (key, cosine), best first, within the filters."""
+        self._refresh()
+        keys, vectors = self._read  # replaced as one: another thread may be refreshing
+        if filters != Filters():
+            mask = np.isin(keys, self._catalog.passage_keys(filters))
+            keys, vectors = keys[mask], vectors[mask]
+        if not len(keys):
+            return []
+        scores = vectors @ vector
+        order = np.argsort(-scores, kind="stable")[:k]
+        return [(int(keys[i]), float(scores[i])) for i in order]
+
+    def _refresh(self) -> None:
+        seq = self._catalog.last_change()
+        if seq != self._seen:
+            keys, vectors = self._catalog.all_vectors()
+            self._read = np.array(keys, dtype=np.int64), vectors
+            self._seen = seq
+
+    def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
+        """Nothing to do: the catalogue has them."""
+
+    def drop_articles(self, articles: Sequence[str]) -> None:
+        """Nothing to do: the catalogue has dropped them."""
+
+    def keys(self) -> set[int]:
+        """All keys in the catalogue."""
+        return set(self._catalog.passage_keys())
+
+    def count(self) -> int:
+        """How many passages the catalogue holds."""
+        return self._catalog.count_passages()
+
+    def clear(self) -> None:
+        """Forgets what was read."""
+        self._seen = -1
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _metadata(article: Article) -> dict[str, str | int]:
+    """What Chroma filters by. Its range filters take numbers only, so the day is one; 0 is an unknown day."""
+    return {
+        "article": article.id,
+        "day": day_number(article.day) or 0,
+        "outlet": fold(article.outlet),
+        "language": article.language,
+    }
+
+
+def _condition(filters: Filters, by_author: Sequence[str]) -> dict[str, Any] | None:
+    terms: list[dict[str, Any]] = []
+    if filters.since:
+        terms.append({"day": {"$gte": day_number(filters.since)}})
+    if filters.until:
+        terms += [{"day": {"$lte": day_number(filters.until)}}, {"day": {"$gt": 0}}]
+    if filters.outlets:
+        terms.append({"outlet": {"$in": [fold(outlet) for outlet in filters.outlets]}})
+    if filters.languages:
+        terms.append({"language": {"$in": [language.lower() for language in filters.languages]}})
+    if filters.authors:
+        terms.append({"article": {"$in": list(by_author)}})
+    return {"$and": terms} if len(terms) > 1 else terms[0] if terms else None

@@ -1,0 +1,224 @@
+"""Word search over passages with BM25 (tantivy). Stemming is done here, by the language of each article."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from math import log
+from pathlib import Path
+from typing import Any, Protocol
+
+from rag.catalog import StoredPassage, day_number
+from rag.errors import StorageError
+from rag.schema import Article, Filters
+from rag.text import STOP_WORDS, fold, index_terms, stem, tokens
+
+NAME = "words"
+_HEAP = 64_000_000  # bytes of tantivy's writer; its least is 15 MB a thread
+
+
+class WordIndex(Protocol):
+    """Finds the passages that share words with a question. Derived from the catalogue."""
+
+    def put(self, stored: Iterable[StoredPassage]) -> None:
+        """Adds passages under their keys; those of the same article must have been dropped before."""
+        ...
+
+    def drop_articles(self, articles: Sequence[str]) -> None:
+        """Removes all passages of these articles."""
+        ...
+
+    def search(
+        self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
+    ) -> list[tuple[int, float]]:
+        """At most k (key, BM25 score > 0), best first, within the filters.
+
+        The question is stemmed in each of `languages`; `by_author` are the ids of the articles that pass
+        when `filters.authors` is set.
+        """
+        ...
+
+    def rarity(self, words: Sequence[str], language: str) -> dict[str, float]:
+        """Folded word -> its inverse document frequency (BM25's, about 0 to 12, higher is rarer)."""
+        ...
+
+    def keys(self) -> set[int]:
+        """All keys in the index."""
+        ...
+
+    def count(self) -> int:
+        """How many passages the index holds."""
+        ...
+
+    def clear(self) -> None:
+        """Removes everything."""
+        ...
+
+
+class TantivyWords:
+    """A tantivy index in a folder; other processes may read it while one writes.
+
+    Every method raises StorageError when the folder is damaged or the disk full.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Opens or creates the index."""
+        import tantivy
+
+        self._folder = folder
+        self._tantivy = tantivy
+        builder = tantivy.SchemaBuilder()
+        builder.add_integer_field("key", stored=True, indexed=True, fast=True)
+        builder.add_integer_field("day", indexed=True, fast=True)
+        for name in ("article", "outlet", "language"):
+            builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+        # Terms come ready-made from rag.text, joined by spaces.
+        for name in ("words", "stems", "title"):
+            builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
+        self._schema = builder.build()
+        with self._reported():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._index = tantivy.Index(self._schema, path=str(folder))
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, OSError) as error:  # tantivy's own errors are ValueErrors
+            raise StorageError(
+                f"The word index at {self._folder} cannot be used: {error}. No article is lost: dateline rebuild "
+                "makes it anew from the catalogue."
+            ) from error
+
+    @contextmanager
+    def _writer(self) -> Iterator[Any]:
+        """A writer whose changes are committed and seen at the end."""
+        with self._reported():
+            writer = self._index.writer(_HEAP, 1)
+            yield writer
+            writer.commit()
+            writer.wait_merging_threads()
+            self._index.reload()
+
+    def _searcher(self) -> Any:
+        """A view of the last commit, also of another process's."""
+        self._index.reload()
+        return self._index.searcher()
+
+    def put(self, stored: Iterable[StoredPassage]) -> None:
+        """Adds passages under their keys."""
+        with self._writer() as writer:
+            for one in stored:
+                article = one.passage.article
+                words, stems = index_terms(one.passage.text, article.language)
+                title = index_terms(_headline(article), article.language)[1]
+                writer.add_document(
+                    self._tantivy.Document(
+                        key=one.key,
+                        day=day_number(article.day) or 0,
+                        article=article.id,
+                        outlet=fold(article.outlet),
+                        language=article.language,
+                        words=" ".join(words),
+                        stems=" ".join(stems),
+                        title=" ".join(title),
+                    )
+                )
+
+    def drop_articles(self, articles: Sequence[str]) -> None:
+        """Removes all passages of these articles."""
+        if not articles:
+            return
+        with self._writer() as writer:
+            for article in articles:
+                writer.delete_documents_by_term("article", article)
+
+    def search(
+        self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
+    ) -> list[tuple[int, float]]:
+        """At most k (key, BM25 score > 0), best first, within the filters."""
+        query = self._query(question, languages)
+        if query is None or (filters.authors and not by_author):
+            return []
+        within = self._conditions(filters, by_author)
+        if within:
+            q, must = self._tantivy.Query, self._tantivy.Occur.Must
+            conditions = [(must, q.const_score_query(condition, 0.0)) for condition in within]
+            query = q.boolean_query([(must, query), *conditions])
+        with self._reported():
+            searcher = self._searcher()
+            found = searcher.search(query, k).hits
+            return [(int(searcher.doc(address)["key"][0]), float(score)) for score, address in found if score > 0]
+
+    def _query(self, question: str, languages: Sequence[str]) -> Any | None:
+        """Each content word of the question as a stem, as written and in the title; None without words."""
+        content = " ".join(t.text for t in tokens(question) if t.folded not in STOP_WORDS) or question
+        wanted: dict[tuple[str, str], float] = {}
+        for language in languages or ("",):
+            words, stems = index_terms(content, language)
+            wanted |= {("stems", stem): STEM_BOOST for stem in stems}
+            wanted |= {("title", stem): TITLE_BOOST for stem in stems}
+            wanted |= {("words", word): WORD_BOOST for word in words}
+        q, should = self._tantivy.Query, self._tantivy.Occur.Should
+        clauses = [
+            (should, q.boost_query(q.term_query(self._schema, field, term, "freq"), boost))
+            for (field, term), boost in wanted.items()
+            if boost
+        ]
+        return q.boolean_query(clauses) if clauses else None
+
+    def _conditions(self, filters: Filters, by_author: Sequence[str]) -> list[Any]:
+        q, schema = self._tantivy.Query, self._schema
+        found = []
+        if filters.since or filters.until:
+            first = day_number(filters.since) or 1
+            last = day_number(filters.until) or 99999999
+            found.append(q.range_query(schema, "day", self._tantivy.FieldType.Integer, first, last))
+        if filters.outlets:
+            found.append(q.term_set_query(schema, "outlet", [fold(outlet) for outlet in filters.outlets]))
+        if filters.languages:
+            found.append(q.term_set_query(schema, "language", [name.lower() for name in filters.languages]))
+        if filters.authors:
+            found.append(q.term_set_query(schema, "article", list(by_author)))
+        return found
+
+    def rarity(self, words: Sequence[str], language: str) -> dict[str, float]:
+        """Folded word -> its inverse document frequency (BM25's, about 0 to 12, higher is rarer)."""
+        found = {}
+        with self._reported():
+            searcher = self._searcher()
+            for word in words:
+                df = max(searcher.doc_freq("stems", stem(word, language)), searcher.doc_freq("words", word))
+                found[word] = log(1 + (searcher.num_docs - df + 0.5) / (df + 0.5))
+        return found
+
+    def keys(self) -> set[int]:
+        """All keys in the index."""
+        with self._reported():
+            searcher = self._searcher()
+            if not searcher.num_docs:
+                return set()
+            found = searcher.search(self._tantivy.Query.all_query(), searcher.num_docs).hits
+            return {int(searcher.doc(address)["key"][0]) for _, address in found}
+
+    def count(self) -> int:
+        """How many passages the index holds."""
+        with self._reported():
+            return int(self._searcher().num_docs)
+
+    def clear(self) -> None:
+        """Removes everything."""
+        with self._writer() as writer:
+            writer.delete_all_documents()
+
+
+# Shares of the three fields in the score; tuned on onestopqa_articles, onestopqa_paragraphs, xquad_en and
+# norquad_news_validation (python -m eval retrieval).
+STEM_BOOST = 1.0
+WORD_BOOST = 0.5
+TITLE_BOOST = 0.5
+
+
+def _headline(article: Article) -> str:
+    """What a reader may name instead of words of the text: headline, outlet, month and year."""
+    return f"{article.title} {article.outlet} {article.day.strftime('%B %Y') if article.day else ''}"
