@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import queue
 import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -18,14 +20,15 @@ import time
 import webbrowser
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from json import loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
 
 from ingest.pipeline import IngestReport, ingest, remove
 from ingest.read import ReadOptions, read
@@ -56,7 +59,11 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-_LOCAL = {"127.0.0.1", "localhost", "::1"}
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+_MISDIRECTED = (
+    b"Dateline answers here to the names 127.0.0.1 and localhost only. A proxy must send one of these as Host; to be "
+    b"reached under other names, start it with --host."
+)
 PAGE_OF_LIST = 50
 POLL_SECONDS = 0.2
 
@@ -64,37 +71,37 @@ POLL_SECONDS = 0.2
 def run(args: Namespace) -> int:
     """`dateline serve`: opens the archive and serves the page until it is interrupted; the exit code."""
     settings = Settings.load(data_dir=args.data_dir, host=args.host, port=args.port, llm=args.llm)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave by the way that closes and tidies up
     listener = _bind(settings.host, settings.port)
-    with ThreadPoolExecutor(1) as pool:
-        opening = pool.submit(Assistant.open, settings=settings)
-        _load_gradio()  # takes seconds, like the models: both at the same time
-        assistant = opening.result()
+    pool = ThreadPoolExecutor(1)
+    opening = pool.submit(Assistant.open, settings=settings)
+    _load_gradio()  # takes seconds, like the models: both at the same time
+    assistant = opening.result()
     try:
-        return _serve(assistant, listener, open_browser=bool(getattr(args, "open", False)))
+        desk = Desk(assistant, ready=False)
+        warming = pool.submit(desk.warm_up)
+        return _serve(desk, listener, warming, open_browser=bool(getattr(args, "open", False)))
     finally:
         assistant.close()
 
 
-def _serve(assistant: Assistant, listener: socket.socket, *, open_browser: bool) -> int:
+def _serve(desk: Desk, listener: socket.socket, warming: Future[None], *, open_browser: bool) -> int:
+    """Serves until interrupted, or until a model turns out not to load: then raises ModelUnavailable."""
     import uvicorn
 
-    desk = Desk(assistant)
-    config = uvicorn.Config(
-        create_app(desk), log_level="warning", server_header=False, timeout_graceful_shutdown=2, lifespan="on"
-    )
+    config = uvicorn.Config(create_app(desk), log_level="warning", server_header=False, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
-    failed: list[DatelineError] = []
 
-    def warm_up() -> None:
-        try:
-            desk.warm_up()
-        except DatelineError as error:
-            failed.append(error)
-            server.should_exit = True
+    def leave_if_failed(done: Future[None]) -> None:
+        server.should_exit = server.should_exit or done.exception() is not None
 
     def announce() -> None:
         while not server.started:
             time.sleep(0.05)
+        wait([warming], timeout=3)  # a model that is not there says so at once: then this is never said
+        if server.should_exit:
+            return
         host, port = listener.getsockname()[:2]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         sys.stdout.write(f"Dateline is at {address}\n")
@@ -102,11 +109,11 @@ def _serve(assistant: Assistant, listener: socket.socket, *, open_browser: bool)
         if open_browser:
             webbrowser.open(address)
 
-    for work in (announce, warm_up):
-        threading.Thread(target=work, daemon=True).start()
+    warming.add_done_callback(leave_if_failed)
+    threading.Thread(target=announce, daemon=True).start()
     server.run(sockets=[listener])
-    if failed:
-        raise failed[0]
+    if warming.done():
+        warming.result()
     return 0
 
 
@@ -133,7 +140,9 @@ def _load_gradio() -> None:
     """Imports Gradio, silenced, under the name `gr`: not at import, since that takes seconds."""
     global gr
     os.environ.update(_SILENT)
-    os.environ.setdefault("GRADIO_TEMP_DIR", tempfile.mkdtemp(prefix="dateline-uploads-"))
+    if "GRADIO_TEMP_DIR" not in os.environ:  # its default is a folder that all users of a machine share
+        os.environ["GRADIO_TEMP_DIR"] = uploads = tempfile.mkdtemp(prefix="dateline-uploads-")
+        atexit.register(shutil.rmtree, uploads, ignore_errors=True)
     import gradio as gr
 
 
@@ -150,7 +159,7 @@ def create_app(source: Desk | Assistant | Settings, app: FastAPI | None = None) 
     _add_routes(app, desk)
     blocks = Page(desk).blocks
     blocks.queue(max_size=64, default_concurrency_limit=4, api_open=False)
-    mounted = gr.mount_gradio_app(
+    mounted: FastAPI = gr.mount_gradio_app(
         app,
         blocks,
         path="/",
@@ -165,17 +174,20 @@ def create_app(source: Desk | Assistant | Settings, app: FastAPI | None = None) 
         max_file_size=int(settings.max_file_mb * 10_000_000),  # a zip of many files
         blocked_paths=[str(desk.assistant.archive.folder)],
         theme=_theme(),
-        head='<link rel="stylesheet" href="/dateline/page.css"><script src="/dateline/page.js" defer></script>',
+        head=page.HEAD,
     )
-    mounted.add_middleware(_Headers)
+    mounted.add_middleware(_Guard, hosts=_LOCAL if settings.host in _LOCAL else None)
     return mounted
 
 
-class _Headers:
-    """Adds the headers that keep the page to itself to every response."""
+class _Guard:
+    """Adds the headers that keep the page to itself, and answers to the machine's own names only when it listens there.
 
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
-        self.app = app
+    Without the second, a web page elsewhere could give its own name this machine's address and read the archive.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]], hosts: frozenset[str] | None) -> None:
+        self.app, self.hosts = app, hosts
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         async def with_headers(message: MutableMapping[str, Any]) -> None:
@@ -183,7 +195,19 @@ class _Headers:
                 message["headers"] = [*message["headers"], *_HEADERS]
             await send(message)
 
-        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif self.hosts is None or _host(scope) in self.hosts:
+            await self.app(scope, receive, with_headers)
+        else:
+            start = {"type": "http.response.start", "status": 421, "headers": [(b"content-type", b"text/plain")]}
+            await with_headers(start)
+            await send({"type": "http.response.body", "body": _MISDIRECTED})
+
+
+def _host(scope: MutableMapping[str, Any]) -> str:
+    sent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    return urlsplit(f"//{sent}").hostname or "" if re.fullmatch(r"[\w.:\[\]-]+", sent) else ""
 
 
 def _add_routes(app: FastAPI, desk: Desk) -> None:
@@ -201,20 +225,25 @@ def _add_routes(app: FastAPI, desk: Desk) -> None:
     def article(article_id: str, version: int = 0, start: int = 0, end: int = 0, part: bool = False) -> HTMLResponse:
         catalog = desk.assistant.archive.catalog
         current = catalog.article(article_id)
-        found = catalog.article(article_id, version) if current and version else current
-        if current is None or found is None:
+        found = catalog.article(article_id, version) if current and 0 < version < current.version else current
+        if current is None or found is None:  # removed since it was cited
             gone = page.notice_html("This article is no longer in the archive.")
             return HTMLResponse(gone if part else page.document("Not found", gone), status_code=404)
         body = page.article_html(found, start, end, latest=current.version)
         return HTMLResponse(body if part else page.document(found.title, body))
 
 
+_Inbox: TypeAlias = "queue.SimpleQueue[Answer | DatelineError | None]"
+
+
 class Desk:
     """One assistant at work for many readers: asks that can be stopped, uploads that can be watched."""
 
-    def __init__(self, assistant: Assistant) -> None:
+    def __init__(self, assistant: Assistant, *, ready: bool = True) -> None:
         self.assistant = assistant
         self.ready = threading.Event()
+        if ready:
+            self.ready.set()
         self._stops: dict[str, threading.Event] = {}
 
     def warm_up(self) -> None:
@@ -235,7 +264,7 @@ class Desk:
 
     def _follow(self, session: str, question: str, answers: Iterator[Answer]) -> Iterator[Exchange]:
         stop = self._stops[session] = threading.Event()
-        inbox: queue.SimpleQueue[Answer | DatelineError | None] = queue.SimpleQueue()
+        inbox: _Inbox = queue.SimpleQueue()
         threading.Thread(target=_pump, args=(answers, inbox, stop), daemon=True).start()
         exchange = Exchange(question=question, state="writing")
         try:
@@ -243,6 +272,8 @@ class Desk:
             while not stop.is_set():
                 with suppress(queue.Empty):
                     item = inbox.get(timeout=POLL_SECONDS)
+                    while exchange.cards and isinstance(item, Answer) and not inbox.empty():
+                        item = inbox.get()  # a fast model writes faster than a browser draws
                     if item is None:
                         break
                     if isinstance(item, DatelineError):
@@ -253,7 +284,8 @@ class Desk:
             yield replace(exchange, state="stopped" if stop.is_set() else "done")
         finally:
             stop.set()
-            self._stops.pop(session, None)
+            if self._stops.get(session) is stop:
+                del self._stops[session]
 
     def add(self, files: Sequence[Path]) -> Iterator[tuple[dict[str, Any], bool]]:
         """Ingests files; the report as it grows and whether it still does. Raises DatelineError kinds."""
@@ -268,7 +300,12 @@ class Desk:
 
         def work() -> IngestReport:
             try:
-                return ingest(read(list(files), options), self.assistant.archive, self.assistant.embedder, progress=progress)
+                items = read(list(files), options)
+                return ingest(items, self.assistant.archive, self.assistant.embedder, progress=progress)
+            except DatelineError:
+                raise
+            except Exception as error:
+                raise _unexpected("The upload", error) from error
             finally:
                 for file in files:
                     shutil.rmtree(file.parent, ignore_errors=True)
@@ -286,7 +323,7 @@ class Desk:
                 yield latest | {"seconds": time.perf_counter() - began}, True
 
 
-def _pump(answers: Iterator[Answer], inbox: queue.SimpleQueue[Answer | DatelineError | None], stop: threading.Event) -> None:
+def _pump(answers: Iterator[Answer], inbox: _Inbox, stop: threading.Event) -> None:
     """Moves answers to the inbox until they end or `stop` is set; then closes them, which stops the model."""
     try:
         for answer in answers:
@@ -296,13 +333,18 @@ def _pump(answers: Iterator[Answer], inbox: queue.SimpleQueue[Answer | DatelineE
         inbox.put(None)
     except DatelineError as error:
         inbox.put(error)
-    except Exception as error:  # a reader must see a line, never a traceback; the terminal has it
-        log.exception("an answer failed")
-        inbox.put(DatelineError(f"The answer failed ({type(error).__name__}). Ask again; the terminal of Dateline says more."))
+    except Exception as error:
+        inbox.put(_unexpected("The answer", error))
     finally:
         close = getattr(answers, "close", None)
         if close:
             close()
+
+
+def _unexpected(what: str, error: Exception) -> DatelineError:
+    """A fault of ours: one line for the reader, the traceback for the terminal."""
+    log.error("%s failed", what, exc_info=error)
+    return DatelineError(f"{what} failed ({type(error).__name__}). The terminal of Dateline says why.")
 
 
 class Page:
@@ -310,8 +352,9 @@ class Page:
 
     def __init__(self, desk: Desk) -> None:
         self.desk, self.catalog = desk, desk.assistant.archive.catalog
-        with gr.Blocks(title="Dateline", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as self.blocks:
-            self.masthead = gr.HTML(elem_id="masthead")
+        self.blocks = gr.Blocks(title="Dateline", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600))
+        with self.blocks:
+            self.masthead = gr.HTML(elem_id="masthead", apply_default_css=False)
             # The "secret" only keeps Gradio from drawing one at each start, which would make the history unreadable.
             self.history = gr.BrowserState([], storage_key="dateline-conversation", secret="dateline")
             with gr.Tabs(elem_id="sections"):
@@ -322,10 +365,10 @@ class Page:
             self._wire()
 
     def _ask_tab(self) -> None:
-        self.past = gr.HTML(elem_id="past")
-        self.current = gr.HTML(elem_id="current", js_on_load=_on_click("ask"))
+        self.past = gr.HTML(elem_id="past", apply_default_css=False)
+        self.current = gr.HTML(elem_id="current", apply_default_css=False, js_on_load=page.on_click("ask"))
         with gr.Column(elem_id="composer"):
-            self.notice = gr.HTML(elem_id="notice")
+            self.notice = gr.HTML(elem_id="notice", apply_default_css=False)
             with gr.Row(elem_id="ask-row"):
                 self.question = gr.Textbox(
                     placeholder="Ask the archive", label="Question", show_label=False, lines=1, max_lines=6, scale=1,
@@ -334,7 +377,7 @@ class Page:
                 self.send = gr.Button("Ask", variant="primary", elem_id="send", scale=0, min_width=90)
                 self.halt = gr.Button("Stop", visible=False, elem_id="stop", scale=0, min_width=90)
             with gr.Row(elem_id="tools"):
-                with gr.Accordion(_FILTERS, open=False, elem_id="filters") as self.drawer:
+                with gr.Accordion(_FILTERS, open=False, elem_id="filters") as self.drawer, gr.Row(elem_id="days"):
                     self.since = gr.Textbox(label="From", placeholder="2025-03-01", max_lines=1, elem_id="since")
                     self.until = gr.Textbox(label="To", placeholder="2025-03-31", max_lines=1, elem_id="until")
                     self.outlets = gr.Dropdown([], label="Outlets", multiselect=True, elem_id="outlets")
@@ -345,15 +388,16 @@ class Page:
         with gr.Row(elem_id="archive"):
             with gr.Column(scale=3, min_width=300):
                 self.search = gr.Textbox(
-                    label="Search the archive", placeholder="Words in headline, outlet or byline", max_lines=1, elem_id="search"
-                )
-                self.list = gr.HTML(elem_id="list", js_on_load=_on_click("remove"))
+                    label="Search the archive", placeholder="Words in headline, outlet or byline", max_lines=1,
+                    elem_id="search",
+                )  # fmt: skip
+                self.list = gr.HTML(elem_id="list", apply_default_css=False, js_on_load=page.on_click("remove"))
                 self.more = gr.Button("Show more", size="sm", visible=False, elem_id="more")
                 self.shown = gr.State(PAGE_OF_LIST)
             with gr.Column(scale=2, min_width=280, elem_id="adding"):
                 self.files = gr.File(label="Add articles", file_count="multiple", elem_id="upload", height=170)
-                gr.HTML(_UPLOAD_HINT)
-                self.report = gr.HTML(elem_id="report")
+                gr.HTML(page.UPLOAD_HINT, apply_default_css=False)
+                self.report = gr.HTML(elem_id="report", apply_default_css=False)
 
     def _wire(self) -> None:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -369,9 +413,9 @@ class Page:
         self.fresh.click(self.start_anew, outputs=talk, **quiet)
         for one in filters:
             one.change(self.label_filters, filters, self.drawer, **quiet)
-        search: dict[str, Any] = {"inputs": [self.search, self.shown], "outputs": [self.list, self.more, self.shown], **quiet}
-        self.search.input(self.look_up, trigger_mode="always_last", **search)
-        self.more.click(self.show_more, **search)
+        found = [self.list, self.more, self.shown]
+        self.search.change(self.look_up, [self.search], found, trigger_mode="always_last", **quiet)
+        self.more.click(self.show_more, [self.search, self.shown], found, **quiet)
         self.list.remove(self.remove, [self.search, self.shown], [*around, self.report], **quiet)
         adding = [*around, self.files, self.report, self.current]
         self.files.upload(self.upload, [self.files, self.search, self.history], adding, concurrency_limit=4, **quiet)
@@ -391,7 +435,7 @@ class Page:
             yield {self.notice: page.notice_html(str(error))}
             return
         place = len(earlier) + 1
-        started = {self.past: page.conversation(earlier), self.question: "", self.notice: "", **self._buttons(busy=True)}
+        started = {self.past: page.conversation(earlier), self.question: "", self.notice: ""} | self._buttons(busy=True)
         saved = False
         try:
             for exchange in growing:
@@ -402,7 +446,8 @@ class Page:
                 started = {}
         finally:
             growing.close()  # type: ignore[attr-defined]
-        yield {self.history: page.kept([*earlier, exchange]), self.masthead: self._masthead(), **self._buttons(busy=False)}
+        done = {self.history: page.kept([*earlier, exchange]), self.masthead: self._masthead()}
+        yield done | self._buttons(busy=False)
 
     def ask_example(
         self, history: Any, since: str, until: str, outlets: list[str], event: gr.EventData, request: gr.Request
@@ -410,10 +455,14 @@ class Page:
         """A question that was clicked."""
         yield from self.ask(str(event._data["ask"]), history, since, until, outlets, request)
 
-    def retry(self, history: Any, since: str, until: str, outlets: list[str], request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def retry(
+        self, history: Any, since: str, until: str, outlets: list[str], request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
         """The last question again, in place of its answer."""
         earlier = page.restored(history)
-        if earlier:
+        if not earlier:
+            yield {}
+        else:
             yield from self.ask(earlier[-1].question, page.kept(earlier[:-1]), since, until, outlets, request)
 
     def stop(self, request: gr.Request) -> None:
@@ -451,7 +500,8 @@ class Page:
         latest = self.catalog.articles(limit=12)
         with suppress(ValueError):
             examples = [str(one) for one in loads(self.catalog.get_meta("examples") or "[]")]
-        return page.welcome(latest[:6], examples[:5] or page.examples_for(latest), str(self.desk.assistant.archive.folder))
+        folder = str(self.desk.assistant.archive.folder)
+        return page.welcome(latest[:6], examples[:5] or page.examples_for(latest), folder)
 
     def _masthead(self) -> str:
         return page.masthead(self.catalog.coverage(), self.desk.assistant.model)
@@ -469,7 +519,7 @@ class Page:
             self.shown: shown,
         }
 
-    def look_up(self, text: str, shown: int) -> dict[Any, Any]:
+    def look_up(self, text: str) -> dict[Any, Any]:
         """The list for the words in the search box."""
         return self._listing(text, PAGE_OF_LIST)
 
@@ -484,7 +534,7 @@ class Page:
             said = "" if gone else page.notice_html("That article was removed before.")
         except DatelineError as error:
             said = page.notice_html(str(error))
-        return self._around(text, shown) | {self.report: said} 
+        return self._around(text, shown) | {self.report: said}
 
     def upload(self, files: list[str] | None, text: str, history: Any) -> Iterator[dict[Any, Any]]:
         """Ingests what was uploaded: progress, then the report with the reason for each rejected file."""
@@ -500,21 +550,6 @@ class Page:
 
 
 _FILTERS = "Dates and outlets"
-_UPLOAD_HINT = (
-    '<p class="hint">Text, Markdown, HTML, PDF, Word, JSON, JSON Lines, CSV, or a zip of them. '
-    "The files are read on this machine and go nowhere else.</p>"
-)
-
-
-def _on_click(name: str) -> str:
-    """Script of a component: a click on what carries `data-<name>` becomes the event `<name>`, with that value."""
-    return (
-        "element.addEventListener('click', (event) => {"
-        f"const hit = event.target.closest('[data-{name}]');"
-        "if (!hit || (hit.dataset.title && !window.confirm(`Remove “${hit.dataset.title}” from the archive?`))) return;"
-        f"trigger('{name}', {{{name}: hit.dataset.{name}}});"
-        "})"
-    )
 
 
 def _session(request: gr.Request) -> str:
@@ -534,31 +569,17 @@ def _day(value: str | None) -> date | None:
 
 def _upload_name(text: str) -> str:
     """Without the folder that an upload lies in for the time being."""
-    return re.sub(re.escape(os.environ["GRADIO_TEMP_DIR"]) + r"/[^/\s]+/", "", text)
+    return re.sub(re.escape(os.environ["GRADIO_TEMP_DIR"]) + r"[/\\][^/\\\s]+[/\\]", "", text)
 
 
 def _theme() -> Any:
-    """System fonts only; colours and lines come from page.css, which Gradio's variables point to."""
-    plain = {"radius_size": gr.themes.sizes.radius_none, "text_size": gr.themes.sizes.text_md}
-    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
-    theme = gr.themes.Base(font=fonts, font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"], **plain)
-    same = {
-        "body_background_fill": "var(--paper)", "body_text_color": "var(--ink)", "background_fill_primary": "var(--paper)",
-        "background_fill_secondary": "var(--paper)", "block_background_fill": "transparent", "block_border_width": "0px",
-        "block_shadow": "none", "border_color_primary": "var(--line)", "border_color_accent": "var(--accent)",
-        "color_accent": "var(--accent)", "color_accent_soft": "var(--tint)", "body_text_color_subdued": "var(--soft)",
-        "block_label_text_color": "var(--soft)", "block_title_text_color": "var(--soft)", "link_text_color": "var(--accent)",
-        "input_background_fill": "var(--sheet)", "input_border_color": "var(--line)", "input_border_color_focus": "var(--ink)",
-        "input_placeholder_color": "var(--soft)", "button_primary_background_fill": "var(--ink)",
-        "button_primary_background_fill_hover": "var(--accent)", "button_primary_text_color": "var(--paper)",
-        "button_secondary_background_fill": "transparent", "button_secondary_text_color": "var(--ink)",
-        "button_secondary_border_color": "var(--line)", "button_secondary_background_fill_hover": "var(--tint)",
-        "panel_background_fill": "transparent", "block_label_background_fill": "transparent",
-    }  # fmt: skip
-    return theme.set(**same, **{f"{name}_dark": value for name, value in same.items() if name not in _ONE_MODE})
+    """Fonts of this system only (Gradio's own themes name web fonts); page.css says the rest."""
+    return gr.themes.Base(
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
+        radius_size=gr.themes.sizes.radius_none,
+    )
 
-
-_ONE_MODE = {"button_primary_text_color_hover"}
 
 if __name__ == "__main__":
     from rag.__main__ import main

@@ -74,12 +74,15 @@ def _without_crumb(text: str, spans: list[Span]) -> list[Span]:
 def _bounded(text: str, start: int, end: int) -> list[Span]:
     """The sentence itself, or pieces of it when it is longer than a passage may be."""
     pieces = []
-    while count_tokens(text[start:end]) > MAX_TOKENS:
-        cut = start + max(1, (end - start) * MAX_TOKENS // count_tokens(text[start:end]))
-        space = text.rfind(" ", start + 1, cut)
+    while start < end:
+        cut = min(end, start + 8 * MAX_TOKENS)  # seven letters and a space are one token: enough for any piece
+        whole = cut == end
+        while (size := count_tokens(text[start:cut])) > MAX_TOKENS:
+            cut, whole = start + max(1, (cut - start) * MAX_TOKENS // (size + 1)), False
+        space = -1 if whole else text.rfind(" ", start + 1, cut)
         cut = space if space > start else cut
         pieces.append((start, cut))
         start = cut
         while start < end and text[start].isspace():
             start += 1
-    return [*pieces, (start, end)] if start < end else pieces
+    return pieces

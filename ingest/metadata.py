@@ -33,23 +33,19 @@ class Fields:
 
 # --- dates -------------------------------------------------------------------------------------------
 
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        "january jan enero ene januar janner janvier janv gennaio gen janeiro januari gener|"
-        "february feb febrero februar feber fevrier fevr fev febbraio fevereiro februari febrer|"
-        "march mar marzo marz mrz mars marco maart marts marc|april apr abril abr avril avr aprile|"
-        "may mayo mai maggio mag maio mei maj maig|june jun junio juni juin giugno giu junho juny|"
-        "july jul julio juli juillet juil luglio lug julho juliol|"
-        "august aug agosto ago aout augustus augusti agost|"
-        "september sep sept septiembre setiembre set septembre settembre setembro septembre setembre|"
-        "october oct octubre oktober okt octobre ottobre ott outubro out|"
-        "november nov noviembre novembre novembro|"
-        "december dec diciembre dic dezember dez decembre dicembre dezembro desember desembre".split("|"),
-        start=1,
-    )
-    for name in names.split()
-}
+_MONTH_NAMES = (
+    "january jan enero ene januar janner janvier janv gennaio gen janeiro januari gener|"
+    "february feb febrero februar feber fevrier fevr fev febbraio fevereiro februari febrer|"
+    "march mar marzo marz mrz mars marco maart marts marc|april apr abril abr avril avr aprile|"
+    "may mayo mai maggio mag maio mei maj maig|june jun junio juni juin giugno giu junho juny|"
+    "july jul julio juli juillet juil luglio lug julho juliol|"
+    "august aug agosto ago aout augustus augusti agost|"
+    "september sep sept septiembre setiembre set septembre settembre setembro septembre setembre|"
+    "october oct octubre oktober okt octobre ottobre ott outubro out|"
+    "november nov noviembre novembre novembro|"
+    "december dec diciembre dic dezember dez decembre dicembre dezembro desember desembre"
+)
+_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES.split("|"), start=1) for name in names.split()}
 _ZONE = r"(?P<zone>z|utc|gmt|[+-]\d{2}:?\d{2})"
 _TIME = (
     rf"(?:(?:,|\bat|\ba las|\bum|\ba|-|–|\||·)*\s*(?P<hour>\d{{1,2}})\s?[:.h]\s?(?P<minute>\d{{2}})(?::\d{{2}})?"
@@ -65,7 +61,8 @@ _DATES = [
         rf"th)?,?\s+(?P<year>\d{{4}})\s*{_TIME}",
         rf"(?P<year>\d{{4}})(?P<sep>[./-])(?P<month>\d{{1,2}})(?P=sep)(?P<day>\d{{1,2}})\s*{_TIME}",
         rf"(?P<first>\d{{1,2}})(?P<sep>[./-])(?P<second>\d{{1,2}})(?P=sep)(?P<year>\d{{4}})\s*{_TIME}",
-        r"(?P<year>\d{4})[年년]\s?(?P<month>\d{1,2})[月월]\s?(?P<day>\d{1,2})[日일]\s*(?:(?P<hour>\d{1,2})[:：](?P<minute>\d{2}))?(?::\d{2})?",
+        r"(?P<year>\d{4})[年년]\s?(?P<month>\d{1,2})[月월]\s?(?P<day>\d{1,2})[日일]\s*"
+        r"(?:(?P<hour>\d{1,2})[:：](?P<minute>\d{2}))?(?::\d{2})?",
     )
 ]
 _RFC_2822 = re.compile(r"(?:[A-Za-z]{3},\s*)?\d{1,2} [A-Za-z]{3} \d{4} \d{2}:\d{2}(?::\d{2})? .+")
@@ -189,15 +186,20 @@ def slug(text: str) -> str:
 def article_id(fields: Fields, stem: str = "", within: str = "") -> str:
     """The id of an article, the same whenever the same source is read again.
 
-    Its own id where it has one; else from its address; else from the name of its file, its title, and
-    `within` (what tells records of one file apart).
+    Its own id where it has one; else from its address, which stays when a headline is corrected; else from
+    the name of its file, its title, and `within` (what tells records of one file apart).
     """
     own = re.sub(r"[\s\x00-\x20\x7f-\x9f#]+", "-", fields.id.strip()).strip("-")
     if len(own) > 200:
         own = f"{own[:191]}-{_digest(own)}"
     if own:
         return own
-    name, key = (fields.title, fields.url) if fields.url else (stem, fields.title.casefold() + within)
+    if fields.url:
+        steps = [step for step in re.split(r"[/.?=&]", urlsplit(fields.url).path) if re.search(r"[^\W\d_]{3}", step)]
+        pages = [step for step in steps if step not in {"html", "htm", "php", "index", "amp"}]
+        name, key = pages[-1] if pages else fields.title, fields.url
+    else:
+        name, key = stem, fields.title.casefold() + within
     return f"{slug(name)[:40].strip('-') or 'article'}-{_digest(key)}"
 
 
@@ -229,13 +231,13 @@ def byline_names(text: str) -> str:
 # our own, schema.org, ninjs (IPTC), JSON Feed, news APIs, and the words of Spanish, French, German, Portuguese.
 NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "_id", "uri", "guid", "articleid", "docid", "documentid", "uuid", "identifier"),
-    "url": ("url", "link", "canonicalurl", "weburl", "articleurl", "sourceurl", "permalink", "mainentityofpage", "enlace"),
-    "title": ("title", "headline", "headlines", "headlinetext", "titulo", "titular", "titre", "titel", "titolo", "name"),
+    "url": ("url", "link", "canonicalurl", "weburl", "articleurl", "permalink", "mainentityofpage", "enlace"),
+    "title": ("title", "headline", "headlines", "headlinetext", "titulo", "titular", "titre", "titel", "name"),
     "outlet": (
         "outlet", "publisher", "source", "provider", "infosource", "infosources", "sitename", "publication",
         "newspaper", "medio", "fuente", "media", "zeitung", "journal", "quelle", "veiculo",
     ),
-    "byline": ("byline", "author", "authors", "by", "creator", "writer", "firma", "autor", "autora", "autores", "auteur", "autore"),
+    "byline": ("byline", "author", "authors", "by", "creator", "writer", "firma", "autor", "autores", "auteur"),
     "published": (
         "published", "datepublished", "publishedat", "publisheddate", "publishdate", "publicationdate", "datepublish",
         "publishedon", "publishtime", "pubdate", "date", "firstcreated", "versioncreated", "firstpublished",
@@ -244,7 +246,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "modified": ("modified", "datemodified", "modifiedat", "updated", "updatedat", "lastmodified", "dateupdated",
                  "versioncreated", "actualizado", "modificado", "aktualisiert"),
     "language": ("language", "lang", "inlanguage", "idioma", "lengua", "sprache", "langue", "lingua"),
-    "genre": ("genre", "section", "articlesection", "category", "seccion", "categoria", "rubrique", "ressort", "rubrik"),
+    "genre": ("genre", "section", "articlesection", "category", "seccion", "categoria", "rubrique", "ressort"),
     "text": (
         "text", "body", "content", "articlebody", "bodytext", "bodyxhtml", "bodyhtml", "contenthtml", "contenttext",
         "bodies", "fulltext", "maintext", "articletext", "article", "story", "paragraphs", "texto", "cuerpo",
@@ -269,8 +271,11 @@ _STATUS = {"canceled", "cancelled", "withheld", "withdrawn", "killed", "deleted"
 Record = Mapping[str, object]
 
 
-def records_in(value: object) -> Iterator[Record]:
-    """The records that a JSON value holds: itself, the members of a list, or of {"articles": [...]} and @graph."""
+def records_in(value: object) -> Iterator[object]:
+    """The records that a JSON value holds: itself, the members of a list, or of {"articles": [...]} and @graph.
+
+    What is no object comes as it is, so that it can be counted as malformed.
+    """
     if isinstance(value, list):
         for member in value:
             yield from records_in(member)
@@ -281,6 +286,8 @@ def records_in(value: object) -> Iterator[Record]:
             yield from [m for m in members if _is_article(m)] or members
         else:
             yield value
+    else:
+        yield value
 
 
 def _is_article(record: Record) -> bool:
@@ -407,8 +414,8 @@ _OUTLET = re.compile(
 )
 # MADRID, 27 (EFE) · PORT SELWYN, 6 Mar (Maravel Wire) - · LONDON, 14 February 2025 (Reuters) —
 _DATELINE = re.compile(
-    r"^[^\W\d_a-zà-ÿ](?:[^\W\d_a-zà-ÿ]|[.'’\- ])+(?:,\s*(?P<date>[^()\n]{1,30}?))?\s*\((?P<agency>[^()\n]{1,40})\)"
-    r"\s*(?:[-–—―:.]|$)",
+    r"^[^\W\d_a-zà-ÿ](?:[^\W\d_a-zà-ÿ]|[.'’\- ])+(?:,\s*(?P<date>[^()\n]{1,30}?))?"
+    r"\s*\((?P<agency>[^()\n]{1,40})\)\s*(?:[-–—―:.]|$)",
     re.M,
 )
 

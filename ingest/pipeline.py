@@ -22,6 +22,7 @@ from rag.schema import Article
 # Passages embedded and committed together: enough to fill the model's batches, few enough that an interrupt
 # loses seconds of work only.
 BATCH_PASSAGES = 256
+_TEXTS = ("id", "title", "text", "url", "outlet", "byline", "genre", "language", "source")
 _FILES_WITHOUT_ID = {".txt", ".md", ".pdf", ".docx"}
 
 
@@ -139,6 +140,9 @@ class _Run:
         if isinstance(item, Rejected):
             self._reject(item)
             return
+        item = _storable(item)
+        if item.id in self._waiting:
+            self.flush()  # what has the same id is looked up in the catalogue
         article = self._identified(item)
         if article.id in self._waiting:
             self.flush()
@@ -216,6 +220,13 @@ class _Run:
         if current.source != article.source and self.catalog.has_version(article.id, seen):
             return True
         return _older(article, current)
+
+
+def _storable(article: Article) -> Article:
+    """The article with `?` for lone surrogates (broken JSON escapes, file names that are not UTF-8); as long as before."""
+    texts = {name: value for name in _TEXTS if not (value := str(getattr(article, name))).isascii()}
+    safe = {name: value.encode("utf-8", "replace").decode() for name, value in texts.items()}
+    return replace(article, **safe) if safe != texts else article  # type: ignore[arg-type]
 
 
 def _older(article: Article, current: Article) -> bool:

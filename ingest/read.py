@@ -45,11 +45,12 @@ _PLAIN = {".txt": "text", ".text": "text", "": "text", ".md": "markdown", ".mark
           ".htm": "page", ".xhtml": "page", ".json": "json", ".pdf": "pdf", ".docx": "docx"}  # fmt: skip
 _STREAMED = {".jsonl", ".ndjson", ".csv", ".tsv"}
 # Decodable, but never an article: what lies beside saved pages and in project folders.
-_OTHER = frozenset(
-    ".js .mjs .css .map .py .ts .sh .xml .rss .atom .svg .yaml .yml .toml .ini .cfg .log .sql .png .jpg .jpeg .gif .webp .ico "
-    ".avif .mp3 .mp4 .mov .wav .woff .woff2 .ttf .exe .dll .so .doc .rtf .odt .xls .xlsx .ppt .pptx .epub .tar .tgz .7z .rar "
-    ".bz2 .xz .zst .db .sqlite .parquet .pickle .pkl .npy .warc".split()
+_OTHER_SUFFIXES = (
+    ".js .mjs .css .map .py .ts .sh .xml .rss .atom .svg .yaml .yml .toml .ini .cfg .log .sql .png .jpg .jpeg "
+    ".gif .webp .ico .avif .mp3 .mp4 .mov .wav .woff .woff2 .ttf .exe .dll .so .doc .rtf .odt .xls .xlsx .ppt "
+    ".pptx .epub .tar .tgz .7z .rar .bz2 .xz .zst .db .sqlite .parquet .pickle .pkl .npy .warc"
 )
+_OTHER = frozenset(_OTHER_SUFFIXES.split())
 # A compressed stream may unpack to this many times its size (news text packs about 3 to 10 times), an archive to
 # this many times `max_bytes`, with this many entries.
 _PACKED_RATIO = 200
@@ -408,7 +409,10 @@ def _csv_rows(lines: Iterator[str], place: _Place, options: ReadOptions) -> Iter
     csv.field_size_limit(min(options.max_bytes, 2**31 - 1))
     first = next(lines, "")
     delimiter = "\t" if place.suffix == ".tsv" else max(",;\t|", key=first.count)
-    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    try:
+        header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    except csv.Error as exc:
+        raise BadInput("malformed", f"its first line is no header ({exc}); expected the names of the columns") from exc
     if not has_text_name(dict.fromkeys(header), options.mapping):
         raise _unknown_shape(header)
     rows = csv.reader(lines, delimiter=delimiter)
@@ -428,6 +432,9 @@ def _csv_rows(lines: Iterator[str], place: _Place, options: ReadOptions) -> Iter
 
 
 def _records(value: object, source: str, place: _Place, options: ReadOptions) -> Iterator[Article | Rejected]:
+    if not value:
+        yield _rejected(source, BadInput("empty", "it holds no record; expected objects with a title and a text"))
+        return
     for number, record in enumerate(records_in(value), start=1):
         where = source if isinstance(value, dict) and number == 1 and not _holds_more(value) else f"{source}!{number}"
         try:
@@ -475,7 +482,8 @@ def _unknown_shape(names: Iterable[str]) -> BadInput:
     found = ", ".join(f"'{name}'" for name in list(names)[:12]) or "none"
     return BadInput(
         "not an article",
-        f"no field for the text among {found}; expected 'text', 'body' or the like. Name yours with the mapping option: text=<name>",
+        f"no field for the text among {found}; expected 'text', 'body' or the like. "
+        "Name yours with the mapping option: text=<name>",
     )
 
 
@@ -546,10 +554,9 @@ def _article(fields: Fields, place: _Place, options: ReadOptions, within: str = 
     title = one_line(clean(fields.title)) or _opening(text)
     if not text and not fields.withdrawn:
         raise BadInput("empty", "no text is left of it; expected the text of an article")
-    if len(text) + len(title) < options.min_chars and not fields.withdrawn:
-        raise BadInput(
-            "too short", f"it has {len(text) + len(title)} characters, expected at least {options.min_chars}"
-        )
+    length = len(text) + (0 if text.startswith(title) else len(title))
+    if length < options.min_chars and not fields.withdrawn:
+        raise BadInput("too short", f"it has {length} characters, expected at least {options.min_chars}")
     line = dateline_fields(text)
     language = fields.language or language_code(options.language)
     return Article(

@@ -302,7 +302,7 @@ class Catalog:
         """Language (ISO 639-1) -> number of live articles, most frequent first."""
         rows = self._db.execute(
             "SELECT language, count(*) AS n FROM articles WHERE status = 'live' AND language != '' "
-            "GROUP BY language ORDER BY n DESC"
+            "GROUP BY language ORDER BY n DESC, language"
         )
         return {row["language"]: row["n"] for row in rows}
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.dates import resolved, written
 from rag.evidence import Candidate, header
 from rag.schema import Article, Citation, Sentence, Span
 from rag.text import content_stems, fold, months, names, numbers, sentence_spans, tokens, weekdays
@@ -155,8 +156,10 @@ def _least(chosen: Sequence[Candidate], language: str, claims: Claims) -> float:
 
 
 def _words(chosen: Sequence[Candidate]) -> str:
+    """The quotes, what their cards show, and the days that their "last Friday" means."""
     articles = {c.passage.article.id: c.passage.article for c in chosen}
-    return "\n".join([*(c.text for c in chosen), *(header(a) for a in articles.values())])
+    days = [written(day) for c in chosen for _, _, day in resolved(c.text, c.passage.article.day)]
+    return "\n".join([*(c.text for c in chosen), *(header(a) for a in articles.values()), *days])
 
 
 def _shared(stems: set[str], chosen: Sequence[Candidate], language: str) -> float:

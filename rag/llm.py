@@ -54,12 +54,14 @@ class OpenAIChat:
         self._url, self._model, self._key, self._timeout = url, model, key, timeout
         self._made: Any = None
         self._lock = threading.Lock()
+        self._latest = threading.local()  # the HTTP response that this thread's last request got
 
     @property
     def _client(self) -> Any:
         """Made at the first question: importing llama-index takes longer than opening an archive."""
         with self._lock:
             if self._made is None:
+                import httpx
                 from llama_index.llms.openai_like import OpenAILike
 
                 self._made = OpenAILike(
@@ -71,8 +73,14 @@ class OpenAIChat:
                     timeout=self._timeout,
                     max_retries=1,
                     context_window=32000,
+                    http_client=httpx.Client(
+                        timeout=self._timeout, follow_redirects=True, event_hooks={"response": [self._remember]}
+                    ),
                 )
             return self._made
+
+    def _remember(self, response: Any) -> None:
+        self._latest.response = response
 
     def check(self) -> None:
         """Raises ModelUnavailable unless the endpoint answers and, where it lists models, lists this one."""
@@ -86,7 +94,7 @@ class OpenAIChat:
             listed = {model.get("id") for model in reply.json().get("data", [])}
         except (httpx.HTTPError, ValueError) as error:
             raise ModelUnavailable(
-                f"No language model answers at DATELINE_LLM_URL={self._url}: {error}. Start it, correct the URL or "
+                f"No language model answers at DATELINE_LLM_URL={self._url}: {_line(error)}. Start it, correct the URL or "
                 "the key (DATELINE_LLM_KEY), or unset it to use the packaged model."
             ) from None
         if listed and self._model not in listed and f"{self._model}:latest" not in listed:
@@ -98,13 +106,17 @@ class OpenAIChat:
     def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
         """The reply piece by piece."""
         try:
-            pieces = self._client.stream_chat(_chat(messages), max_tokens=max_tokens)
+            pieces, response = self._client.stream_chat(_chat(messages), max_tokens=max_tokens), None
             try:
                 for piece in pieces:
+                    response = response or self._latest.response
                     if piece.delta:
                         yield piece.delta
             finally:
                 pieces.close()
+                if response is not None:
+                    # llama-index leaves the connection to the garbage collector; until then the model would write on.
+                    response.close()
         except _errors() as error:
             raise self._unavailable(error) from error
 
@@ -120,7 +132,7 @@ class OpenAIChat:
 
     def _unavailable(self, error: Exception) -> ModelUnavailable:
         return ModelUnavailable(
-            f"The language model {self.name} failed: {str(error) or type(error).__name__}. Ask again; if it goes on, "
+            f"The language model {self.name} failed: {_line(error)}. Ask again; if it goes on, "
             "check DATELINE_LLM and DATELINE_LLM_URL, or set DATELINE_LLM=none to answer by extraction."
         )
 
@@ -151,7 +163,7 @@ class EmbeddedChat(OpenAIChat):
 
 # A question waits for its evidence to be read. 2 cores read about 55 tokens a second (Qwen 1.5B Q4_K_M), so
 # this is what keeps the first word within 6 s there; a hosted model reads any amount at once.
-EMBEDDED_EVIDENCE_TOKENS = 220
+EMBEDDED_EVIDENCE_TOKENS = 260
 HOSTED_EVIDENCE_TOKENS = 1500
 
 
@@ -227,6 +239,11 @@ def _chat(messages: Sequence[Message]) -> list[Any]:
     from llama_index.core.base.llms.types import ChatMessage
 
     return [ChatMessage(role=m.role, content=m.content) for m in messages]
+
+
+def _line(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _errors() -> tuple[type[Exception], ...]:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -23,17 +22,35 @@ from rag.text import fold
 State = Literal["writing", "done", "stopped"]
 
 # Words kept around a quote on a card, and of a passage without one; the whole article is a click away.
-AROUND_CHARS = 240
-FOUND_CHARS = 320
+AROUND_CHARS = 170
+FOUND_CHARS = 260
 # Browsers keep 5 MB for a site (html.spec.whatwg.org says "about"); an exchange takes 3 to 10 kB.
 KEPT_EXCHANGES = 30
 KEPT_FOUND = 4
 
-_OPINION = frozenset("opinion column columna comment commentary editorial op-ed tribuna letters kommentar meinung".split())
+_OPINION = frozenset(
+    ("opinion", "column", "columna", "comment", "commentary", "editorial", "op-ed", "tribuna", "letters", "meinung")
+)
 _STATIC = Path(__file__).parent / "static"
 _UNPRINTABLE = {code: " " for code in [*range(9), 11, 12, *range(14, 32), *range(127, 160)]}
 # Direction overrides would let an article show its words in another order than they are.
 _UNPRINTABLE |= {code: "" for code in [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]}
+
+
+# The page's sign in a row of tabs: a serif D on its red.
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' "
+    "rx='5' fill='%238f1d18'/%3E%3Ctext x='16' y='24' font-family='Georgia,serif' font-size='23' font-weight='700' "
+    "text-anchor='middle' fill='%23fbfaf6'%3ED%3C/text%3E%3C/svg%3E"
+)
+HEAD = (
+    '<link rel="stylesheet" href="/dateline/page.css"><script src="/dateline/page.js" defer></script>'
+    f'<link rel="icon" href="{_ICON}"><meta name="color-scheme" content="light dark">'
+)
+UPLOAD_HINT = (
+    '<p class="hint">Text, Markdown, HTML, PDF, Word, JSON, JSON Lines, CSV, or a zip of them. '
+    "They are read and stored on this machine.</p>"
+)
 
 
 # --- what a conversation shows --------------------------------------------------------------------
@@ -267,12 +284,18 @@ def _said(exchange: Exchange, place: int) -> str:
         parts.append(f'<span class="draft">{text_of(exchange.draft)}</span>')
     body = f'<p class="prose-text" dir="auto">{" ".join(parts)}</p>' if parts else ""
     if exchange.refusal and not exchange.lines:
-        body += f'<div class="refusal"><p class="kicker">Not in the archive</p><p dir="auto">{text_of(exchange.refusal)}</p>'
+        body += '<div class="refusal"><p class="kicker">Not in the archive</p>'
+        body += f'<p dir="auto">{text_of(exchange.refusal)}</p>'
         if exchange.withheld:
             body += '<p class="aside">A draft was written and taken back: no article carries its words.</p>'
         body += "</div>"
     if exchange.state == "writing" and not parts:
-        waiting = f"Reading {len(exchange.cards)} passages" if exchange.cards else exchange.notice or "Searching the archive"
+        found = len(exchange.cards)
+        waiting = (
+            f"Reading {found} passage{'' if found == 1 else 's'}"
+            if found
+            else exchange.notice or "Searching the archive"
+        )
         return f'{body}<p class="waiting">{text_of(waiting)} …</p>'
     return body + (notice_html(exchange.notice) if exchange.notice else "")
 
@@ -297,12 +320,15 @@ def _foot(exchange: Exchange) -> str:
         return ""
     how = "Stopped" if exchange.state == "stopped" and not exchange.notice else ""
     if exchange.lines and exchange.state == "done":
-        no_model = exchange.model.startswith("extraction")
-        how = "Sentences of the articles, word for word" if no_model else f"Written by {exchange.model}, checked sentence by sentence"
+        how = f"Written by {exchange.model}, checked sentence by sentence"
+        if exchange.model.startswith("extraction"):
+            how = "Sentences of the articles, word for word"
     took = f"{exchange.seconds:.1f} s" if exchange.seconds else ""
     said = " · ".join(part for part in (how, took) if part)
-    copy = f'<button type="button" class="quiet" data-copy="{text_of(plain(exchange))}">Copy with sources</button>'
-    return f'<p class="foot"><span>{text_of(said)}</span>{copy if exchange.lines else ""}</p>' if said or exchange.lines else ""
+    copy = ""
+    if exchange.lines:
+        copy = f'<button type="button" class="quiet" data-copy="{text_of(plain(exchange))}">Copy with sources</button>'
+    return f'<p class="foot"><span>{text_of(said)}</span>{copy}</p>' if said or copy else ""
 
 
 def plain(exchange: Exchange) -> str:
@@ -331,10 +357,12 @@ def _sources(exchange: Exchange, place: int) -> str:
     if not exchange.cards:
         return '<aside class="sources" aria-label="Sources"></aside>'
     head = "Sources" if cited else "Closest passages" if exchange.refusal else "Found in the archive"
-    body = "".join(card_html(card, place) for card in cited or found)
-    if cited and found:
-        more = "".join(card_html(card, place) for card in found)
-        body += f'<details class="also-found"><summary>Also found <span>{len(found)}</span></summary>{more}</details>'
+    first = cited or (found[:3] if exchange.refusal else found)
+    more = "".join(card_html(card, place) for card in exchange.cards if card not in first)
+    body = "".join(card_html(card, place) for card in first)
+    if more:
+        count = len(exchange.cards) - len(first)
+        body += f'<details class="also-found"><summary>Also found <span>{count}</span></summary>{more}</details>'
     return f'<aside class="sources" aria-label="{head}"><h3>{head}</h3>{body}</aside>'
 
 
@@ -343,17 +371,21 @@ def card_html(card: Card, place: int) -> str:
     number = f'<span class="number" aria-hidden="true">{card.number}</span>' if card.number else ""
     identity = f' id="t{place}-s{card.number}" tabindex="-1"' if card.number else ""
     label = f"Source {card.number}: {card.title}" if card.number else card.title
-    words = f"{text_of(card.before)}<mark>{text_of(card.quote)}</mark>{text_of(card.after)}" if card.quote else text_of(card.before)
-    flags = "".join(f'<span class="flag">{text_of(flag)}</span>' for flag in (card.genre, card.note) if flag)
+    words = f"<mark>{text_of(card.quote)}</mark>" if card.quote else ""
     also = f'<p class="also">Also in {text_of(", ".join(card.also))}</p>' if card.also else ""
     href = text_of(article_href(card.article, card.version, card.start, card.end))
     return (
         f'<section class="card"{identity} aria-label="{text_of(label)}">'
         f'<h4 dir="auto">{number}<a class="reader" href="{href}">{text_of(card.title)}</a></h4>'
-        f'<p class="meta">{text_of(meta_text(card))}{flags}</p>'
-        f'<blockquote dir="auto">{words}</blockquote>{also}'
-        f'<p class="open"><a class="reader" href="{href}" aria-label="Open article: {text_of(card.title)}">Open article</a></p></section>'
+        f'<p class="meta">{text_of(meta_text(card))}{_flags(card)}</p>'
+        f'<blockquote dir="auto">{text_of(card.before)}{words}{text_of(card.after)}</blockquote>{also}'
+        f'<p class="open"><a class="reader" href="{href}" aria-label="Open article: {text_of(card.title)}">'
+        "Open article</a></p></section>"
     )
+
+
+def _flags(card: Card) -> str:
+    return "".join(f' <span class="flag">{text_of(flag)}</span>' for flag in (card.genre, card.note) if flag)
 
 
 def article_href(article_id: str, version: int = 0, start: int = 0, end: int = 0) -> str:
@@ -400,7 +432,8 @@ def welcome(articles: Sequence[Article], examples: Sequence[str], folder: str) -
             '<button type="button" class="link" data-tab="Archive">Archive tab</button>, or run</p>'
             f"<pre><code>dateline ingest FILE-OR-FOLDER --data-dir {text_of(folder)}</code></pre></section>"
         )
-    asks = "".join(f'<li><button type="button" data-ask="{text_of(ask)}" dir="auto">{text_of(ask)}</button></li>' for ask in examples)
+    escaped = [text_of(ask) for ask in examples]
+    asks = "".join(f'<li><button type="button" data-ask="{ask}" dir="auto">{ask}</button></li>' for ask in escaped)
     latest = "".join(f"<li>{_headline(article)}</li>" for article in articles)
     return (
         '<section class="welcome"><div class="said"><h2>Ask the archive</h2>'
@@ -420,10 +453,9 @@ def examples_for(articles: Sequence[Article], most: int = 4) -> list[str]:
 
 def _headline(article: Article) -> str:
     card = _card(article, None, None)
-    flags = "".join(f'<span class="flag">{text_of(flag)}</span>' for flag in (card.genre, card.note) if flag)
     return (
         f'<a class="reader" dir="auto" href="{text_of(article_href(article.id))}">{text_of(card.title)}</a>'
-        f'<span class="meta">{text_of(meta_text(card))}{flags}</span>'
+        f'<span class="meta">{text_of(meta_text(card))}{_flags(card)}</span>'
     )
 
 
@@ -432,14 +464,20 @@ def listing(articles: Sequence[Article], total: int, searched: str) -> str:
     if not articles:
         said = f"No article has “{searched}” in headline, outlet or byline." if searched else "No article yet."
         return f'<p class="aside">{text_of(said)}</p>'
-    rows = "".join(
-        f'<li><div>{_headline(a)}{f"<span class=byline>{text_of(a.byline)}</span>" if a.byline else ""}</div>'
-        f'<button type="button" class="quiet" data-remove="{text_of(a.id)}" data-title="{text_of(a.title or a.id)}" '
-        f'aria-label="Remove {text_of(a.title or a.id)}">Remove</button></li>'
-        for a in articles
+    rows = "".join(_row(article) for article in articles)
+    shown = f"{len(articles):,}"
+    count = f"{shown} of {total:,} articles" if not searched and total > len(articles) else f"{shown} found"
+    return f'<p class="count">{count}, newest first</p><ul class="listing">{rows}</ul>'
+
+
+def _row(article: Article) -> str:
+    title = text_of(article.title or article.id)
+    byline = f'<span class="byline">{text_of(article.byline)}</span>' if article.byline else ""
+    return (
+        f"<li><div>{_headline(article)}{byline}</div>"
+        f'<button type="button" class="quiet" data-remove="{text_of(article.id)}" data-title="{title}" '
+        f'aria-label="Remove {title}">Remove</button></li>'
     )
-    count = f"{len(articles):,} of {total:,}" if not searched and total > len(articles) else f"{len(articles):,}"
-    return f'<p class="count">{count} article{"" if len(articles) == 1 else "s"}, newest first</p><ul class="listing">{rows}</ul>'
 
 
 def report_html(report: Mapping[str, Any], name_of: Callable[[str], str], *, running: bool) -> str:
@@ -456,14 +494,25 @@ def report_html(report: Mapping[str, Any], name_of: Callable[[str], str], *, run
     state = "Reading and indexing" if running else "Done"
     took = f"{report['passages']:,} passages, {report['seconds']:.0f} s"
     rows = "".join(
-        f"<li><strong>{text_of(name_of(r['source']))}</strong> <em>{text_of(r['reason'])}</em> {text_of(name_of(r['message']))}</li>"
-        for r in report["rejections"][:50]
+        f"<li><em>{text_of(one['reason'])}</em> {text_of(name_of(one['message']))}</li>"
+        for one in report["rejections"][:50]
     )
     more = f"<li>… and {refused - 50} more</li>" if refused > 50 else ""
     return (
         f'<div class="report" role="status" data-state="{"running" if running else "done"}">'
-        f'<p><strong>{state}{" …" if running else "."}</strong> {text_of(", ".join(p for p in parts if p))}.</p>'
+        f"<p><strong>{state}{' …' if running else '.'}</strong> {text_of(', '.join(p for p in parts if p))}.</p>"
         f'<p class="aside">{took}</p>{f"<ul class=rejections>{rows}{more}</ul>" if rows else ""}</div>'
+    )
+
+
+def on_click(name: str) -> str:
+    """Script of a component: a click on what carries `data-<name>` becomes its event `<name>`, with that value."""
+    return (
+        "element.addEventListener('click', (event) => {"
+        f"const hit = event.target.closest('[data-{name}]');"
+        "if (!hit || (hit.dataset.title && !window.confirm(`Remove “${hit.dataset.title}” from the archive?`))) return;"
+        f"trigger('{name}', {{{name}: hit.dataset.{name}}});"
+        "})"
     )
 
 
@@ -474,10 +523,8 @@ def article_html(article: Article, start: int = 0, end: int = 0, latest: int = 0
     """A whole article; the characters from `start` to `end` in <mark>, what may not be cited set apart."""
     parts = []
     for begin, stop, citable in _regions(article):
-        paragraphs = [
-            f'<p dir="auto">{_highlighted(article.text, b, e, start, end)}</p>' for b, e in _paragraphs(article.text, begin, stop)
-        ]
-        body = "".join(paragraphs)
+        spans = _paragraphs(article.text, begin, stop)
+        body = "".join(f'<p dir="auto">{_highlighted(article.text, *span, start, end)}</p>' for span in spans)
         if body and not citable:
             body = f'<div class="uncitable"><p class="label">Not part of the article: never cited</p>{body}</div>'
         parts.append(body)
@@ -487,19 +534,31 @@ def article_html(article: Article, start: int = 0, end: int = 0, latest: int = 0
 def _article_head(article: Article, latest: int) -> str:
     card = _card(article, None, None)
     by = f" · {article.byline}" if article.byline else ""
-    flags = "".join(f'<span class="flag">{text_of(flag)}</span>' for flag in (card.genre, card.note) if flag)
     link = ""
-    parts = urlsplit(article.url) if article.url.startswith(("http://", "https://")) else None
-    if parts and parts.hostname:
+    host = web_host(article.url)
+    if host:
         link = (
             f'<p class="open"><a href="{text_of(article.url)}" target="_blank" rel="noopener noreferrer">'
-            f"Original at {text_of(parts.hostname)}</a></p>"
+            f"Original at {text_of(host)}</a></p>"
         )
     newer = ""
     if latest > article.version:
         href = text_of(article_href(article.id))
-        newer = f'<p class="aside">This is version {article.version}. <a class="reader" href="{href}">Version {latest}</a> is the current one.</p>'
-    return f'<h1 dir="auto">{text_of(card.title)}</h1><p class="meta">{text_of(meta_text(card) + by)}{flags}</p>{newer}{link}'
+        newer = (
+            f'<p class="aside">This is version {article.version}. <a class="reader" href="{href}">Version {latest}</a> '
+            "is the current one.</p>"
+        )
+    about = f'<p class="meta">{text_of(meta_text(card) + by)}{_flags(card)}</p>'
+    return f'<h1 dir="auto">{text_of(card.title)}</h1>{about}{newer}{link}'
+
+
+def web_host(url: str) -> str:
+    """The host of an address that a browser may open, else "": `javascript:` and the like are no place to go to."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return parts.hostname or "" if parts.scheme in {"http", "https"} else ""
 
 
 def _regions(article: Article) -> list[tuple[int, int, bool]]:
@@ -533,7 +592,6 @@ def document(title: str, body: str) -> str:
     )
 
 
-@cache
 def asset(name: str) -> str:
     """A file of the page: `page.css` or `page.js`."""
     return (_STATIC / name).read_text(encoding="utf-8")

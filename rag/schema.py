@@ -180,5 +180,5 @@ def marked(sentence: Sentence) -> str:
     if not markers:
         return sentence.text
     body = sentence.text.rstrip()
-    stop = body[-1] if body[-1:] in ".!?。！？" else ""
+    stop = body[-1:] if body[-1:] in ".!?。！？" else ""
     return f"{body[: len(body) - len(stop)]} {markers}{stop}"

@@ -56,13 +56,18 @@ def tokens(text: str) -> list[Token]:
     for match in _TOKEN.finditer(text):
         word, start = match.group(), match.start()
         if _CJK_CHAR.match(word):
-            found += [Token(c, start + i, start + i + 1, fold(c)) for i, c in enumerate(word)]
+            found += [Token(c, start + i, start + i + 1, _key(c)) for i, c in enumerate(word)]
             continue
         for part in _split_word(word):
             at = text.index(part, start)
-            found.append(Token(part, at, at + len(part), fold(part)))
+            found.append(Token(part, at, at + len(part), _key(part)))
             start = at + len(part)
     return found
+
+
+def _key(word: str) -> str:
+    """A word folded; itself where folding leaves nothing (a lone sound mark), and never with a space in it."""
+    return fold(word).replace(" ", "") or word
 
 
 def _split_word(word: str) -> list[str]:

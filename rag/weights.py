@@ -88,7 +88,8 @@ def _join(parts: Iterator[Path], file: Path) -> None:
             "free some space or set DATELINE_MODEL_CACHE to another folder."
         ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
 
 
 def _marker(file: Path) -> Path:

@@ -84,7 +84,10 @@ class TantivyWords:
     def _reported(self) -> Iterator[None]:
         try:
             yield
-        except (ValueError, OSError) as error:  # tantivy's own errors are ValueErrors
+        except BaseException as error:
+            # tantivy's own errors are ValueErrors; a torn file can also make it panic, with a class nobody can import.
+            if not isinstance(error, (ValueError, OSError)) and type(error).__name__ != "PanicException":
+                raise
             raise StorageError(
                 f"The word index at {self._folder} cannot be used: {error}. No article is lost: dateline rebuild "
                 "makes it anew from the catalogue."
@@ -152,7 +155,7 @@ class TantivyWords:
 
     def _query(self, question: str, languages: Sequence[str]) -> Any | None:
         """Each content word of the question as a stem, as written and in the title; None without words."""
-        content = " ".join(t.text for t in tokens(question) if t.folded not in STOP_WORDS) or question
+        content = _content(question) or question
         wanted: dict[tuple[str, str], float] = {}
         for language in languages or ("",):
             words, stems = index_terms(content, language)
@@ -217,6 +220,16 @@ class TantivyWords:
 STEM_BOOST = 1.0
 WORD_BOOST = 0.5
 TITLE_BOOST = 0.5
+
+
+def _content(question: str) -> str:
+    """The question without stop words. What stood together stays together: characters are indexed in pairs."""
+    content, end = "", -1
+    for token in tokens(question):
+        if token.folded not in STOP_WORDS:
+            content += token.text if token.start == end else f" {token.text}"
+            end = token.end
+    return content.strip()
 
 
 def _headline(article: Article) -> str:

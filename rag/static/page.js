@@ -35,7 +35,7 @@
     body.tabIndex = 0;
     box.append(bar, body);
     box.addEventListener("click", (event) => event.target === box && box.close());
-    document.querySelector(".gradio-container")?.append(box) ?? document.body.append(box);
+    (document.querySelector(".gradio-container") ?? document.body).append(box);
     return box;
   }
 
@@ -98,9 +98,10 @@
       if (input.tagName === "INPUT" && input.type === "text") input.type = "date";
     }
     const turn = document.querySelector("#current .turn");
-    const key = turn ? turn.dataset.key : "";
-    if (key && key !== shown && (shown || turn.dataset.state === "writing" || key !== "t1")) {
-      turn.scrollIntoView({ behavior: shown ? scrolling() : "auto", block: "start" });
+    const key = turn ? turn.dataset.key + turn.querySelector("h2").textContent : "";
+    if (key && key !== shown) {
+      if (turn.dataset.key === "t1") scrollTo({ top: 0, behavior: scrolling() });
+      else turn.scrollIntoView({ behavior: shown ? scrolling() : "auto", block: "start" });
     }
     if (turn || document.querySelector("#current .welcome")) shown = key;
   }

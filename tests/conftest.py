@@ -1,0 +1,207 @@
+"""Ten small articles, an archive of them, and an assistant made of fakes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from fakes import ScriptedLLM, WordEmbedder
+
+from ingest.pipeline import ingest
+from rag.archive import Archive
+from rag.assistant import Assistant
+from rag.schema import Article
+from rag.settings import Settings
+from rag.text import tokens
+
+ROOT = Path(__file__).parents[1]
+_SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of measuring data beside the project, where there is one."""
+    if not _SHARED.is_dir():
+        pytest.skip(f"the measuring data {_SHARED} is not on this machine")
+    return _SHARED
+
+
+@pytest.fixture(scope="session")
+def child_environment() -> dict[str, str]:
+    """The environment of a second process that imports this working tree and the fakes."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DATELINE_")}
+    return own | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture(scope="session")
+def python() -> str:
+    """The interpreter for second processes."""
+    return sys.executable
+
+
+def _article(number: int, title: str, text: str, published: str | None, outlet: str, byline: str, language: str) -> Article:
+    return Article(
+        id=f"a{number}",
+        url=f"https://news.example/{number}",
+        title=title,
+        text=text,
+        outlet=outlet,
+        byline=byline,
+        published=datetime.fromisoformat(published) if published else None,
+        language=language,
+        source=f"/news/a{number}.html",
+    )
+
+
+_STRAIT = (
+    "The ferry Castellan ran aground on a sandbank off Port Selwyn shortly after dawn on Tuesday with 212 passengers "
+    "and a crew of 18 on board. Nobody was hurt, the coastguard said, and two lifeboats brought the passengers ashore "
+    "within three hours. The ferry was on its way from Harrow Bay to Port Selwyn when it lost its steering. Harbour "
+    "master Irene Galt said divers would inspect the hull once the tide had turned. The operator, Northline Ferries, "
+    "cancelled all crossings until Thursday and offered refunds to everybody who had booked a ticket this week. "
+    "A spokeswoman said that the steering had been overhauled only in January."
+)
+
+ARTICLES = (
+    _article(1, "Ferry runs aground off Port Selwyn", _STRAIT, "2025-03-04T08:15:00+00:00", "The Tide", "Ana Benítez", "en"),
+    replace(  # the wire copy: another headline, one sentence less
+        _article(2, "Passengers rescued from stranded ferry", "", "2025-03-05", "Orr Courier", "", "en"),
+        text=_STRAIT.replace(" Harbour master Irene Galt said divers would inspect the hull once the tide had turned.", ""),
+    ),
+    replace(  # the fixture marks the teasers as uncitable
+        _article(3, "Council approves parking levy", "", "2025-01-20", "The Tide", "Tom Okafor", "en"),
+        text=(
+            "Villasera council approved a parking levy of 3.50 euros a day on Monday. Mayor Lucía Prat said: “The levy "
+            "will pay for eleven new tram stops.” Nine councillors voted in favour and four against.\n\n"
+            "Related articles\nZebra escapes from Lunada zoo\nMinister resigns over Lunada stadium"
+        ),
+    ),
+    _article(
+        4, "Levy revenue falls short of forecast",
+        "The parking levy in Villasera brought in 1.2 million euros in its first year, the council said on 12 February 2026. "
+        "It had expected 2 million. Councillor Tom Reyes blamed exemptions for residents.",
+        "2026-02-12", "Orr Courier", "Tom Okafor", "en",
+    ),
+    _article(
+        5, "El puerto de Almenara amplía su muelle",
+        "El puerto de Almenara ampliará su muelle sur con 40 millones de euros. Las obras empezarán en junio, dijo la "
+        "directora Elena Ibáñez. Los pescadores temen perder tres amarres.",
+        "2025-05-09", "Diario del Estrecho", "Elena Núñez", "es",
+    ),
+    _article(
+        6, "台北捷運新線通車", "台北捷運新線星期一通車,全長十二公里。市長表示,每日可載客八萬人次。",
+        "2025-06-02", "島嶼日報", "", "zh",
+    ),
+    _article(
+        7, "Measles outbreak declared over",
+        "Health officials in Harrow Bay declared the measles outbreak over on Friday. Sixty-one people had fallen ill since "
+        "October. No new case was found for 42 days, doctor Priya Raman said.",
+        "2025-12-19", "The Tide", "Ana Benítez", "en",
+    ),
+    _article(
+        8, "Undated notice about the lighthouse",
+        "The lighthouse at Cape Orrin will be painted by volunteers. Paint is given by a shop in Millford.",
+        None, "", "", "en",
+    ),
+    _article(
+        9, "Bank lowers its key rate",
+        "The Bank of Corvane lowered its key rate by a quarter point to 2.75 per cent. Governor Hal Mercer said inflation "
+        "had slowed to 1.9 per cent in January. Economists had expected no change.",
+        "2025-02-06", "Corvane Ledger", "Mia Lund", "en",
+    ),
+    _article(
+        10, "Bank keeps its key rate",
+        "The Bank of Corvane kept its key rate at 2.75 per cent on Thursday. Governor Hal Mercer said he saw no need to move "
+        "before summer.",
+        "2026-02-05", "Corvane Ledger", "Mia Lund", "en",
+    ),
+)  # fmt: skip
+
+
+def _with_teasers_marked(article: Article) -> Article:
+    start = article.text.find("Related articles")
+    return article if start < 0 else replace(article, uncitable=((start, len(article.text)),))
+
+
+@pytest.fixture(scope="session")
+def articles() -> list[Article]:
+    """The ten articles a1 … a10."""
+    return [_with_teasers_marked(article) for article in ARTICLES]
+
+
+@pytest.fixture
+def embedder() -> WordEmbedder:
+    """A fresh word embedder: `embedded` is empty."""
+    return WordEmbedder()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of an archive in a temporary folder, whatever the environment says."""
+    return Settings(data_dir=tmp_path / "archive", llm="none")
+
+
+@pytest.fixture
+def empty_archive(settings: Settings) -> Iterator[Archive]:
+    """An archive without articles."""
+    archive = Archive(settings)
+    yield archive
+    archive.close()
+
+
+@pytest.fixture
+def archive(empty_archive: Archive, articles: list[Article]) -> Archive:
+    """An archive of its own for a test that changes it."""
+    ingest(articles, empty_archive, WordEmbedder())
+    return empty_archive
+
+
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]) -> Iterator[Archive]:
+    """One archive of the ten articles for all tests that only read it."""
+    archive = Archive(Settings(data_dir=tmp_path_factory.mktemp("stored"), llm="none"))
+    ingest(articles, archive, WordEmbedder())
+    yield archive
+    archive.close()
+
+
+class Asked:
+    """Makes assistants over the archive that all tests share."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+
+    def __call__(self, *replies: str | Exception, extraction: bool = False, **settings: object) -> Assistant:
+        """An assistant whose model gives these replies in turn, or none with `extraction`."""
+        llm = None if extraction else ScriptedLLM(*replies, probability=0.9)
+        chosen = Settings(data_dir=self.archive.folder, llm="none", **settings)  # type: ignore[arg-type]
+        return Assistant(self.archive, WordEmbedder(), llm, chosen)
+
+
+@pytest.fixture
+def assistant(stored: Archive) -> Asked:
+    """`assistant("reply")` is an assistant of the ten articles; do not close it, the archive is shared."""
+    return Asked(stored)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]) -> Path:
+    """A folder with a real sentence-transformers model: a mean of random vectors for the words of the articles."""
+    import numpy as np
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    words = sorted({t.folded for a in articles for t in tokens(f"{a.title} {a.outlet} {a.text}")})
+    tokenizer = Tokenizer(models.WordLevel({w: n for n, w in enumerate(["[UNK]", *words])}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    weights = np.random.default_rng(0).normal(size=(len(words) + 1, 64)).astype(np.float32)
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(folder))
+    return folder

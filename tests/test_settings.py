@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from rag.errors import SettingsError
+from rag.settings import PREFIX, Settings
+
+
+def test_the_environment_sets_a_knob() -> None:
+    settings = Settings.load({"DATELINE_TOP_K": "5", "DATELINE_DATA_DIR": "/tmp/x", "HOME": "/root"})
+    assert (settings.top_k, settings.data_dir) == (5, Path("/tmp/x"))
+
+
+def test_an_option_wins_over_the_environment_unless_it_is_none() -> None:
+    environ = {"DATELINE_TOP_K": "5", "DATELINE_LLM": "none"}
+    assert Settings.load(environ, top_k=7, llm=None).top_k == 7
+    assert Settings.load(environ, top_k=7, llm=None).llm == "none"
+
+
+def test_an_empty_variable_is_as_good_as_unset() -> None:
+    assert Settings.load({"DATELINE_TOP_K": ""}) == Settings.load({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TOP_K", "0"), ("TOP_K", "many"), ("TOP_K", "101"), ("DENSE_WEIGHT", "1.01"), ("DENSE_WEIGHT", "-0.1"),
+        ("PORT", "70000"), ("LLM_TIMEOUT_SECONDS", "0"), ("MAX_FILE_MB", "0"), ("ANSWER_TOKENS", "15"),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_bounds_is_named_with_its_variable(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^DATELINE_{name} is '{value}': .*Correct the value or unset it"):
+        Settings.load({f"DATELINE_{name}": value})
+
+
+def test_a_misspelt_variable_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="DATELINE_TOPK is not a setting.*DATELINE_TOP_K"):
+        Settings.load({"DATELINE_TOPK": "5"})
+
+
+def test_every_variable_that_a_message_recommends_exists() -> None:
+    root = Path(__file__).parents[1]
+    sources = [*(root / "rag").glob("*.py"), *(root / "ingest").glob("*.py")]
+    named = {word.strip("_") for path in sources for word in _variables(path.read_text())}
+    assert named <= {name.upper() for name in Settings.model_fields}
+
+
+def _variables(text: str) -> list[str]:
+    import re
+
+    return re.findall(rf"{PREFIX}([A-Z][A-Z_]+)", text)
+
+
+def test_the_key_of_a_hosted_model_is_never_shown() -> None:
+    settings = Settings(llm_key="sesame")
+    assert "sesame" not in repr(settings)
+    assert "sesame" not in str(settings)
+
+
+def test_settings_cannot_be_changed_or_invented() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().top_k = 3  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        Settings(topk=3)  # type: ignore[call-arg]
+
+
+def test_every_number_has_a_bound() -> None:
+    numbers = {name: field for name, field in Settings.model_fields.items() if field.annotation in (int, float)}
+    assert numbers
+    assert [name for name, field in numbers.items() if not field.metadata] == []
