@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 import webbrowser
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
@@ -66,6 +67,7 @@ _MISDIRECTED = (
 )
 PAGE_OF_LIST = 50
 POLL_SECONDS = 0.2
+PATIENCE_SECONDS = 20  # the packaged model notices at its next word, which may have to wait for its reading
 
 
 def run(args: Namespace) -> int:
@@ -78,11 +80,13 @@ def run(args: Namespace) -> int:
     opening = pool.submit(Assistant.open, settings=settings)
     _load_gradio()  # takes seconds, like the models: both at the same time
     assistant = opening.result()
+    desk = Desk(assistant, ready=False)
     try:
-        desk = Desk(assistant, ready=False)
         warming = pool.submit(desk.warm_up)
         return _serve(desk, listener, warming, open_browser=bool(getattr(args, "open", False)))
     finally:
+        desk.end_answers()
+        pool.shutdown()
         assistant.close()
 
 
@@ -90,31 +94,39 @@ def _serve(desk: Desk, listener: socket.socket, warming: Future[None], *, open_b
     """Serves until interrupted, or until a model turns out not to load: then raises ModelUnavailable."""
     import uvicorn
 
-    config = uvicorn.Config(create_app(desk), log_level="warning", server_header=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(create_app(desk), log_level="warning", server_header=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
+    # An open page holds a connection that is cut when the server is told to leave; that is no error to report.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
 
     def leave_if_failed(done: Future[None]) -> None:
         server.should_exit = server.should_exit or done.exception() is not None
 
-    def announce() -> None:
+    def attend() -> None:
         while not server.started:
             time.sleep(0.05)
         wait([warming], timeout=3)  # a model that is not there says so at once: then this is never said
-        if server.should_exit:
-            return
-        host, port = listener.getsockname()[:2]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        sys.stdout.write(f"Dateline is at {address}\n")
-        sys.stdout.flush()
-        if open_browser:
-            webbrowser.open(address)
+        if not server.should_exit:
+            _announce(listener, open_browser=open_browser)
+        while not server.should_exit:
+            time.sleep(POLL_SECONDS)
+        desk.end_answers()  # the server waits for what is still being written
 
     warming.add_done_callback(leave_if_failed)
-    threading.Thread(target=announce, daemon=True).start()
+    threading.Thread(target=attend, daemon=True).start()
     server.run(sockets=[listener])
     if warming.done():
         warming.result()
     return 0
+
+
+def _announce(listener: socket.socket, *, open_browser: bool) -> None:
+    host, port = listener.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    sys.stdout.write(f"Dateline is at {address}\n")
+    sys.stdout.flush()
+    if open_browser:
+        webbrowser.open(address)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -245,6 +257,7 @@ class Desk:
         if ready:
             self.ready.set()
         self._stops: dict[str, threading.Event] = {}
+        self._pumps: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
     def warm_up(self) -> None:
         """Loads what loads lazily. Raises ModelUnavailable."""
@@ -256,6 +269,13 @@ class Desk:
         if session in self._stops:
             self._stops[session].set()
 
+    def end_answers(self) -> None:
+        """Ends every answer, and waits for the model to notice: it is not to be closed under one."""
+        for stop in list(self._stops.values()):
+            stop.set()
+        for pump in list(self._pumps):
+            pump.join(timeout=PATIENCE_SECONDS)
+
     def ask(self, session: str, question: str, filters: Filters, earlier: Sequence[Exchange]) -> Iterator[Exchange]:
         """A growing exchange; closing the iterator, or `stop`, stops the model. Raises QuestionError at once."""
         turns = [exchange.turn for exchange in earlier if exchange.lines]
@@ -265,22 +285,25 @@ class Desk:
     def _follow(self, session: str, question: str, answers: Iterator[Answer]) -> Iterator[Exchange]:
         stop = self._stops[session] = threading.Event()
         inbox: _Inbox = queue.SimpleQueue()
-        threading.Thread(target=_pump, args=(answers, inbox, stop), daemon=True).start()
+        pump = threading.Thread(target=_pump, args=(answers, inbox, stop), daemon=True)
+        self._pumps.add(pump)
+        pump.start()
         exchange = Exchange(question=question, state="writing")
         try:
             yield replace(exchange, notice="" if self.ready.is_set() else "Loading the model")
-            while not stop.is_set():
-                with suppress(queue.Empty):
-                    item = inbox.get(timeout=POLL_SECONDS)
-                    while exchange.cards and isinstance(item, Answer) and not inbox.empty():
-                        item = inbox.get()  # a fast model writes faster than a browser draws
-                    if item is None:
-                        break
-                    if isinstance(item, DatelineError):
-                        yield replace(exchange, state="stopped", notice=str(item))
-                        return
-                    exchange = Exchange.of(item, "writing")
+            ended = False
+            while not ended and not stop.is_set():
+                came = _waiting(inbox)
+                grown = [item for item in came if isinstance(item, Answer)]
+                # A fast model writes faster than a browser draws, so only the last is drawn; but first the sources.
+                for answer in grown[-1:] if exchange.cards else [*grown[:1], *grown[1:][-1:]]:
+                    exchange = Exchange.of(answer, "writing")
                     yield exchange
+                failed = [item for item in came if isinstance(item, DatelineError)]
+                if failed:
+                    yield replace(exchange, state="stopped", notice=str(failed[0]))
+                    return
+                ended = None in came
             yield replace(exchange, state="stopped" if stop.is_set() else "done")
         finally:
             stop.set()
@@ -321,6 +344,16 @@ class Desk:
                 return
             except NotYet:
                 yield latest | {"seconds": time.perf_counter() - began}, True
+
+
+def _waiting(inbox: _Inbox) -> list[Answer | DatelineError | None]:
+    """What has come, after a short wait for something."""
+    came: list[Answer | DatelineError | None] = []
+    with suppress(queue.Empty):
+        came.append(inbox.get(timeout=POLL_SECONDS))
+        while True:
+            came.append(inbox.get_nowait())
+    return came
 
 
 def _pump(answers: Iterator[Answer], inbox: _Inbox, stop: threading.Event) -> None:

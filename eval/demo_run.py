@@ -46,7 +46,14 @@ def fill_archive(settings: Settings) -> IngestReport:
         archive.close()
 
 
-EXAMPLES: list[str] = []
+# On the page of the demo archive; all but the last are in the gold set, the last is a thing the archive does not say.
+EXAMPLES = [
+    "Who leads the independent inquiry into the train derailment in Arden Cutting?",
+    "How many tonnes of hake may Maravel land in 2026?",
+    "What did the Oduya inquiry conclude about the patrol boat collision?",
+    "¿Qué equipo se llevó la Liga Lunada en la temporada 2025-2026?",
+    "How much did the mayor of Port Selwyn pay for the lighthouse?",
+]
 
 
 def row(measure: str, system: str, values: Sequence[float]) -> Row:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ingest import pipeline
 from ingest.read import ReadOptions, read
-from rag.__main__ import DONE, NOTHING, emit, main
+from rag.__main__ import DONE, NOTHING, emit, main, plain
 from rag.archive import Archive
 from rag.embed import LazyEmbedder
 from rag.errors import SettingsError
@@ -85,7 +85,7 @@ def _print(report: pipeline.IngestReport) -> None:
         f"{report.passages} passages in {report.seconds:.1f} s ({report.passages_per_second:.1f} a second)\n"
     )
     for rejection in report.rejections[:20]:
-        sys.stderr.write(f"rejected ({rejection.reason}): {rejection.message}\n")
+        sys.stderr.write(plain(f"rejected ({rejection.reason}): {rejection.message}") + "\n")
     if len(report.rejections) > 20:
         sys.stderr.write(f"… and {len(report.rejections) - 20} more; --json names them all\n")
 

@@ -223,7 +223,7 @@ class _Run:
 
 
 def _storable(article: Article) -> Article:
-    """The article with `?` for lone surrogates (broken JSON escapes, file names that are not UTF-8); as long as before."""
+    """The article with `?` for each lone surrogate, as broken JSON escapes and file names in Latin-1 leave them."""
     texts = {name: value for name in _TEXTS if not (value := str(getattr(article, name))).isascii()}
     safe = {name: value.encode("utf-8", "replace").decode() for name, value in texts.items()}
     return replace(article, **safe) if safe != texts else article  # type: ignore[arg-type]

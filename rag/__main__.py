@@ -58,10 +58,10 @@ def emit(data: Any) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(_plain(text) + "\n")
+    sys.stdout.write(plain(text) + "\n")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Without control characters: an article must not steer the reader's terminal."""
     return "".join(c for c in text if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160))
 

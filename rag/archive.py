@@ -1,7 +1,7 @@
 """One archive folder: the catalogue and the two indexes derived from it, kept in step and behind locks.
 
-    catalogue.sqlite     the truth                        any number of processes read; one ingests at a time
-    vectors/ words/      derived, may be deleted          only the process that holds index.lock opens vectors/
+catalogue.sqlite     the truth                        any number of processes read; one ingests at a time
+vectors/ words/      derived, may be deleted          only the process that holds index.lock opens vectors/
 """
 
 from __future__ import annotations
@@ -198,8 +198,10 @@ class Archive:
 
     def _finds_vectors(self) -> bool:
         sample = self.catalog.spread_passages(16)
-        own = self.catalog.vectors([one.hash for one in sample]) if sample else []
-        found = [self._vectors.search(vector, 1, Filters(), []) for vector in own] if self._vectors else []
+        if not sample or self._vectors is None:
+            return True
+        own = self.catalog.vectors([one.hash for one in sample])
+        found = [self._vectors.search(vector, 1, Filters(), []) for vector in own]
         # A few of many near-copies may escape an approximate search; a lost file takes hundreds of vectors along.
         return sum(not hits or hits[0][1] < 0.99 for hits in found) < 4
 

@@ -117,7 +117,7 @@ class Catalog:
             db.execute("PRAGMA synchronous=FULL")
             self._local.db = db
             self._connections.append(db)
-        return db  # type: ignore[no-any-return]
+        return db
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -210,7 +210,10 @@ class Catalog:
                 db.execute("DELETE FROM passages WHERE article_id = ?", (a.id,))
                 db.executemany(
                     "INSERT INTO passages (article_id, number, start, end, embedded) VALUES (?, ?, ?, ?, ?)",
-                    [(a.id, n, *span, h) for n, (span, h) in enumerate(zip(prepared.spans, prepared.hashes, strict=True))],
+                    [
+                        (a.id, n, *span, h)
+                        for n, (span, h) in enumerate(zip(prepared.spans, prepared.hashes, strict=True))
+                    ],
                 )
                 db.execute("INSERT INTO changes (article_id) VALUES (?)", (a.id,))
 
@@ -424,7 +427,8 @@ class Catalog:
 
 def _where(filters: Filters, *, live: bool = True) -> tuple[str, list[Any]]:
     """An SQL condition on `articles a`, and its values."""
-    terms, values = (["a.status = 'live'"], []) if live else (["1"], [])
+    terms = ["a.status = 'live'"] if live else ["1"]
+    values: list[Any] = []
     columns: tuple[tuple[str, Sequence[str], Callable[[str], str]], ...] = (
         ("a.outlet_key", filters.outlets, fold),
         ("a.language", filters.languages, str.lower),

@@ -19,7 +19,11 @@ class Embedder(Protocol):
     """Turns texts into unit vectors; a dot product of two is their cosine, -1 to 1, higher is closer."""
 
     name: str  # stored in the archive; another one is refused when it is opened
-    dim: int
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        ...
 
     def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32, rows of norm 1, in the order of `texts`."""
@@ -64,10 +68,10 @@ class SentenceEmbedder:
             vectors = encode(
                 list(texts), batch_size=32, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
             )
-        vectors = np.asarray(vectors, dtype=np.float32)
+        rows: np.ndarray = np.asarray(vectors, dtype=np.float32)
         # bfloat16 keeps three digits, so its rows are a little off norm 1.
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
 
 
 class LazyEmbedder:

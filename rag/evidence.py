@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.archive import Archive
-from rag.dates import annotated
+from rag.dates import annotated, written
 from rag.embed import Embedder
 from rag.schema import Article, Hit, Passage, Span
 from rag.text import STOP_WORDS, count_tokens, fold, months, names, numbers, sentence_spans, stem, tokens, weekdays
@@ -23,12 +23,18 @@ EMBEDDED_SENTENCES = 24
 COSINE, WORDS, RANK, KIND, NEAR = 0.35, 0.4, 0.45, 0.15, 0.4
 # Sentences far below the best one only make the reader, and the small model, look elsewhere.
 LEAST_SHARE, LEAST_UNITS = 0.4, 4
+MOST_BEFORE = 3  # sentences that a quotation may stand behind the name of its speaker
+SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?")
 HEADER_TOKENS = 22  # headline, outlet and day of an excerpt
+_HOW_MANY = "many|much|old|long|far|large|big|tall|high|deep|wide|fast|often"
+_MEASURES = "percentage|share|number|proportion|price|sum|amount"
+_TIMES = "day|date|month|year|time|weekday"
+_WHO = "company|firm|minister|man|woman|city|town|person|actor|director|player|team|outlet|developer"
 _ASKS = (
-    ("number", re.compile(r" (how (many|much|old|long|far|large|big|tall|high|deep|wide|fast|often)|cuant[oa]s?|what (percentage|share|number|proportion|price|sum|amount)|que porcentaje|a que precio) ")),
-    ("date", re.compile(r" (when|(what|which|on what|on which) (day|date|month|year|time|weekday)|cuando|que (dia|fecha|mes|ano)|hasta que fecha) ")),
-    ("name", re.compile(r" (who|whom|whose|quien(es)?|which (company|firm|minister|man|woman|city|town|person|actor|director|player|team|outlet|developer)) ")),
-)  # fmt: skip
+    ("number", re.compile(rf" (how ({_HOW_MANY})|what ({_MEASURES})|cuant[oa]s?|que porcentaje|a que precio) ")),
+    ("date", re.compile(rf" (when|(on )?(what|which) ({_TIMES})|cuando|que (dia|fecha|mes|ano)) ")),
+    ("name", re.compile(rf" (who|whom|whose|quien(es)?|which ({_WHO})) ")),
+)
 _POINTERS = frozenset("he she it they him her his their this that these those el ella ellos esta este esto eso".split())
 
 
@@ -62,22 +68,22 @@ class Evidence:
     excerpts: tuple[tuple[Article, str], ...] = ()
 
 
-def gather(question: str, language: str, hits: Sequence[Hit], archive: Archive, embedder: Embedder, budget: int) -> Evidence:
+def gather(
+    question: str, language: str, hits: Sequence[Hit], archive: Archive, embedder: Embedder, budget: int
+) -> Evidence:
     """The evidence of these hits for a question, its excerpts within `budget` tokens."""
-    weights = question_weights(question, language, archive)
-    candidates = _scored(question, weights, hits, embedder)
+    weights = word_weights(question, language, archive)
+    candidates = _scored(question, weights, language, hits, embedder)
     if not candidates:
         return Evidence()
     units = _choose(candidates, budget)
-    articles = list(dict.fromkeys(c.passage.article.id for c in candidates))
-    by_article = {a: " ".join(c.text for c in candidates if c.passage.article.id == a) for a in articles}
-    headers = {c.passage.article.id: header(c.passage.article) for c in candidates}
-    everything = " ".join(f"{headers[a]} {by_article[a]}" for a in articles)
+    articles = {hit.passage.article.id: hit.passage.article for hit in hits}
+    found = {a: " ".join(h.passage.text for h in hits if h.passage.article.id == a) for a in articles}
     return Evidence(
         candidates=tuple(sorted(candidates, key=lambda c: -c.score)),
         chosen=tuple(c for unit in units for c in unit),
-        missing=tuple(missing_anchors(question, everything)),
-        coverage=max(_coverage(weights, f"{headers[a]} {by_article[a]}") for a in articles),
+        missing=tuple(missing_anchors(question, list(articles.values()))),
+        coverage=max(share_of(weights, f"{header(articles[a])} {found[a]}", language) for a in articles),
         cosine=max(c.cosine for c in candidates),
         excerpts=tuple(_excerpts(units)),
     )
@@ -85,70 +91,92 @@ def gather(question: str, language: str, hits: Sequence[Hit], archive: Archive, 
 
 def header(article: Article) -> str:
     """What a citation shows beside the quote: headline, outlet, byline and day."""
-    return f"{article.title} {article.outlet} {article.byline} {article.day.strftime('%d %B %Y') if article.day else ''}"
+    return f"{article.title} {article.outlet} {article.byline} {written(article.day) if article.day else ''}"
 
 
-def question_weights(question: str, language: str, archive: Archive) -> dict[str, float]:
-    """Stem -> weight of the question's content words: the rarer in the archive, the heavier."""
-    words = [t.folded for t in tokens(question) if t.folded not in STOP_WORDS and len(t.folded) > 1]
+def word_weights(text: str, language: str, archive: Archive) -> dict[str, float]:
+    """Stem -> weight of a text's content words: the rarer in the archive, the heavier (BM25's idf, at least .3)."""
+    words = [t.folded for t in tokens(text) if t.folded not in STOP_WORDS and len(t.folded) > 1]
     rarity = archive.rarity(words, language)
     return {stem(word, language): max(rarity[word], 0.3) for word in words}
 
 
-def missing_anchors(question: str, text: str) -> list[str]:
-    """Names, numbers and months of the question that the text lacks; these a true answer can rarely do without."""
-    present = {t.folded for t in tokens(text)}
-    stems = {word[:5] for word in present}
-    lacking = [
-        name for name in dict.fromkeys(names(question, sentence_start=False))
-        if name not in present and name[:5] not in stems
-    ]  # fmt: skip
-    lacking += sorted(numbers(question) - numbers(text))
-    if months(question) - months(text):
-        lacking.append("month")
-    return lacking
-
-
-def _coverage(weights: dict[str, float], text: str) -> float:
+def share_of(weights: dict[str, float], text: str, language: str) -> float:
+    """How much of the weight of some words a text holds, 0 to 1; 0 when there are none."""
     total = sum(weights.values())
     if not total:
         return 0.0
-    found = {stem(t.folded, language) for language in ("en", "es", "") for t in tokens(text)}
+    found = {stem(t.folded, language) for t in tokens(text)}
     return sum(weight for word, weight in weights.items() if word in found) / total
 
 
-def _scored(question: str, weights: dict[str, float], hits: Sequence[Hit], embedder: Embedder) -> list[Candidate]:
+def missing_anchors(question: str, articles: Sequence[Article]) -> list[str]:
+    """Names and numbers of the question that none of the articles contains: a true answer can hardly do without.
+
+    Names of up to three letters have too many other forms (TV, UK, EU). A year is looked for only where the
+    articles say when they were published.
+    """
+    text = " ".join(f"{header(a)} {citable(a)}" for a in articles)
+    present = {t.folded for t in tokens(text)}
+    openings = {word[:5] for word in present}
+    lacking = [
+        name
+        for name in dict.fromkeys(names(question))
+        if len(name) > 3 and name not in present and name[:5] not in openings
+    ]
+    dated = all(a.day for a in articles)
+    absent = numbers(question) - numbers(text)
+    return lacking + sorted(n for n in absent if dated or not re.fullmatch(r"(19|20)\d\d", n))
+
+
+def citable(article: Article) -> str:
+    """The text of an article without what may not be cited."""
+    parts, at = [], 0
+    for start, end in sorted(article.uncitable):
+        parts.append(article.text[at:start])
+        at = max(at, end)
+    return " ".join([*parts, article.text[at:]])
+
+
+def _scored(
+    question: str, weights: dict[str, float], language: str, hits: Sequence[Hit], embedder: Embedder
+) -> list[Candidate]:
+    """Every sentence of the hits with its score, in the order of the hits and of their text."""
     raw: list[tuple[Hit, Span, float]] = []
     for hit in hits:
         passage = hit.passage
-        title = _coverage(weights, header(passage.article))
+        title = share_of(weights, header(passage.article), language)
         for start, end in sentence_spans(passage.text):
             if count_tokens(passage.text[start:end]) < 4:
                 continue
-            own = _coverage(weights, passage.text[start:end])
+            own = share_of(weights, passage.text[start:end], language)
             raw.append((hit, (passage.start + start, passage.start + end), own + 0.3 * title * (1 - own)))
     if not raw:
         return []
     top = max(hit.score for hit, _, _ in raw) or 1.0
     near = _cosines(question, raw, embedder)
     wanted = expected(question)
+    scores = [
+        COSINE * near[i]
+        + WORDS * words
+        + RANK * hit.score / top
+        + KIND * holds(wanted, hit.passage.article.text[slice(*span)], question)
+        for i, (hit, span, words) in enumerate(raw)
+    ]
     return [
-        Candidate(
-            passage=hit.passage,
-            start=span[0],
-            end=span[1],
-            score=COSINE * near[i] + WORDS * words + RANK * hit.score / top
-            + KIND * holds(wanted, passage_text(hit, span), question),
-            coverage=words,
-            cosine=near[i],
-        )
+        Candidate(hit.passage, *span, score=_lent(scores, raw, i), coverage=words, cosine=near[i])
         for i, (hit, span, words) in enumerate(raw)
     ]
 
 
-def passage_text(hit: Hit, span: Span) -> str:
-    """The words of a span of the hit's article."""
-    return hit.passage.article.text[span[0] : span[1]]
+def _lent(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index: int) -> float:
+    """A sentence's score, raised towards a better neighbour's: answers often stand beside the question's words."""
+    neighbours = [
+        scores[i]
+        for i in (index - 1, index + 1)
+        if 0 <= i < len(raw) and raw[i][0].passage.id == raw[index][0].passage.id
+    ]
+    return max([scores[index], *(NEAR * other + (1 - NEAR) * scores[index] for other in neighbours)])
 
 
 def expected(question: str) -> str:
@@ -193,8 +221,7 @@ def _choose(candidates: list[Candidate], budget: int) -> list[list[Candidate]]:
     for index in ranked:
         if index in taken or (candidates[index].score < least and len(units) >= LEAST_UNITS):
             continue
-        leans = _leans(candidates[index].text) and _follows(candidates, index - 1, index) and index - 1 not in taken
-        unit = [index - 1, index] if leans else [index]
+        unit = [i for i in range(_opening(candidates, index), index + 1) if i not in taken]
         article = candidates[index].passage.article.id
         cost = sum(count_tokens(candidates[i].text) for i in unit) + (0 if article in headed else HEADER_TOKENS)
         if spent + cost > budget and units:
@@ -206,13 +233,23 @@ def _choose(candidates: list[Candidate], budget: int) -> list[list[Candidate]]:
     return units
 
 
+def _opening(candidates: list[Candidate], index: int) -> int:
+    """Where what a sentence leans on begins: speech and pronouns point back to the sentence that names who."""
+    first = index
+    while (
+        index - first < MOST_BEFORE
+        and first > 0
+        and candidates[first - 1].passage.id == candidates[index].passage.id
+        and _leans(candidates[first].text)
+    ):
+        first -= 1
+    return first
+
+
 def _leans(text: str) -> bool:
-    """Whether a sentence points back to the one before: it opens with speech or a pronoun."""
-    return text[:1] in "“\"‘«'" or any(t.folded in _POINTERS for t in tokens(text)[:5])
-
-
-def _follows(candidates: list[Candidate], before: int, index: int) -> bool:
-    return before >= 0 and candidates[before].passage.id == candidates[index].passage.id
+    """Whether a sentence opens with speech or a pronoun and names nobody outside the speech."""
+    opens = text[:1] in "“\"‘«'" or any(t.folded in _POINTERS for t in tokens(text)[:4])
+    return opens and not names(SPEECH.sub(" ", text), sentence_start=True)
 
 
 def _excerpts(units: Sequence[Sequence[Candidate]]) -> list[tuple[Article, str]]:

@@ -31,6 +31,7 @@ class LLM(Protocol):
 
     name: str  # shown on every face
     evidence_tokens: int  # how much evidence it reads before a person gets impatient
+    judges: bool  # whether its probability of "Yes" to prompt.judge was calibrated; else it is asked to refuse itself
 
     def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
         """The reply piece by piece. Closing the iterator stops the model. Raises ModelUnavailable."""
@@ -47,6 +48,8 @@ class LLM(Protocol):
 
 class OpenAIChat:
     """A model behind an OpenAI-compatible endpoint (OpenAI, vLLM, Ollama, LM Studio, llama.cpp)."""
+
+    judges = False
 
     def __init__(self, *, url: str, model: str, key: str, name: str, timeout: float, evidence_tokens: int) -> None:
         self.name = name
@@ -94,8 +97,8 @@ class OpenAIChat:
             listed = {model.get("id") for model in reply.json().get("data", [])}
         except (httpx.HTTPError, ValueError) as error:
             raise ModelUnavailable(
-                f"No language model answers at DATELINE_LLM_URL={self._url}: {_line(error)}. Start it, correct the URL or "
-                "the key (DATELINE_LLM_KEY), or unset it to use the packaged model."
+                f"No language model answers at DATELINE_LLM_URL={self._url}: {_line(error)}. Start it, correct the "
+                "URL or the key (DATELINE_LLM_KEY), or unset it to use the packaged model."
             ) from None
         if listed and self._model not in listed and f"{self._model}:latest" not in listed:
             raise ModelUnavailable(
@@ -115,7 +118,7 @@ class OpenAIChat:
             finally:
                 pieces.close()
                 if response is not None:
-                    # llama-index leaves the connection to the garbage collector; until then the model would write on.
+                    # llama-index leaves it to the garbage collector; until then the model would write on.
                     response.close()
         except _errors() as error:
             raise self._unavailable(error) from error
@@ -155,6 +158,8 @@ class EmbeddedChat(OpenAIChat):
             timeout=timeout,
             evidence_tokens=evidence_tokens,
         )
+        # The thresholds in assistant.py were measured on this model; another one's "Yes" means something else.
+        self.judges = name == weights.LLM_NAME
 
     def close(self) -> None:
         """Stops the server and frees the model."""

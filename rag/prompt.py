@@ -18,11 +18,19 @@ SYSTEM = (
 )
 
 NOT_FOUND = "NOT FOUND"
+REFUSE = f" If they do not answer the question, or it assumes what they contradict, reply only: {NOT_FOUND}."
 
 
-def answer(question: str, excerpts: Sequence[tuple[Article, str]], history: Sequence[Turn]) -> list[Message]:
-    """The messages that ask for an answer. The constant part stands first, so that its reading is cached."""
-    return [Message("system", SYSTEM), Message("user", f"{sources(excerpts)}\n\n{_asked(question, history)}")]
+def answer(
+    question: str, excerpts: Sequence[tuple[Article, str]], history: Sequence[Turn], *, may_refuse: bool
+) -> list[Message]:
+    """The messages that ask for an answer. The constant part stands first, so that its reading is cached.
+
+    `may_refuse` is for models that can answer and refuse at once; a small one does either (design: "a model of
+    this size can answer or refuse, not both"), so it is asked to answer and judged by `judge`.
+    """
+    system = SYSTEM + REFUSE if may_refuse else SYSTEM
+    return [Message("system", system), Message("user", f"{sources(excerpts)}\n\n{_asked(question, history)}")]
 
 
 def judge(question: str, excerpts: Sequence[tuple[Article, str]], history: Sequence[Turn]) -> list[Message]:

@@ -111,4 +111,3 @@ def same_story(one: Article, other: Article) -> bool:
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:
     words = [t.folded for t in tokens(text[:6000])]
     return frozenset(zip(*(words[i:] for i in range(5)), strict=False))
-

@@ -39,9 +39,7 @@ class Settings(BaseModel):
         description="folder where the packaged language model is joined (1.1 GB)",
     )
     llm_timeout_seconds: float = Field(default=120, gt=0, le=3600)
-    threads: int = Field(
-        default=0, ge=0, le=512, description="threads of the model server; 0: one for each core"
-    )
+    threads: int = Field(default=0, ge=0, le=512, description="threads of the model server; 0: one for each core")
     top_k: int = Field(default=8, ge=1, le=100, description="hits that a question gets")
     fetch_k: int = Field(default=60, ge=1, le=2000, description="passages each index gives before fusion")
     per_article: int = Field(default=2, ge=1, le=50, description="passages an article may have among the hits")

@@ -256,9 +256,7 @@ def _scaled(value: str, scale: int) -> str:
 def months(text: str) -> set[int]:
     """The months named in a text (1 to 12); `May`, `mar`, `jan` count only when written like a month."""
     return {
-        _MONTHS[t.folded]
-        for t in tokens(text)
-        if t.folded in _MONTHS and (len(t.folded) > 3 or t.text[0].isupper())
+        _MONTHS[t.folded] for t in tokens(text) if t.folded in _MONTHS and (len(t.folded) > 3 or t.text[0].isupper())
     }
 
 
@@ -279,7 +277,9 @@ def names(text: str, *, sentence_start: bool = False) -> list[str]:
     openers = {start for start, _ in sentence_spans(text)}
     found = []
     for token in words:
-        opens = token.start in openers or (token.start > 0 and text[token.start - 1] in "“\"‘«¿¡(" and not sentence_start)
+        opens = token.start in openers or (
+            token.start > 0 and text[token.start - 1] in '“"‘«¿¡(' and not sentence_start
+        )
         common = token.folded in STOP_WORDS or token.folded in _MONTHS or token.folded in WEEKDAYS
         capital = token.text[0].isupper()
         if capital and not common and len(token.text) > 1 and (sentence_start or not opens):

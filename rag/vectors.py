@@ -87,7 +87,8 @@ class ChromaVectors:
                 )
             except Exception as error:  # Chroma raises ValueError, httpx errors and its own
                 raise ModelUnavailable(
-                    f"No Chroma server answers at DATELINE_CHROMA_URL={url}: {error}. Start it (chroma run) or unset it."
+                    f"No Chroma server answers at DATELINE_CHROMA_URL={url}: {error}. "
+                    "Start it (chroma run) or unset it."
                 ) from error
         else:
             with self._reported():
@@ -115,7 +116,9 @@ class ChromaVectors:
 
     def _open(self) -> Any:
         # Embeddings are given, so no embedding function: Chroma's default one would fetch a model.
-        return self._client.get_or_create_collection(_COLLECTION, configuration={"hnsw": _HNSW}, embedding_function=None)
+        return self._client.get_or_create_collection(
+            _COLLECTION, configuration={"hnsw": _HNSW}, embedding_function=None
+        )
 
     def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
         """Adds or replaces passages."""

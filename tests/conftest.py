@@ -44,7 +44,9 @@ def python() -> str:
     return sys.executable
 
 
-def _article(number: int, title: str, text: str, published: str | None, outlet: str, byline: str, language: str) -> Article:
+def _article(
+    number: int, title: str, text: str, published: str | None, outlet: str, byline: str, language: str
+) -> Article:
     return Article(
         id=f"a{number}",
         url=f"https://news.example/{number}",
@@ -68,10 +70,14 @@ _STRAIT = (
 )
 
 ARTICLES = (
-    _article(1, "Ferry runs aground off Port Selwyn", _STRAIT, "2025-03-04T08:15:00+00:00", "The Tide", "Ana Benítez", "en"),
+    _article(
+        1, "Ferry runs aground off Port Selwyn", _STRAIT, "2025-03-04T08:15:00+00:00", "The Tide", "Ana Benítez", "en",
+    ),
     replace(  # the wire copy: another headline, one sentence less
         _article(2, "Passengers rescued from stranded ferry", "", "2025-03-05", "Orr Courier", "", "en"),
-        text=_STRAIT.replace(" Harbour master Irene Galt said divers would inspect the hull once the tide had turned.", ""),
+        text=_STRAIT.replace(
+            " Harbour master Irene Galt said divers would inspect the hull once the tide had turned.", ""
+        ),
     ),
     replace(  # the fixture marks the teasers as uncitable
         _article(3, "Council approves parking levy", "", "2025-01-20", "The Tide", "Tom Okafor", "en"),
@@ -83,8 +89,8 @@ ARTICLES = (
     ),
     _article(
         4, "Levy revenue falls short of forecast",
-        "The parking levy in Villasera brought in 1.2 million euros in its first year, the council said on 12 February 2026. "
-        "It had expected 2 million. Councillor Tom Reyes blamed exemptions for residents.",
+        "The parking levy in Villasera brought in 1.2 million euros in its first year, the council said on 12 February "
+        "2026. It had expected 2 million. Councillor Tom Reyes blamed exemptions for residents.",
         "2026-02-12", "Orr Courier", "Tom Okafor", "en",
     ),
     _article(
@@ -99,8 +105,8 @@ ARTICLES = (
     ),
     _article(
         7, "Measles outbreak declared over",
-        "Health officials in Harrow Bay declared the measles outbreak over on Friday. Sixty-one people had fallen ill since "
-        "October. No new case was found for 42 days, doctor Priya Raman said.",
+        "Health officials in Harrow Bay declared the measles outbreak over on Friday. Sixty-one people had fallen ill "
+        "since October. No new case was found for 42 days, doctor Priya Raman said.",
         "2025-12-19", "The Tide", "Ana Benítez", "en",
     ),
     _article(
@@ -110,14 +116,14 @@ ARTICLES = (
     ),
     _article(
         9, "Bank lowers its key rate",
-        "The Bank of Corvane lowered its key rate by a quarter point to 2.75 per cent. Governor Hal Mercer said inflation "
-        "had slowed to 1.9 per cent in January. Economists had expected no change.",
+        "The Bank of Corvane lowered its key rate by a quarter point to 2.75 per cent. Governor Hal Mercer said "
+        "inflation had slowed to 1.9 per cent in January. Economists had expected no change.",
         "2025-02-06", "Corvane Ledger", "Mia Lund", "en",
     ),
     _article(
         10, "Bank keeps its key rate",
-        "The Bank of Corvane kept its key rate at 2.75 per cent on Thursday. Governor Hal Mercer said he saw no need to move "
-        "before summer.",
+        "The Bank of Corvane kept its key rate at 2.75 per cent on Thursday. Governor Hal Mercer said he saw no need "
+        "to move before summer.",
         "2026-02-05", "Corvane Ledger", "Mia Lund", "en",
     ),
 )  # fmt: skip
@@ -176,9 +182,14 @@ class Asked:
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
 
-    def __call__(self, *replies: str | Exception, extraction: bool = False, **settings: object) -> Assistant:
-        """An assistant whose model gives these replies in turn, or none with `extraction`."""
-        llm = None if extraction else ScriptedLLM(*replies, probability=0.9)
+    def __call__(
+        self, *replies: str | Exception, extraction: bool = False, belief: float | None = None, **settings: object
+    ) -> Assistant:
+        """An assistant whose model gives these replies in turn, or none with `extraction`.
+
+        With `belief` the model also judges whether the excerpts hold the answer: 0 surely not, 1 surely.
+        """
+        llm = None if extraction else ScriptedLLM(*replies, probability=belief)
         chosen = Settings(data_dir=self.archive.folder, llm="none", **settings)  # type: ignore[arg-type]
         return Assistant(self.archive, WordEmbedder(), llm, chosen)
 

@@ -56,7 +56,10 @@ class BrokenEmbedder(WordEmbedder):
 
 
 class ScriptedLLM:
-    """Replies in turn from a queue, word by word; an exception in the queue is raised after three words."""
+    """Replies in turn from a queue, word by word; an exception in the queue is raised after three words.
+
+    With a `probability` it also judges: that is how likely every reply begins with any word.
+    """
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class ScriptedLLM:
         evidence_tokens: int = 300,
         seconds_a_word: float = 0.0,
     ) -> None:
-        self.name, self.evidence_tokens = "scripted", evidence_tokens
+        self.name, self.evidence_tokens, self.judges = "scripted", evidence_tokens, probability is not None
         self.replies = deque(replies)
         self.asked: list[list[Message]] = []
         self.streamed = 0  # words that were taken from it

@@ -6,9 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -60,7 +58,8 @@ def forked(jobs: list[tuple[str, tuple[str, str, int] | None]], environment: dic
     """How processes ended that ingested until a moment, or opened and checked a folder, side by side."""
     ran = subprocess.run(
         [sys.executable, "-c", FORK, json.dumps(jobs)],
-        env=environment | {"OPENBLAS_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=120, check=True,
+        env=environment | {"OPENBLAS_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=120, check=True,
     )  # fmt: skip
     return json.loads(ran.stdout)  # type: ignore[no-any-return]
 
@@ -78,7 +77,9 @@ MOMENTS = [
 def notice(number: int, edition: str) -> Article:
     """An article of one passage."""
     text = f"The {edition} notice number{number} concerns cellar {number} in Harrow Bay."
-    return Article(id=f"n{number:03}", url=f"https://tide.example/{number}", title=f"Notice {number}", text=text, language="en")
+    return Article(
+        id=f"n{number:03}", url=f"https://tide.example/{number}", title=f"Notice {number}", text=text, language="en"
+    )
 
 
 def first_ingest(folder: Path | str) -> None:
@@ -188,7 +189,9 @@ def test_a_deleted_index_is_made_anew_without_embedding(archive: Archive, names:
         ("words/*.term", b""),
     ],
 )
-def test_a_damaged_index_is_noticed_and_made_anew_without_embedding(archive: Archive, file: str, content: bytes | None) -> None:
+def test_a_damaged_index_is_noticed_and_made_anew_without_embedding(
+    archive: Archive, file: str, content: bytes | None
+) -> None:
     before = hits(archive)
     archive.close()
     damaged = list(archive.folder.glob(file))
@@ -382,9 +385,11 @@ def test_the_indexes_are_handed_on_when_their_owner_leaves(archive: Archive) -> 
 @pytest.mark.parametrize("what", ["rebuild", "reembed"])
 def test_rebuilding_is_refused_while_another_process_owns_the_indexes(archive: Archive, what: str) -> None:
     changes = archive.catalog.last_change()
-    with closing(Archive(Settings(data_dir=archive.folder))) as other:
-        with pytest.raises(ArchiveBusy, match=r"in use by another process .* Stop it and try again"):
-            other.rebuild() if what == "rebuild" else reembed(other, WordEmbedder("other"))
+    with (
+        closing(Archive(Settings(data_dir=archive.folder))) as other,
+        pytest.raises(ArchiveBusy, match=r"in use by another process .* Stop it and try again"),
+    ):
+        other.rebuild() if what == "rebuild" else reembed(other, WordEmbedder("other"))
     assert archive.catalog.last_change() == changes
     assert archive.catalog.get_meta("embedder") == "fake/words"
 
@@ -403,7 +408,9 @@ def test_many_threads_search_while_one_ingests(archive: Archive) -> None:
 
 
 def test_an_assistant_with_another_model_is_refused_with_the_command(archive: Archive) -> None:
-    with pytest.raises(ArchiveMismatch, match=f"'fake/words', this program uses 'other'.*--embed --data-dir {archive.folder}"):
+    with pytest.raises(
+        ArchiveMismatch, match=f"'fake/words', this program uses 'other'.*--embed --data-dir {archive.folder}"
+    ):
         Assistant(archive, WordEmbedder("other"), None, Settings())
 
 
@@ -416,5 +423,3 @@ def test_an_archive_of_a_newer_program_is_refused(archive: Archive) -> None:
     archive.catalog.set_meta({"format": "9"})
     with pytest.raises(ArchiveMismatch, match=r"has format 9.*Upgrade Dateline"):
         reopened(archive)
-
-

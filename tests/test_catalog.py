@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -35,8 +36,9 @@ VECTOR = np.array([0.6, 0.8], dtype=np.float32)
 
 def test_an_article_comes_back_as_it_was_stored(catalog: Catalog) -> None:
     full = Article(
-        id="x", url="https://x.example/1", title="T", outlet="O", byline="B", genre="opinion", language="en", text="abc def",
-        published=datetime(2025, 3, 4, 5, 6, tzinfo=UTC), modified=datetime(2025, 3, 5), uncitable=((4, 7),), source="x.txt",
+        id="x", url="https://x.example/1", title="T", outlet="O", byline="B", genre="opinion", language="en",
+        text="abc def", published=datetime(2025, 3, 4, 5, 6, tzinfo=UTC), modified=datetime(2025, 3, 5),
+        uncitable=((4, 7),), source="x.txt",
     )  # fmt: skip
     catalog.store([prepared(full, "h")], {"h": VECTOR})
     assert catalog.article("x") == full
@@ -46,7 +48,11 @@ def test_an_article_comes_back_as_it_was_stored(catalog: Catalog) -> None:
 def test_each_store_is_a_new_version_and_old_ones_stay_readable(catalog: Catalog) -> None:
     for text in ("It rained.", "It poured.", "It hailed."):
         catalog.store([prepared(replace(RAIN, text=text), text)], {text: VECTOR})
-    assert [(a.version, a.text) for a in catalog.versions("rain")] == [(1, "It rained."), (2, "It poured."), (3, "It hailed.")]
+    assert [(a.version, a.text) for a in catalog.versions("rain")] == [
+        (1, "It rained."),
+        (2, "It poured."),
+        (3, "It hailed."),
+    ]
     assert catalog.article("rain").text == "It hailed."  # type: ignore[union-attr]
     assert catalog.article("rain", 1).text == "It rained."  # type: ignore[union-attr]
     assert catalog.article("rain", 4) is None
@@ -117,7 +123,9 @@ def test_passages_of_keys_that_are_gone_are_left_out(catalog: Catalog) -> None:
 
 def test_spread_passages_reach_from_the_first_to_the_last(catalog: Catalog) -> None:
     assert catalog.spread_passages(8) == []
-    catalog.store([prepared(replace(RAIN, text="x" * 100), *[f"h{i}" for i in range(100)])], {f"h{i}": VECTOR for i in range(100)})
+    catalog.store(
+        [prepared(replace(RAIN, text="x" * 100), *[f"h{i}" for i in range(100)])], {f"h{i}": VECTOR for i in range(100)}
+    )
     # keys 1 to 100: 1, 1+99//3=34, 1+198//3=67, 100
     assert [one.key for one in catalog.spread_passages(4)] == [1, 34, 67, 100]
     assert catalog.count_passages() == 100
@@ -224,3 +232,15 @@ def test_a_commit_survives_without_closing(tmp_path: Path) -> None:
     assert other.execute("SELECT title FROM articles").fetchall() == [("Rain",)]
     other.close()
     catalog.close()
+
+
+def test_a_writer_does_not_wait_for_a_reader(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.store([prepared(RAIN, "h")], {"h": VECTOR})
+    reader = sqlite3.connect(tmp_path / "catalogue.sqlite", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM articles").fetchone() == (1,)
+    began = perf_counter()
+    catalog.store([prepared(replace(RAIN, id="snow"), "h")], {})
+    assert perf_counter() - began < 5  # SQLite's patience with a lock is 30 s here
+    assert reader.execute("SELECT count(*) FROM articles").fetchone() == (1,)  # what it began with
+    reader.close()

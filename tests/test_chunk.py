@@ -12,7 +12,21 @@ from ingest.chunk import MAX_TOKENS, TARGET_TOKENS, embedded_text, passage_spans
 from rag.schema import Article, Span
 from rag.text import count_tokens
 
-WORDS = st.sampled_from(["rain", "Tuesday", "internationalisation", "12,500", "台北捷運新線", "Prat.", "so?", "«Sí!»", "a" * 900, "—", "e.g."])
+WORDS = st.sampled_from(
+    [
+        "rain",
+        "Tuesday",
+        "internationalisation",
+        "12,500",
+        "台北捷運新線",
+        "Prat.",
+        "so?",
+        "«Sí!»",
+        "a" * 900,
+        "—",
+        "e.g.",
+    ]
+)
 PARAGRAPHS = st.lists(st.lists(WORDS, max_size=120).map(" ".join), max_size=6).map("\n\n".join)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,9 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, articles: list[Article]) -> Path:
     """An archive of the ten articles, one with an escape sequence for terminals in it."""
-    nasty = replace(articles[7], title="Undated \x1b[31mnotice\x07 about the lighthouse", text="\x1b]0;owned\x07" + articles[7].text)
+    nasty = replace(
+        articles[7], title="Undated \x1b[31mnotice\x07 about the lighthouse", text="\x1b]0;owned\x07" + articles[7].text
+    )
     folder = tmp_path_factory.mktemp("cli") / "archive"
     with closing(Archive(Settings(data_dir=folder))) as archive:
         ingest([*articles[:7], nasty, *articles[8:]], archive, LazyEmbedder(str(tiny_model)))
@@ -33,9 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, articles:
 
 
 @pytest.fixture
-def run(
-    folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
+def run(folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs a command on the archive: exit code, standard output, standard error."""
     monkeypatch.setenv("DATELINE_LLM", "none")
     monkeypatch.setenv("DATELINE_EMBEDDER", str(tiny_model))
@@ -50,7 +50,7 @@ def run(
         said = capfd.readouterr()
         return code, said.out, said.err
 
-    yield command
+    return command
 
 
 def data(run: Run, *arguments: str) -> tuple[int, Any]:
@@ -73,18 +73,30 @@ def test_ask_as_json_has_the_shape_of_every_face(run: Run, articles: list[Articl
     code, said = data(run, "ask", QUESTION)
     assert code == 0
     assert list(said) == [
-        "question", "answered", "text", "sentences", "citations", "hits", "coverage", "model", "stray_markers", "withheld",
-        "timings",
+        "question", "answered", "text", "sentences", "citations", "hits", "coverage", "model", "stray_markers",
+        "withheld", "timings",
     ]  # fmt: skip
     assert (said["question"], said["answered"]) == (QUESTION, True)
     texts = {article.id: article.text for article in articles}
     for citation in said["citations"]:
         assert texts[citation["article_id"]][citation["start"] : citation["end"]] == citation["quote"]
-        assert set(citation) == {"number", "article_id", "title", "outlet", "published", "url", "passage_id", "quote", "start", "end"}
+        assert set(citation) == {
+            "number",
+            "article_id",
+            "title",
+            "outlet",
+            "published",
+            "url",
+            "passage_id",
+            "quote",
+            "start",
+            "end",
+        }
     for hit in said["hits"]:
         assert hit["passage_id"].startswith(f"{hit['article_id']}#")
         assert set(hit) == {
-            "score", "article_id", "title", "outlet", "published", "url", "passage_id", "text", "start", "end", "copies",
+            "score", "article_id", "title", "outlet", "published", "url", "passage_id", "text", "start", "end",
+            "copies",
         }  # fmt: skip
     named = {number for sentence in said["sentences"] for number in sentence["citations"]}
     assert named == {c["number"] for c in said["citations"]} == set(range(1, len(named) + 1))
@@ -131,7 +143,8 @@ def test_articles_lists_newest_first_and_searches_titles(run: Run) -> None:
     code, said = data(run, "articles", "levy")
     assert (code, [a["article_id"] for a in said["articles"]]) == (0, ["a4", "a3"])
     assert set(said["articles"][0]) == {
-        "article_id", "title", "outlet", "published", "url", "byline", "genre", "modified", "language", "version", "status",
+        "article_id", "title", "outlet", "published", "url", "byline", "genre", "modified", "language", "version",
+        "status",
     }  # fmt: skip
     assert [a["published"] for a in said["articles"]] == ["2026-02-12", "2025-01-20"]  # only the day is known
     code, out, _ = run("articles", "--limit", "2")
@@ -141,7 +154,9 @@ def test_articles_lists_newest_first_and_searches_titles(run: Run) -> None:
 def test_show_prints_an_article_and_as_json_its_text(run: Run, articles: list[Article]) -> None:
     code, out, _ = run("show", "a1")
     assert code == 0
-    assert out.startswith("Ferry runs aground off Port Selwyn\nThe Tide, 4 March 2025\nhttps://news.example/1\n\nThe ferry Castellan")
+    assert out.startswith(
+        "Ferry runs aground off Port Selwyn\nThe Tide, 4 March 2025\nhttps://news.example/1\n\nThe ferry Castellan"
+    )
     code, said = data(run, "show", "a3")
     assert code == 0
     assert (said["text"], said["uncitable"]) == (articles[2].text, [list(span) for span in articles[2].uncitable])
@@ -175,7 +190,10 @@ def test_nothing_found_is_exit_code_1_with_the_way_on(run: Run, arguments: tuple
     [
         (("ask", "?", "--since", "31/02/2025"), "'31/02/2025' is no day; expected one such as 2025-03-01"),
         (("ask", "?", "--until", "2025-02-30"), "'2025-02-30' is no day"),
-        (("ask", "Rain?", "--since", "2025-03-02", "--until", "2025-03-01"), "begins on 2025-03-02 and ends before that"),
+        (
+            ("ask", "Rain?", "--since", "2025-03-02", "--until", "2025-03-01"),
+            "begins on 2025-03-02 and ends before that",
+        ),
         (("ask", "  "), "The question is empty"),
         (("ask", "x" * 2001), "has 2,001 characters; at most 2,000 are read"),
         (("ask", "Rain?", "--llm", "/nowhere/x.gguf"), "DATELINE_LLM is '/nowhere/x.gguf', which is no file"),
@@ -215,7 +233,9 @@ def test_an_empty_archive_says_how_to_fill_it(run: Run, tmp_path: Path, command:
     assert f"The archive at {tmp_path / 'new'} holds no article yet. Add some: dateline ingest" in err
 
 
-@pytest.mark.parametrize("arguments", [("articles",), ("show", "a8"), ("ask", "Who paints the lighthouse at Cape Orrin?")])
+@pytest.mark.parametrize(
+    "arguments", [("articles",), ("show", "a8"), ("ask", "Who paints the lighthouse at Cape Orrin?")]
+)
 def test_an_article_cannot_steer_the_terminal(run: Run, arguments: tuple[str, ...]) -> None:
     _, out, err = run(*arguments)
     assert "lighthouse" in out
@@ -230,19 +250,39 @@ def test_options_stand_before_or_behind_the_command(run: Run, folder: Path) -> N
 def test_ingest_remove_and_rebuild_go_through_the_same_door(run: Run, tmp_path: Path) -> None:
     source = tmp_path / "in" / "rain.txt"
     source.parent.mkdir()
-    source.write_text("Rain floods cellars\n\nRain flooded forty cellars in Harrow Bay on Monday, the fire brigade said.\n")
+    source.write_text(
+        "Rain floods cellars\n\nRain flooded forty cellars in Harrow Bay on Monday, the fire brigade said.\n"
+    )
     (tmp_path / "in" / "empty.txt").write_text("")
     where = ("--data-dir", str(tmp_path / "archive"))
-    code, report = data(run, "ingest", str(tmp_path / "in"), *where, "--outlet", "The Tide", "--published", "2025-03-04")
+    code, report = data(
+        run, "ingest", str(tmp_path / "in"), *where, "--outlet", "The Tide", "--published", "2025-03-04"
+    )
     assert (code, report["kept"], sum(report["rejected"].values())) == (0, 1, 1)
-    assert data(run, "ingest", str(tmp_path / "in"), *where, "--outlet", "The Tide", "--published", "2025-03-04")[1]["unchanged"] == 1
+    assert (
+        data(run, "ingest", str(tmp_path / "in"), *where, "--outlet", "The Tide", "--published", "2025-03-04")[1][
+            "unchanged"
+        ]
+        == 1
+    )
     _, listed = data(run, "articles", *where)
     (article,) = listed["articles"]
     assert (article["outlet"], article["published"], article["version"]) == ("The Tide", "2025-03-04", 1)
     assert data(run, "rebuild", *where) == (0, {"passages": 1})
     assert data(run, "rebuild", "--embed", *where) == (0, {"passages": 1})
-    assert data(run, "remove", article["article_id"], "x", *where) == (0, {"removed": [article["article_id"]], "unknown": ["x"]})
+    assert data(run, "remove", article["article_id"], "x", *where) == (
+        0,
+        {"removed": [article["article_id"]], "unknown": ["x"]},
+    )
     assert run("articles", *where)[0] == 1
     code, _, err = run("ingest", str(tmp_path / "nowhere"), *where)
     assert code == 1
     assert "nowhere" in err
+
+
+def test_a_file_name_cannot_steer_the_terminal(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad\x1b]0;owned\x07.txt").write_text("")
+    code, _, err = run("ingest", str(tmp_path), "--data-dir", str(tmp_path / "archive"))
+    assert code == 1
+    assert "rejected (" in err
+    assert "\x1b" not in err

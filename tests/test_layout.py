@@ -18,6 +18,8 @@ EVERYWHERE = {"numpy"}
 SEVERAL_DOORS = {
     "tqdm": {"ingest/__main__.py", "eval/__main__.py"},  # two command lines, each with its own bar
 }
+# What Dateline is measured against is written with the very libraries that it competes with.
+COMPETITORS = {"eval/baselines.py"}
 
 
 def sources() -> list[Path]:
@@ -55,10 +57,12 @@ def test_imports_go_one_way(folder: str, may_import: set[str]) -> None:
 
 def test_every_library_is_imported_in_one_file() -> None:
     doors: dict[str, set[str]] = defaultdict(set)
-    for path in sources():
+    for path in (path for path in sources() if path.relative_to(ROOT).as_posix() not in COMPETITORS):
         for name in imports(path) - OURS - EVERYWHERE - set(sys.stdlib_module_names):
             doors[name].add(path.relative_to(ROOT).as_posix())
-    several = {name: files for name, files in doors.items() if len(files) > 1 and not files <= SEVERAL_DOORS.get(name, set())}
+    several = {
+        name: files for name, files in doors.items() if len(files) > 1 and not files <= SEVERAL_DOORS.get(name, set())
+    }
     assert several == {}
 
 
@@ -71,7 +75,9 @@ def fastest(arguments: list[str], environment: dict[str, str]) -> tuple[float, s
     seconds = []
     for _ in range(3):
         began = perf_counter()
-        ran = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        ran = subprocess.run(
+            [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
         seconds.append(perf_counter() - began)
     return min(seconds), ran.stdout
 

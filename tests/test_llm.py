@@ -66,8 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif body.get("stream"):
             self._stream()
         else:
-            said = [{"token": " Yes", "logprob": log(0.5), "bytes": None}, {"token": "yes", "logprob": log(0.25), "bytes": None},
-                    {"token": "No", "logprob": log(0.1), "bytes": None}]  # fmt: skip
+            likely = {" Yes": 0.5, "yes": 0.25, "No": 0.1}
+            said = [{"token": token, "logprob": log(p), "bytes": None} for token, p in likely.items()]
             known = {"content": [said[0] | {"top_logprobs": said}]} if self.server.manner != "no logprobs" else None
             message = {"role": "assistant", "content": "Yes"}
             self._json(200, _reply("chat.completion", {"message": message, "logprobs": known, "finish_reason": "stop"}))
@@ -162,12 +162,12 @@ def test_a_model_that_dies_in_mid_stream_is_unavailable_and_what_it_said_was_giv
     server: Server, manner: str, said: list[str]
 ) -> None:
     server.manner = manner
-    got: list[str] = []
     stream = chat(server.url).stream(ASKED, 40)
-    with pytest.raises(ModelUnavailable, match=r"model Tide failed: .*DATELINE_LLM=none to answer by extraction") as failed:
-        while True:
-            got.append(next(stream))
-    assert got == said
+    assert [next(stream) for _ in said] == said
+    with pytest.raises(
+        ModelUnavailable, match=r"model Tide failed: .*DATELINE_LLM=none to answer by extraction"
+    ) as failed:
+        next(stream)
     assert "\n" not in str(failed.value)
 
 

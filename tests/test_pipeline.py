@@ -9,7 +9,7 @@ import pytest
 from fakes import BrokenEmbedder, WordEmbedder
 
 from ingest.pipeline import IngestReport, ingest, reembed, remove
-from ingest.read import Rejected, ReadOptions, read
+from ingest.read import ReadOptions, Rejected, read
 from rag.archive import Archive
 from rag.errors import ArchiveMismatch, ModelUnavailable
 from rag.schema import Article, Filters
@@ -34,7 +34,8 @@ def state(archive: Archive) -> tuple[int, list[tuple[str, int]], list[int]]:
 
 RAIN = Article(
     id="rain", url="https://tide.example/rain", title="Rain floods Harrow Bay", outlet="The Tide", language="en",
-    text="Rain flooded forty cellars in Harrow Bay on Monday.", published=datetime(2025, 3, 4, 8, tzinfo=UTC), source="/in/rain.html",
+    text="Rain flooded forty cellars in Harrow Bay on Monday.", published=datetime(2025, 3, 4, 8, tzinfo=UTC),
+    source="/in/rain.html",
 )  # fmt: skip
 
 
@@ -55,7 +56,9 @@ def test_a_second_run_changes_and_embeds_nothing(archive: Archive, articles: lis
     assert state(archive) == before
 
 
-def test_the_same_articles_in_another_order_give_the_same_ids(archive: Archive, articles: list[Article], tmp_path: Path) -> None:
+def test_the_same_articles_in_another_order_give_the_same_ids(
+    archive: Archive, articles: list[Article], tmp_path: Path
+) -> None:
     from rag.settings import Settings
 
     other = Archive(Settings(data_dir=tmp_path / "other", llm="none"))
@@ -65,10 +68,14 @@ def test_the_same_articles_in_another_order_give_the_same_ids(archive: Archive, 
     other.close()
 
 
-def test_what_is_embedded_bears_headline_outlet_and_day_but_no_teaser(empty_archive: Archive, articles: list[Article]) -> None:
+def test_what_is_embedded_bears_headline_outlet_and_day_but_no_teaser(
+    empty_archive: Archive, articles: list[Article]
+) -> None:
     embedder = WordEmbedder()
     ingest(articles, empty_archive, embedder)
-    assert any(t.startswith("Council approves parking levy | The Tide | 2025-01-20\nVillasera") for t in embedder.embedded)
+    assert any(
+        t.startswith("Council approves parking levy | The Tide | 2025-01-20\nVillasera") for t in embedder.embedded
+    )
     assert not [text for text in embedder.embedded if "Zebra" in text]
     assert found(empty_archive, "zebra lunada") == set()
 
@@ -84,10 +91,14 @@ def test_identical_passages_are_embedded_once(empty_archive: Archive) -> None:
 def test_an_edited_text_file_becomes_version_2_and_keeps_its_id(empty_archive: Archive, tmp_path: Path) -> None:
     file = tmp_path / "in" / "rain.txt"
     file.parent.mkdir()
-    file.write_text("Rain floods cellars\n\nRain flooded forty cellars in Harrow Bay on Monday, the fire brigade said.\n")
+    file.write_text(
+        "Rain floods cellars\n\nRain flooded forty cellars in Harrow Bay on Monday, the fire brigade said.\n"
+    )
     ingest_files(empty_archive, file)
     (first,) = empty_archive.catalog.articles()
-    file.write_text("Rain floods many cellars\n\nRain flooded ninety cellars in Harrow Bay on Monday, the fire brigade said.\n")
+    file.write_text(
+        "Rain floods many cellars\n\nRain flooded ninety cellars in Harrow Bay on Monday, the fire brigade said.\n"
+    )
     report = ingest_files(empty_archive, file)
     assert (report.kept, report.updated) == (1, 1)
     (second,) = empty_archive.catalog.articles()
@@ -100,7 +111,10 @@ def test_an_edited_text_file_becomes_version_2_and_keeps_its_id(empty_archive: A
 
 def test_two_files_that_happen_to_have_the_same_id_both_live(empty_archive: Archive, tmp_path: Path) -> None:
     # The same headline from two folders, about different things.
-    for folder, text in (("a", "Storm Ysolde tore roofs off nine houses in Millford."), ("b", "A hailstorm broke forty windows in Selwyn.")):
+    for folder, text in (
+        ("a", "Storm Ysolde tore roofs off nine houses in Millford."),
+        ("b", "A hailstorm broke forty windows in Selwyn."),
+    ):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "weather.txt").write_text(f"Weather\n\n{text} Nobody was hurt, the fire brigade said.\n")
     report = ingest_files(empty_archive, tmp_path / "a", tmp_path / "b")
@@ -113,7 +127,9 @@ def test_two_files_that_happen_to_have_the_same_id_both_live(empty_archive: Arch
 
 
 def test_two_urls_that_happen_to_have_the_same_id_both_live(empty_archive: Archive) -> None:
-    other = replace(RAIN, url="https://courier.example/rain", text="Rain brought relief to farmers.", source="/in/other.html")
+    other = replace(
+        RAIN, url="https://courier.example/rain", text="Rain brought relief to farmers.", source="/in/other.html"
+    )
     assert ingest([RAIN, other], empty_archive, WordEmbedder()).kept == 2
     assert len(empty_archive.catalog.articles()) == 2
     assert ingest([RAIN, other], empty_archive, WordEmbedder()).unchanged == 2
@@ -121,7 +137,10 @@ def test_two_urls_that_happen_to_have_the_same_id_both_live(empty_archive: Archi
 
 def test_a_correction_of_the_same_url_replaces_the_article(empty_archive: Archive) -> None:
     correction = replace(
-        RAIN, text="Rain flooded fourteen cellars in Harrow Bay on Monday.", modified=datetime(2025, 3, 5, tzinfo=UTC), source="/in/b.html"
+        RAIN,
+        text="Rain flooded fourteen cellars in Harrow Bay on Monday.",
+        modified=datetime(2025, 3, 5, tzinfo=UTC),
+        source="/in/b.html",
     )
     report = ingest([RAIN, correction], empty_archive, WordEmbedder())
     assert (report.kept, report.updated) == (2, 1)
@@ -134,7 +153,9 @@ def test_a_correction_of_the_same_url_replaces_the_article(empty_archive: Archiv
 
 
 def test_an_older_version_does_not_replace_a_newer_one(empty_archive: Archive) -> None:
-    newer = replace(RAIN, text="Rain flooded fourteen cellars.", modified=datetime(2025, 3, 5, tzinfo=UTC), source="/in/new.html")
+    newer = replace(
+        RAIN, text="Rain flooded fourteen cellars.", modified=datetime(2025, 3, 5, tzinfo=UTC), source="/in/new.html"
+    )
     report = ingest([newer, RAIN], empty_archive, WordEmbedder())
     assert (report.kept, report.unchanged) == (1, 1)
     assert empty_archive.catalog.article("rain").text == newer.text  # type: ignore[union-attr]
@@ -142,7 +163,9 @@ def test_an_older_version_does_not_replace_a_newer_one(empty_archive: Archive) -
 
 def test_a_withdrawal_takes_the_article_out_of_search_but_not_out_of_the_archive(empty_archive: Archive) -> None:
     ingest([RAIN], empty_archive, WordEmbedder())
-    notice = replace(RAIN, text="", status="withdrawn", modified=datetime(2025, 3, 6, tzinfo=UTC), source="/in/takedown.json")
+    notice = replace(
+        RAIN, text="", status="withdrawn", modified=datetime(2025, 3, 6, tzinfo=UTC), source="/in/takedown.json"
+    )
     report = ingest([notice], empty_archive, WordEmbedder())
     assert (report.withdrawn, report.kept) == (1, 0)
     assert found(empty_archive, "cellars") == set()
@@ -155,7 +178,9 @@ def test_a_withdrawal_takes_the_article_out_of_search_but_not_out_of_the_archive
 
 
 def test_a_withdrawal_that_arrives_first_is_not_undone_by_the_article(empty_archive: Archive) -> None:
-    notice = replace(RAIN, text="", status="withdrawn", modified=datetime(2025, 3, 6, tzinfo=UTC), source="/in/takedown.json")
+    notice = replace(
+        RAIN, text="", status="withdrawn", modified=datetime(2025, 3, 6, tzinfo=UTC), source="/in/takedown.json"
+    )
     ingest([notice, RAIN], empty_archive, WordEmbedder())
     assert empty_archive.catalog.article("rain").status == "withdrawn"  # type: ignore[union-attr]
     assert found(empty_archive, "cellars") == set()
@@ -189,7 +214,13 @@ def test_an_embedding_failure_in_an_update_keeps_the_old_version_answerable(empt
 def many(count: int) -> list[Article]:
     """Articles of one passage each, all different."""
     return [
-        replace(RAIN, id=f"n{i:03}", url=f"https://tide.example/{i}", text=f"Notice number{i} concerns cellar {i}.", source=f"/in/{i}.html")
+        replace(
+            RAIN,
+            id=f"n{i:03}",
+            url=f"https://tide.example/{i}",
+            text=f"Notice number{i} concerns cellar {i}.",
+            source=f"/in/{i}.html",
+        )
         for i in range(count)
     ]
 
@@ -235,7 +266,9 @@ def test_progress_is_told_after_every_item(empty_archive: Archive, articles: lis
 
 
 def test_another_model_of_the_same_size_is_refused_with_the_command(archive: Archive) -> None:
-    with pytest.raises(ArchiveMismatch, match=r"built with embedder 'fake/words', this program uses 'other'.*rebuild --embed"):
+    with pytest.raises(
+        ArchiveMismatch, match=r"built with embedder 'fake/words', this program uses 'other'.*rebuild --embed"
+    ):
         ingest([RAIN], archive, WordEmbedder("other"))
     assert archive.catalog.article("rain") is None
 
@@ -266,16 +299,22 @@ def test_a_file_name_that_is_not_utf_8_stops_nothing(empty_archive: Archive, tmp
 
     name = os.fsencode(tmp_path) + b"/pe\xf1a.txt"  # Latin-1
     with open(name, "w") as file:
-        file.write("Rain floods cellars\n\nRain flooded forty cellars in Harrow Bay on Monday, the fire brigade said.\n")
+        file.write(
+            "Rain floods cellars\n\nRain flooded forty cellars in Harrow Bay on Monday, the fire brigade said.\n"
+        )
     assert ingest_files(empty_archive, tmp_path / os.fsdecode(b"pe\xf1a.txt")).kept == 1
     assert ingest_files(empty_archive, tmp_path / os.fsdecode(b"pe\xf1a.txt")).unchanged == 1
 
 
-@pytest.mark.parametrize("text", ["Halfwidth ｶﾞ and a lone ﾞ mark.", "Lone \ud800 surrogate.", "Nul \0 character.", "ͺ", "a\u2028b"])
+@pytest.mark.parametrize(
+    "text", ["Halfwidth ｶﾞ and a lone ﾞ mark.", "Lone \ud800 surrogate.", "Nul \0 character.", "ͺ", "a\u2028b"]
+)
 def test_no_character_breaks_the_archive(empty_archive: Archive, tmp_path: Path, text: str) -> None:
     import json
 
     file = tmp_path / "odd.jsonl"
-    file.write_text(json.dumps({"id": "odd", "title": "Odd characters", "text": f"{text} Cellars were flooded on Monday."}))
+    file.write_text(
+        json.dumps({"id": "odd", "title": "Odd characters", "text": f"{text} Cellars were flooded on Monday."})
+    )
     assert ingest_files(empty_archive, file).kept == 1
     assert found(empty_archive, "cellars") == {"odd"}

@@ -49,7 +49,9 @@ def test_fusion_at_its_edges(
     st.dictionaries(st.integers(0, 9), st.floats(0.01, 50)),
     st.floats(0, 1),
 )
-def test_fused_scores_lie_between_0_and_1_best_first(dense: dict[int, float], sparse: dict[int, float], weight: float) -> None:
+def test_fused_scores_lie_between_0_and_1_best_first(
+    dense: dict[int, float], sparse: dict[int, float], weight: float
+) -> None:
     ranked = fuse(dense, sparse, weight)
     scores = [score for _, score in ranked]
     assert {key for key, _ in ranked} == dense.keys() | sparse.keys()
@@ -93,8 +95,18 @@ def test_no_article_has_more_hits_than_allowed() -> None:
 
 
 def test_copies_are_folded_into_the_best_hit_and_named_there() -> None:
-    story, copy, other = article("story", text_of(100)), article("copy", text_of(95)), article("other", text_of(100, 500))
-    ranked = [(passage(story), 0.9), (passage(copy), 0.8), (passage(copy, 1), 0.7), (passage(other), 0.6), (passage(story, 1), 0.5)]
+    story, copy, other = (
+        article("story", text_of(100)),
+        article("copy", text_of(95)),
+        article("other", text_of(100, 500)),
+    )
+    ranked = [
+        (passage(story), 0.9),
+        (passage(copy), 0.8),
+        (passage(copy, 1), 0.7),
+        (passage(other), 0.6),
+        (passage(story, 1), 0.5),
+    ]
     hits = select(ranked, top_k=8, per_article=2)
     assert [(h.passage.id, [c.id for c in h.copies]) for h in hits] == [
         ("story#0", ["copy"]),  # the copy is named once, though two passages of it were found
@@ -144,7 +156,10 @@ def test_withdrawn_articles_are_not_found(archive: Archive) -> None:
 @pytest.mark.parametrize(
     ("question", "languages"),
     [
-        ("¿Cuándo empezarán las obras en el puerto de Almenara?", ["es", "en"]),  # its own first, then the frequent ones
+        (
+            "¿Cuándo empezarán las obras en el puerto de Almenara?",
+            ["es", "en"],
+        ),  # its own first, then the frequent ones
         ("When did the bank lower its key rate again?", ["en", "es"]),
         ("ok", ["en", "es"]),
         ("Wann hat die Bank den Leitzins zuletzt gesenkt?", ["en", "es"]),  # no article is in German

@@ -20,7 +20,12 @@ def citation(number: int, start: int = 0, end: int = 20) -> Citation:
 
 def answer(*sentences: Sentence, refusal: str = "") -> Answer:
     return Answer(
-        question="?", answered=bool(sentences), model="m", coverage=Coverage(articles=1), sentences=sentences, refusal=refusal
+        question="?",
+        answered=bool(sentences),
+        model="m",
+        coverage=Coverage(articles=1),
+        sentences=sentences,
+        refusal=refusal,
     )
 
 
@@ -64,7 +69,8 @@ def test_markers_stand_before_the_final_stop(text: str, numbers: tuple[int, ...]
 def test_an_answer_names_each_citation_once_in_order_of_its_number() -> None:
     one, two = citation(1), citation(2, 21, 42)
     said = answer(
-        Sentence(text="B.", verdict="supported", citations=(two, one)), Sentence(text="A.", verdict="supported", citations=(one,))
+        Sentence(text="B.", verdict="supported", citations=(two, one)),
+        Sentence(text="A.", verdict="supported", citations=(one,)),
     )
     assert said.citations == (one, two)
     assert said.text == "B [2][1]. A [1]."

@@ -97,7 +97,15 @@ def test_stem_joins_inflected_forms(word: str, language: str, expected: str) -> 
 
 @pytest.mark.parametrize(
     ("number", "normal"),
-    [("1,200", "1200"), ("1.200", "1200"), ("1 200", "1200"), ("3.5", "3.5"), ("3,5", "3.5"), ("2,50", "2.50"), ("12.", "12")],
+    [
+        ("1,200", "1200"),
+        ("1.200", "1200"),
+        ("1 200", "1200"),
+        ("3.5", "3.5"),
+        ("3,5", "3.5"),
+        ("2,50", "2.50"),
+        ("12.", "12"),
+    ],
 )
 def test_numbers_are_written_one_way(number: str, normal: str) -> None:
     assert normal_number(number) == normal
@@ -143,7 +151,9 @@ def test_weekdays_are_found_in_both_languages() -> None:
         ("FERRY RUNS AGROUND OFF PORT SELWYN", False, []),
     ],
 )
-def test_names_are_capitalised_words_that_do_not_merely_open_a_sentence(text: str, start: bool, found: list[str]) -> None:
+def test_names_are_capitalised_words_that_do_not_merely_open_a_sentence(
+    text: str, start: bool, found: list[str]
+) -> None:
     assert names(text, sentence_start=start) == found
 
 

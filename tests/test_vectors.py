@@ -61,7 +61,8 @@ def test_filters_let_through_what_they_say(
 
 
 @pytest.mark.parametrize(
-    "question", ["ferry Port Selwyn", "parking levy Villasera", "puerto de Almenara", "measles in Harrow Bay", "台北捷運"]
+    "question",
+    ["ferry Port Selwyn", "parking levy Villasera", "puerto de Almenara", "measles in Harrow Bay", "台北捷運"],
 )
 def test_chroma_and_exact_search_agree(stored: Archive, indexes: dict[str, VectorIndex], question: str) -> None:
     vector = WordEmbedder().embed_queries([question])[0]

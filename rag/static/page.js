@@ -105,6 +105,21 @@
     }
     if (turn || document.querySelector("#current .welcome")) shown = key;
   }
+  // An answer that will never come is said so: Gradio itself waits in silence when its server is gone.
+  setInterval(async () => {
+    const waiting = document.querySelector('.turn[data-state="writing"] .answer');
+    if (!waiting) return;
+    const there = await fetch("/dateline/page.css", { method: "GET", cache: "no-store" }).then(() => true, () => false);
+    const said = waiting.querySelector(".gone");
+    if (there) said?.remove();
+    else if (!said) {
+      const line = document.createElement("p");
+      line.className = "notice gone";
+      line.textContent = "Dateline does not answer. Is it still running? Reload this page when it is.";
+      waiting.append(line);
+    }
+  }, 4000);
+
   new MutationObserver(settle).observe(document.documentElement, { childList: true, subtree: true });
   settle();
 })();

@@ -1,0 +1,86 @@
+"""What a user would write without Dateline: llama-index with its defaults over Chroma. Imports both for that alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.datasets import Document
+from rag import weights
+from rag.errors import ModelUnavailable
+
+_COLLECTION = "plain-llamaindex"
+_NODES = 300  # nodes asked for: enough for 100 articles, as an article has one to three nodes of 1,024 tokens
+
+
+class PlainLlamaIndex:
+    """SentenceSplitter with its defaults, HuggingFaceEmbedding in float32, ChromaVectorStore, index retriever."""
+
+    def __init__(self, corpus: Sequence[Document], folder: Path, key: str) -> None:
+        """Embeds the corpus into `folder` unless it is there, made from the same data (`key`).
+
+        Raises ModelUnavailable when the integrations are not installed.
+        """
+        try:
+            from llama_index.core import StorageContext, VectorStoreIndex
+            from llama_index.vector_stores.chroma import ChromaVectorStore
+        except ImportError as error:
+            raise ModelUnavailable(
+                f"The plain baseline needs {error.name}: pip install 'dateline[eval]', or leave plain-llamaindex out "
+                "of --systems."
+            ) from None
+        import chromadb
+
+        self._client = chromadb.PersistentClient(
+            path=str(folder / "chroma"), settings=chromadb.config.Settings(anonymized_telemetry=False)
+        )
+        embedding, finished = _embedding(), folder / "finished.json"
+        if not (finished.exists() and json.loads(finished.read_text()) == key):
+            finished.unlink(missing_ok=True)
+            if _COLLECTION in {one.name for one in self._client.list_collections()}:
+                self._client.delete_collection(_COLLECTION)
+            store = ChromaVectorStore(chroma_collection=self._client.create_collection(_COLLECTION))
+            context = StorageContext.from_defaults(vector_store=store)
+            VectorStoreIndex.from_documents(
+                list(_documents(corpus)), storage_context=context, embed_model=embedding, transformations=[_splitter()]
+            )
+            finished.write_text(json.dumps(key))
+        store = ChromaVectorStore(chroma_collection=self._client.get_collection(_COLLECTION))
+        index = VectorStoreIndex.from_vector_store(store, embed_model=embedding)
+        self._retriever = index.as_retriever(similarity_top_k=min(_NODES, store._collection.count()))
+
+    def search(self, question: str, k: int) -> list[tuple[str, float]]:
+        """At most k (article, score), best first: nodes folded to their article's first."""
+        best: dict[str, float] = {}
+        for found in self._retriever.retrieve(question):
+            best.setdefault(str(found.node.metadata["article"]), float(found.score or 0.0))
+        return list(best.items())[:k]
+
+    def close(self) -> None:
+        """Lets go of the files."""
+        self._client.close()
+
+
+def _splitter() -> Any:
+    """As llama-index's Settings give it to every index: 1,024 tokens with 200 shared."""
+    from llama_index.core.node_parser import SentenceSplitter
+
+    return SentenceSplitter()
+
+
+def _embedding() -> Any:
+    """The same packaged model as Dateline's, in float32."""
+    from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+
+    return HuggingFaceEmbedding(model_name=str(weights.packaged_embedder().path), device="cpu", embed_batch_size=32)
+
+
+def _documents(corpus: Iterable[Document]) -> Iterable[Any]:
+    from llama_index.core import Document as PlainDocument
+
+    for one in corpus:
+        text = f"{one.title}\n{one.text}" if one.title else one.text
+        # The id alone as metadata, kept out of what is embedded.
+        yield PlainDocument(text=text, metadata={"article": one.id}, excluded_embed_metadata_keys=["article"])

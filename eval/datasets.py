@@ -1,0 +1,285 @@
+"""Data sets in BEIR layout, ours and the standard one, read and checked line by line.
+
+ours      corpus.jsonl[.gz]   queries_<split>.jsonl   qrels_<split>.tsv
+standard  corpus.jsonl[.gz]   queries.jsonl           qrels/<split>.tsv
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from rag.errors import SettingsError
+from rag.schema import Turn
+
+SPLITS = ("test", "dev", "validation", "train")  # in this order, where none is named
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong at a line of a file (line 0: the file as a whole), and what was done about it."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One article of a corpus."""
+
+    id: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A question; `answers`, `options`, `history` and the rest of `meta` only where the set has them."""
+
+    id: str
+    text: str
+    answers: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    history: tuple[Turn, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """What can be measured of a data set, and the problems of what cannot.
+
+    `qrels` maps a query to its relevant articles and their grades (> 0), and has only queries that can be
+    scored; `left_out` maps the other queries to the reason.
+    """
+
+    name: str
+    split: str
+    folder: Path
+    corpus: Mapping[str, Document]
+    queries: Mapping[str, Query]
+    qrels: Mapping[str, Mapping[str, int]]
+    left_out: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    digest: str
+
+    def describe(self) -> dict[str, Any]:
+        """What a result says about its data."""
+        return {
+            "name": self.name, "split": self.split, "digest": self.digest, "articles": len(self.corpus),
+            "queries": len(self.queries), "scored": len(self.qrels), "left_out": _counted(self.left_out.values()),
+            "problems": [str(problem) for problem in self.problems[:50]], "problem_count": len(self.problems),
+        }  # fmt: skip
+
+
+def load(folder: Path, split: str | None = None) -> Dataset:
+    """Reads and checks a data set. Raises SettingsError when there is no corpus or no query to read at all."""
+    if not folder.is_dir():
+        raise SettingsError(f"--data is '{folder}', expected the folder of a data set in BEIR layout.")
+    files = _files(folder, split)
+    problems: list[Problem] = []
+    corpus = {one.id: one for one in _documents(files["corpus"], problems)}
+    if not corpus:
+        raise SettingsError(f"{files['corpus']} holds no article that can be read. {_first(problems)}")
+    torn: set[str] = set()
+    queries = {one.id: one for one in _queries(files["queries"], problems, torn)}
+    if not queries:
+        raise SettingsError(f"{files['queries']} holds no query that can be read. {_first(problems)}")
+    judged, hopeless = _qrels(files["qrels"], corpus, queries, problems)
+    left_out = {q: hopeless.get(q, "no relevant article named") for q in queries if q not in judged}
+    left_out |= dict.fromkeys(torn, "two questions have its id")
+    return Dataset(
+        name=folder.resolve().name,
+        split=files["split"].name,
+        folder=folder,
+        corpus=corpus,
+        queries=queries,
+        qrels={q: judged[q] for q in queries if q in judged and q not in torn},
+        left_out=left_out,
+        problems=tuple(problems),
+        digest=digest([files["corpus"], files["queries"], files["qrels"]]),
+    )
+
+
+def digest(files: Sequence[Path]) -> str:
+    """16 hex digits over the names and unpacked bytes of these files; a missing file counts as empty."""
+    whole = sha256()
+    for path in files:
+        whole.update(path.name.removesuffix(".gz").encode() + b"\0")
+        if path.is_file():
+            for line in _lines(path, []):
+                whole.update(line[1])
+    return whole.hexdigest()[:16]
+
+
+def _files(folder: Path, split: str | None) -> dict[str, Path]:
+    """Paths of corpus, queries and qrels, and the split as a bare path."""
+    corpus = next((p for n in ("corpus.jsonl", "corpus.jsonl.gz") if (p := folder / n).is_file()), None)
+    if corpus is None:
+        raise SettingsError(f"{folder} has no corpus.jsonl or corpus.jsonl.gz.")
+    for name in [split] if split else SPLITS:
+        ours, standard = folder / f"queries_{name}.jsonl", folder / "qrels" / f"{name}.tsv"
+        if ours.is_file():
+            return {"corpus": corpus, "queries": ours, "qrels": folder / f"qrels_{name}.tsv", "split": Path(name)}
+        if (folder / "queries.jsonl").is_file() and (standard.is_file() or split):
+            return {"corpus": corpus, "queries": folder / "queries.jsonl", "qrels": standard, "split": Path(name)}
+    if (folder / "queries.jsonl").is_file():
+        qrels = folder / "qrels" / "test.tsv"
+        return {"corpus": corpus, "queries": folder / "queries.jsonl", "qrels": qrels, "split": Path("test")}
+    there = sorted(p.stem.removeprefix("queries_") for p in folder.glob("queries_*.jsonl"))
+    raise SettingsError(
+        f"{folder} has no queries_{split or 'test'}.jsonl and no queries.jsonl. "
+        f"Splits found: {', '.join(there) or 'none'}; name one with --split."
+    )
+
+
+def _lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each line; a gzip cut short gives what can be unpacked, and a problem."""
+    number = 0
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                yield number, line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        message = f"the gzip file is cut short or damaged ({error}); read up to here"
+        problems.append(Problem(path.name, number, message))
+
+
+def _objects(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Line, id and object of each line of a JSON Lines file that is one with a new, non-empty `_id`.
+
+    `torn` gathers the ids that stand again with another text: their labels cannot be told apart.
+    """
+    texts: dict[str, str] = {}
+    seen: dict[str, int] = {}
+    for number, line in _lines(path, problems):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            problems.append(Problem(path.name, number, f"not JSON ({error}); left out"))
+            continue
+        if not isinstance(row, dict) or not str(row.get("_id") or "") or not isinstance(row.get("text"), str):
+            problems.append(Problem(path.name, number, "expected an object with _id and text; left out"))
+        elif str(row["_id"]) in seen:
+            first = seen[str(row["_id"])]
+            problems.append(Problem(path.name, number, f"the id '{row['_id']}' stands on line {first} too; left out"))
+            torn |= {str(row["_id"])} if texts[str(row["_id"])] != row["text"] else set()
+        else:
+            seen[str(row["_id"])], texts[str(row["_id"])] = number, row["text"]
+            yield number, str(row["_id"]), row
+
+
+def _documents(path: Path, problems: list[Problem]) -> Iterator[Document]:
+    for number, key, row in _objects(path, problems, set()):
+        title = str(row.get("title") or "")
+        if not (title + row["text"]).strip():
+            problems.append(Problem(path.name, number, f"the article '{key}' is empty; left out"))
+            continue
+        yield Document(id=key, title=title, text=row["text"])
+
+
+def _queries(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[Query]:
+    for number, key, row in _objects(path, problems, torn):
+        if not row["text"].strip():
+            problems.append(Problem(path.name, number, f"the query '{key}' is empty; left out"))
+            continue
+        meta = row.get("meta") or row.get("metadata") or {}
+        meta = meta if isinstance(meta, dict) else {}
+        yield Query(
+            id=key,
+            text=row["text"].strip(),
+            answers=_texts(meta.get("answers", meta.get("answer"))),
+            options=_texts(meta.get("options", meta.get("choices"))),
+            history=turns(meta.get("history") or ()),
+            meta=meta,
+        )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """A text, or a list of them however nested, as a tuple."""
+    if isinstance(value, list | tuple):
+        return tuple(text for one in value for text in _texts(one))
+    return (str(value),) if value not in (None, "") else ()
+
+
+def turns(history: Sequence[Any]) -> tuple[Turn, ...]:
+    """Earlier exchanges, from pairs (question, answer) or from a list of (speaker, words) with speaker `user`."""
+    pairs = [(str(one[0]), str(one[1])) for one in history if isinstance(one, list | tuple) and len(one) == 2]
+    if not any(speaker in {"user", "agent", "assistant"} for speaker, _ in pairs):
+        return tuple(Turn(question=question, answer=answer) for question, answer in pairs)
+    found: list[Turn] = []
+    for speaker, words in pairs:
+        if speaker == "user":
+            found.append(Turn(question=words, answer=""))
+        elif found:
+            found[-1] = Turn(question=found[-1].question, answer=words)
+    return tuple(found)
+
+
+def _qrels(
+    path: Path, corpus: Mapping[str, Document], queries: Mapping[str, Query], problems: list[Problem]
+) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
+    """Query → article → grade > 0, and why other judged queries cannot be scored."""
+    judged: dict[str, dict[str, int]] = {}
+    hopeless: dict[str, str] = {}
+    seen: dict[tuple[str, str], int] = {}
+    if not path.is_file():
+        problems.append(Problem(path.name, 0, "there is no such file, so retrieval cannot be scored"))
+        return {}, {}
+    for number, query, article, grade in _judgements(path, problems):
+        if (query, article) in seen:
+            first = seen[query, article]
+            message = f"'{query}' and '{article}' stand on line {first} too; left out"
+            problems.append(Problem(path.name, number, message))
+            continue
+        seen[query, article] = number
+        if query not in queries:
+            problems.append(Problem(path.name, number, f"there is no query '{query}'; left out"))
+        elif article not in corpus:
+            problems.append(Problem(path.name, number, f"the corpus has no article '{article}'; left out"))
+            hopeless[query] = "its relevant articles are not in the corpus"
+        elif grade > 0:
+            judged.setdefault(query, {})[article] = grade
+    if not judged:
+        problems.append(Problem(path.name, 0, "it names no relevant article, so retrieval cannot be scored"))
+    return judged, hopeless
+
+
+def _judgements(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, str, int]]:
+    """Line, query, article and grade; three columns, or the four of TREC (query, iteration, article, grade)."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        for number, row in enumerate(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
+            if not row or (number == 1 and not _is_grade(row[-1])):
+                continue
+            if len(row) not in (3, 4) or not _is_grade(row[-1]):
+                expected = "query-id, corpus-id and a whole number, parted by tabs"
+                problems.append(Problem(path.name, number, f"expected {expected}; found {len(row)} columns; left out"))
+                continue
+            yield number, row[0], row[-2], int(row[-1])
+
+
+def _is_grade(text: str) -> bool:
+    return text.strip().lstrip("-").isdigit()
+
+
+def _counted(reasons: Any) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for reason in reasons:
+        found[reason] = found.get(reason, 0) + 1
+    return found
+
+
+def _first(problems: Sequence[Problem]) -> str:
+    return f"First problem: {problems[0]}" if problems else "It is empty."

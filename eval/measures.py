@@ -1,0 +1,58 @@
+"""Retrieval measures through ir-measures, and TREC run files. The only import of ir_measures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+Ranked = Sequence[tuple[str, float]]
+# nDCG@10 (Järvelin & Kekäläinen 2002, gain = grade, discount log2(rank + 1)), recall, reciprocal rank of the first
+# relevant, average precision over all relevant, and whether there is one among the first k. Names are ir-measures'.
+NAMES = ("nDCG@10", "R@5", "R@100", "RR@10", "AP@100", "Success@1", "Success@5", "Success@10")
+DEPTH = 100  # articles of a ranking that count
+
+
+def score(
+    ranked: Mapping[str, Ranked], qrels: Mapping[str, Mapping[str, int]], names: Sequence[str] = NAMES
+) -> dict[str, dict[str, float]]:
+    """Measure → query → value in 0 … 1, for every query of `qrels`; one without a ranking has 0."""
+    import ir_measures
+
+    run = {query: {a: s for a, s in strictly_falling(ranked.get(query, ()))} for query in qrels}
+    measures = [ir_measures.parse_measure(name) for name in names]
+    found: dict[str, dict[str, float]] = {name: dict.fromkeys(qrels, 0.0) for name in names}
+    labels = {query: dict(grades) for query, grades in qrels.items()}
+    for one in ir_measures.iter_calc(measures, labels, run):
+        found[str(one.measure)][one.query_id] = float(one.value)
+    return found
+
+
+def strictly_falling(ranked: Ranked) -> list[tuple[str, float]]:
+    """The ranking with scores that fall by at least 1e-6: trec_eval sorts by score and breaks ties by id."""
+    falling: list[tuple[str, float]] = []
+    for article, value in ranked[:DEPTH]:
+        least = falling[-1][1] - 1e-6 if falling else float("inf")
+        falling.append((article, round(min(value, least), 6)))
+    return falling
+
+
+def write_run(path: Path, ranked: Mapping[str, Ranked], system: str) -> None:
+    """A TREC run file: query Q0 article rank score system."""
+    with path.open("w", encoding="utf-8") as stream:
+        for query, found in ranked.items():
+            for rank, (article, value) in enumerate(strictly_falling(found), start=1):
+                # Columns are parted by blanks, so an id may hold none.
+                stream.write(f"{_column(query)} Q0 {_column(article)} {rank} {value:.6f} {system}\n")
+
+
+def read_run(lines: Iterable[str]) -> dict[str, dict[str, float]]:
+    """Query → article → score of a TREC run file."""
+    run: dict[str, dict[str, float]] = {}
+    for line in lines:
+        query, _, article, _, value, _ = line.split()
+        run.setdefault(query, {})[article] = float(value)
+    return run
+
+
+def _column(text: str) -> str:
+    return "_".join(text.split())
