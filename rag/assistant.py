@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,6 +106,38 @@ class Assistant:
                 f"The archive at {self.archive.folder} holds no article yet. "
                 "Add some: dateline ingest FILE-OR-FOLDER, or the Archive tab of the page."
             )
+
+    # --- the same verbs for an event loop, which they never block --------------------------------
+
+    async def asearch(self, question: str, filters: Filters = Filters(), *, top_k: int | None = None) -> list[Hit]:
+        """`search` in a thread."""
+        return await asyncio.to_thread(self.search, question, filters, top_k=top_k)
+
+    async def aask(self, question: str, filters: Filters = Filters(), history: Sequence[Turn] = ()) -> Answer:
+        """The final answer. Cancelling the task stops the model."""
+        async for last in self.astream(question, filters, history):
+            answer = last
+        return answer
+
+    async def astream(
+        self, question: str, filters: Filters = Filters(), history: Sequence[Turn] = ()
+    ) -> AsyncIterator[Answer]:
+        """`stream`, each step in a thread. Cancelling the task, or `aclose()`, stops the model at its next word."""
+        answers = await asyncio.to_thread(self.stream, question, filters, history)
+        step: asyncio.Future[Answer | None] | None = None
+        try:
+            while True:
+                step = asyncio.ensure_future(asyncio.to_thread(next, answers, None))
+                answer = await asyncio.shield(step)
+                if answer is None:
+                    return
+                yield answer
+        finally:
+            # A generator cannot be closed while a thread is in it.
+            if step is None or step.done():
+                answers.close()  # type: ignore[attr-defined]
+            else:
+                step.add_done_callback(lambda done: (done.exception(), answers.close()))  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -309,7 +342,7 @@ _POINTERS = frozenset(
     "he she it they him her them his its their this that these those there then el ella ello ellos ellas eso esto "
     "ese esa aquel alli entonces su sus lo".split()
 )
-_OPENERS = ("and ", "what about", "how about", "why", "y ", "que hay de", "¿y ", "but ", "also ", "so ")
+_OPENERS = ("and ", "what about", "how about", "y ", "qué hay de", "¿y ", "¿qué hay de", "but ", "also ", "so ")
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:
@@ -318,5 +351,6 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
         return question
     words = [t.folded for t in tokens(question)]
     content = [word for word in words if word not in STOP_WORDS]
-    leans = any(word in _POINTERS for word in words) or question.lower().startswith(_OPENERS) or len(content) <= 3
+    # "Why?" and "How many?" lean; "Why did the dock strike end?" is short but stands on its own.
+    leans = any(word in _POINTERS for word in words) or question.lower().startswith(_OPENERS) or len(content) <= 1
     return f"{history[-1].question} {question}" if leans else question

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.dates import resolved, written
-from rag.evidence import Candidate
+from rag.evidence import Candidate, same_paragraph
 from rag.schema import Article, Citation, Sentence, Span
 from rag.text import content_stems, fold, months, names, numbers, sentence_spans, tokens, weekdays
 
@@ -26,7 +26,6 @@ _QUOTED = re.compile(r"[“«„\"]([^“”«»„\"]{3,}?)[”»“\"]")
 # packaged model to the demo set and to rgb_en_fact: right answers have .6 and more, invented ones .1 to .4.
 LEAST_WORDS = 0.5
 MOST_QUOTES = 3
-NEAR_CHARS = 450  # between a quotation and the sentence that names its speaker: about three sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,10 @@ class Claims:
             weekdays=frozenset(weekdays(plain)),
             quotes=tuple(m.group(1).strip(" ,.;:") for m in _QUOTED.finditer(text)),
         )
+
+    def without(self, names_given: set[str]) -> Claims:
+        """The same claims less some names: the TV of the question may be "televised" in the article."""
+        return replace(self, names=self.names - names_given)
 
     def lacking(self, text: str) -> list[str]:
         """The claims that a text does not contain, in words for a reader."""
@@ -97,7 +100,7 @@ def strip_markers(text: str, sources: int) -> tuple[str, list[int], int]:
     named: list[int] = []
     stray = 0
 
-    def replace(match: re.Match[str]) -> str:
+    def taken(match: re.Match[str]) -> str:
         nonlocal stray
         if match.group().strip()[0] in "(（" or re.fullmatch(r"(?:19|20)\d\d", match.group(1)):
             return match.group()
@@ -108,7 +111,7 @@ def strip_markers(text: str, sources: int) -> tuple[str, list[int], int]:
                 stray += 1
         return ""
 
-    return _MARKER.sub(replace, text), named, stray
+    return _MARKER.sub(taken, text), named, stray
 
 
 def _expanded(numbers_text: str) -> list[int]:
@@ -129,8 +132,8 @@ def link(
     each adds a claim that is still open. Names that the `question` gave may stand elsewhere in the same article;
     who said something must be named near the words said.
     """
-    claims = Claims.of(text)
     given = set(names(question, sentence_start=True))
+    claims = Claims.of(text).without({name for name in given if len(name) <= 3})
     stems = set(content_stems(text, language))
     chosen: list[Candidate] = []
     while len(chosen) < MOST_QUOTES:
@@ -189,15 +192,9 @@ def _gain(
     open_claims = len(claims.lacking(_words(together)))
     bonus = 0.05 if any(candidate.passage.article.id == a.id for a in hints) else 0.0
     if chosen and candidate.passage.article.id == chosen[0].passage.article.id:
-        bonus += 0.3 if near(candidate, chosen[0]) else 0.1
+        bonus += 0.3 if same_paragraph(candidate, chosen[0]) else 0.1
     own = len(stems & set(content_stems(candidate.text, language))) / len(stems) if stems else 0.0
     return _shared(stems, together, language) + own - 0.5 * open_claims + bonus + 0.1 * candidate.score
-
-
-def near(one: Candidate, other: Candidate) -> bool:
-    """Whether two sentences stand so close that one may name whom the other quotes."""
-    same = one.passage.article.id == other.passage.article.id
-    return same and max(one.start, other.start) - min(one.end, other.end) <= NEAR_CHARS
 
 
 def _adds(
@@ -209,7 +206,7 @@ def _adds(
         new_names = {n for n in claims.names - given if not _named(n, known)}
         # A name from elsewhere in the paper would let any speaker say anything.
         spoken = chosen[0].text[:1] in '“"«' or "said" in {t.folded for t in tokens(chosen[0].text)}
-        return near(candidate, chosen[0]) or not (new_names and spoken)
+        return same_paragraph(candidate, chosen[0]) or not (new_names and spoken)
     gained = _shared(stems, [*chosen, candidate], language) - _shared(stems, chosen, language)
     return gained >= 0.25
 

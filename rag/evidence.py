@@ -12,7 +12,7 @@ from rag.archive import Archive
 from rag.dates import annotated, written
 from rag.embed import Embedder
 from rag.schema import Article, Hit, Passage, Span
-from rag.text import STOP_WORDS, count_tokens, fold, months, names, numbers, sentence_spans, stem, tokens, weekdays
+from rag.text import STOP_WORDS, count_tokens, months, names, numbers, sentence_spans, stem, tokens, weekdays
 
 # Sentences that are compared with the question by vectors; the others only by words. 24 short sentences take
 # about 0.15 s on 2 cores.
@@ -24,7 +24,7 @@ COSINE, WORDS, RANK, KIND, NEAR = 0.35, 0.4, 0.45, 0.15, 0.4
 # Sentences far below the best one only make the reader, and the small model, look elsewhere.
 LEAST_SHARE, LEAST_UNITS = 0.4, 4
 MOST_BEFORE = 3  # sentences that a quotation may stand behind the name of its speaker
-SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?")
+SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?|^[^“«„\"]*[”»]")
 HEADER_TOKENS = 22  # headline, outlet and day of an excerpt
 _HOW_MANY = "many|much|old|long|far|large|big|tall|high|deep|wide|fast|often"
 _MEASURES = "percentage|share|number|proportion|price|sum|amount"
@@ -181,7 +181,7 @@ def _lent(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index
 
 def expected(question: str) -> str:
     """What kind of words the answer must hold: "number", "date", "name" or "" when the question does not tell."""
-    folded = f" {fold(question)} "
+    folded = f" {' '.join(t.folded for t in tokens(question))} "
     for kind, pattern in _ASKS:
         if pattern.search(folded):
             return kind
@@ -234,22 +234,30 @@ def _choose(candidates: list[Candidate], budget: int) -> list[list[Candidate]]:
 
 
 def _opening(candidates: list[Candidate], index: int) -> int:
-    """Where what a sentence leans on begins: speech and pronouns point back to the sentence that names who."""
+    """Where what a sentence leans on begins: speech and pronouns point back to the sentence that names who.
+
+    Never past the paragraph: in news the next paragraph has the next speaker.
+    """
     first = index
-    while (
-        index - first < MOST_BEFORE
-        and first > 0
-        and candidates[first - 1].passage.id == candidates[index].passage.id
-        and _leans(candidates[first].text)
-    ):
+    while index - first < MOST_BEFORE and first > 0 and _leans(candidates[first].text):
+        if not same_paragraph(candidates[first - 1], candidates[first]):
+            break
         first -= 1
     return first
 
 
+def same_paragraph(one: Candidate, other: Candidate) -> bool:
+    """Whether two sentences stand in one paragraph of one article."""
+    if one.passage.article.id != other.passage.article.id:
+        return False
+    return "\n" not in one.passage.article.text[min(one.start, other.start) : max(one.end, other.end)]
+
+
 def _leans(text: str) -> bool:
-    """Whether a sentence opens with speech or a pronoun and names nobody outside the speech."""
-    opens = text[:1] in "“\"‘«'" or any(t.folded in _POINTERS for t in tokens(text)[:4])
-    return opens and not names(SPEECH.sub(" ", text), sentence_start=True)
+    """Whether a sentence is speech or opens with a pronoun, and names nobody outside the speech."""
+    speech = any(mark in text for mark in '“”"«»')
+    opens = speech or any(t.folded in _POINTERS for t in tokens(text)[:4])
+    return opens and not names(SPEECH.sub(" ", text))
 
 
 def _excerpts(units: Sequence[Sequence[Candidate]]) -> list[tuple[Article, str]]:

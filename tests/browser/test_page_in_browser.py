@@ -409,6 +409,11 @@ def test_a_phone_shows_sources_below_and_never_scrolls_sideways(served: Served, 
     tab.get_by_role("button", name="Close").tap()
     tab.locator("#filters > button").tap()
     assert no_sideways_scroll(tab)
+    for field in ("#since", "#until", "#outlets", "#new"):
+        box = tab.locator(field).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
     tab.get_by_role("tab", name="Archive").tap()
     tab.wait_for_selector(".listing li")
     assert no_sideways_scroll(tab)
