@@ -122,6 +122,7 @@ def reembed(
             count += sum(len(prepared.spans) for prepared in batch)
             progress(min(start + 50, len(articles)), len(articles))
         catalog.set_meta(properties(embedder))
+        catalog.drop_unused_vectors()
     archive.rebuild()
     return count
 

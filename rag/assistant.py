@@ -10,6 +10,7 @@ from typing import Any
 
 from rag import cite, prompt
 from rag.archive import Archive
+from rag.dates import written
 from rag.embed import Embedder, LazyEmbedder
 from rag.errors import ArchiveMissing, QuestionError
 from rag.evidence import Evidence, gather, share_of, word_weights
@@ -38,11 +39,13 @@ class Assistant:
         settings = settings or Settings.load(data_dir=data_dir)
         archive = Archive(settings)
         try:
-            llm = open_llm(settings) if with_llm else None
-            return cls(archive, LazyEmbedder(settings.embedder), llm, settings)
+            # Checked first: an archive of another embedder is refused before seconds go into a language model.
+            assistant = cls(archive, LazyEmbedder(settings.embedder), None, settings)
+            assistant.llm = open_llm(settings) if with_llm else None
         except BaseException:
             archive.close()
             raise
+        return assistant
 
     def __enter__(self) -> Assistant:
         return self
@@ -124,10 +127,12 @@ class Assistant:
     ) -> AsyncIterator[Answer]:
         """`stream`, each step in a thread. Cancelling the task, or `aclose()`, stops the model at its next word."""
         answers = await asyncio.to_thread(self.stream, question, filters, history)
+        loop = asyncio.get_running_loop()
         step: asyncio.Future[Answer | None] | None = None
         try:
             while True:
-                step = asyncio.ensure_future(asyncio.to_thread(next, answers, None))
+                # No task: a loop that ends cancels all tasks, also those whose thread goes on.
+                step = loop.run_in_executor(None, next, answers, None)
                 answer = await asyncio.shield(step)
                 if answer is None:
                     return
@@ -206,7 +211,7 @@ class _Asking:
 
     def _refuse(self, why: str, withheld: tuple[str, ...] = ()) -> Answer:
         c = self.answer.coverage
-        span = f" from {c.first:%-d %B %Y} to {c.last:%-d %B %Y}" if c.first and c.last else ""
+        span = f" from {written(c.first)} to {written(c.last)}" if c.first and c.last else ""
         what = "article" if c.articles == 1 else "articles"
         closest = self.answer.hits[0].passage.article if self.answer.hits else None
         near = (
@@ -264,12 +269,12 @@ class _Asking:
     def _conclude(self, writing: _Writing, belief: float | None) -> Answer:
         if writing.may_be_refusal:
             return self._refuse("the model found no answer in the excerpts")
-        written = tuple(s.text for s in writing.sentences)
+        words = tuple(s.text for s in writing.sentences)
         supported = [s for s in writing.sentences if s.verdict == "supported"]
         if not supported:
-            return self._refuse("nothing that the model wrote is in the articles", written)
+            return self._refuse("nothing that the model wrote is in the articles", words)
         if belief is not None and belief + CARRIED * self._carried(supported) < LEAST_TRUST:
-            return self._refuse("the cited words do not carry the answer", written)
+            return self._refuse("the cited words do not carry the answer", words)
         return replace(self._answered(writing), timings=replace(self.timings, total_ms=self._elapsed()))
 
     def _carried(self, sentences: Sequence[Sentence]) -> float:

@@ -228,6 +228,11 @@ class Catalog:
                 db.execute("INSERT INTO changes (article_id) VALUES (?)", (article_id,))
         return bool(gone)
 
+    def drop_unused_vectors(self) -> int:
+        """Deletes vectors that no passage uses (an earlier model's); the number deleted."""
+        with self.transaction() as db:
+            return db.execute("DELETE FROM vectors WHERE hash NOT IN (SELECT embedded FROM passages)").rowcount
+
     # --- reading ----------------------------------------------------------------------------
 
     def article(self, article_id: str, version: int | None = None) -> Article | None:

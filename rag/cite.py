@@ -20,6 +20,11 @@ from rag.text import content_stems, fold, months, names, numbers, sentence_spans
 _MARKER = re.compile(
     r"\s*[\[【(（](?:source|sources|excerpt|id)?[:\s]*(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)[\]】)）](?!\w)", re.I
 )
+_SAYING = re.compile(
+    r"\b(said|says|told|remark\w*|complain\w*|argu\w*|describ\w*|call(ed|s)|warn\w*|claim\w*|stat(ed|es)|criticis\w*|"
+    r"criticiz\w*|liken\w*|compar\w*|promis\w*|accus\w*|credit\w*|denied|denies|insist\w*|admit\w*|ask(ed|s)|"
+    r"dijo|afirm\w*|declar\w*|asegur\w*|advirti\w*|critic\w*|compar\w*|pidi\w*|exigi\w*|prometi\w*|calific\w*)\b"
+)
 _QUOTED = re.compile(r"[“«„\"]([^“”«»„\"]{3,}?)[”»“\"]")
 
 # A sentence must share at least this part of its content words with what it cites. Tuned on answers of the
@@ -129,11 +134,13 @@ def link(
     """The quotes that carry a sentence, and why they do not ("" when they do).
 
     Greedy: the candidate that shares most with the sentence, then others (of the same article first) as long as
-    each adds a claim that is still open. Names that the `question` gave may stand elsewhere in the same article;
-    who said something must be named near the words said.
+    each adds a claim that is still open. Who says something must be named in the paragraph of the words said: a
+    name from elsewhere in the paper would let any speaker say anything.
     """
     given = set(names(question, sentence_start=True))
     claims = Claims.of(text).without({name for name in given if len(name) <= 3})
+    if claims.quotes or _SAYING.search(fold(text)):
+        candidates = _one_paragraph(text, candidates, language)
     stems = set(content_stems(text, language))
     chosen: list[Candidate] = []
     while len(chosen) < MOST_QUOTES:
@@ -144,7 +151,7 @@ def link(
         )
         if best is None:
             break
-        if chosen and not _adds(best, chosen, claims, stems, language, given):
+        if chosen and not _adds(best, chosen, claims, stems, language):
             break
         chosen.append(best)
         if not claims.lacking(_words(chosen)) and _shared(stems, chosen, language) >= 0.8:
@@ -197,16 +204,17 @@ def _gain(
     return _shared(stems, together, language) + own - 0.5 * open_claims + bonus + 0.1 * candidate.score
 
 
-def _adds(
-    candidate: Candidate, chosen: list[Candidate], claims: Claims, stems: set[str], language: str, given: set[str]
-) -> bool:
-    before, after = _words(chosen), _words([*chosen, candidate])
-    if len(claims.lacking(after)) < len(claims.lacking(before)):
-        known = {t.folded for t in tokens(before)}
-        new_names = {n for n in claims.names - given if not _named(n, known)}
-        # A name from elsewhere in the paper would let any speaker say anything.
-        spoken = chosen[0].text[:1] in '“"«' or "said" in {t.folded for t in tokens(chosen[0].text)}
-        return same_paragraph(candidate, chosen[0]) or not (new_names and spoken)
+def _one_paragraph(text: str, candidates: Sequence[Candidate], language: str) -> list[Candidate]:
+    """The candidates of the paragraph whose best sentence shares most words with the text."""
+    stems = set(content_stems(text, language))
+    best = max(candidates, key=lambda c: len(stems & set(content_stems(c.text, language))), default=None)
+    return [c for c in candidates if best is not None and same_paragraph(c, best)]
+
+
+def _adds(candidate: Candidate, chosen: list[Candidate], claims: Claims, stems: set[str], language: str) -> bool:
+    before, after = claims.lacking(_words(chosen)), claims.lacking(_words([*chosen, candidate]))
+    if len(after) < len(before):
+        return True
     gained = _shared(stems, [*chosen, candidate], language) - _shared(stems, chosen, language)
     return gained >= 0.25
 

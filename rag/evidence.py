@@ -238,12 +238,14 @@ def _opening(candidates: list[Candidate], index: int) -> int:
 
     Never past the paragraph: in news the next paragraph has the next speaker.
     """
-    first = index
-    while index - first < MOST_BEFORE and first > 0 and _leans(candidates[first].text):
-        if not same_paragraph(candidates[first - 1], candidates[first]):
-            break
-        first -= 1
-    return first
+    if not _leans(candidates[index].text):
+        return index
+    for first in range(index - 1, max(-1, index - 1 - MOST_BEFORE), -1):
+        if not same_paragraph(candidates[first], candidates[index]):
+            return first + 1
+        if names(SPEECH.sub(" ", candidates[first].text)):
+            return first
+    return max(0, index - 1)
 
 
 def same_paragraph(one: Candidate, other: Candidate) -> bool:

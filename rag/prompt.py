@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rag.dates import written
 from rag.llm import Message
 from rag.schema import Article, Turn
 
@@ -56,7 +57,7 @@ def sources(excerpts: Sequence[tuple[Article, str]]) -> str:
 
 
 def _label(article: Article) -> str:
-    parts = [article.title, article.outlet, f"{article.day:%-d %B %Y}" if article.day else ""]
+    parts = [article.title, article.outlet, written(article.day) if article.day else ""]
     if article.genre.lower() in {"opinion", "column", "editorial", "op-ed"}:
         parts.append("opinion")
     return " — ".join(part for part in parts if part)
