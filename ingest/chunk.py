@@ -8,13 +8,14 @@ from rag.text import count_tokens, sentence_spans
 # Changing either changes every passage, so it is stored in the archive and checked when that is opened.
 TARGET_TOKENS = 160
 MAX_TOKENS = 200
-FINGERPRINT = f"sentences-{TARGET_TOKENS}-{MAX_TOKENS}-1"
+LEAST_TOKENS = 100  # a passage shorter than this takes a part of the next paragraph
+FINGERPRINT = f"paragraphs-{LEAST_TOKENS}-{TARGET_TOKENS}-{MAX_TOKENS}"
 
 
 def passage_spans(article: Article) -> list[Span]:
     """Where the passages of an article stand, in order.
 
-    Sentences are gathered until the next would pass MAX_TOKENS, or TARGET_TOKENS at the end of a paragraph.
+    Sentences are gathered until the next would pass MAX_TOKENS; a passage ends with a paragraph where it can.
     A single sentence longer than MAX_TOKENS is cut at spaces.
     """
     spans: list[Span] = []
@@ -41,24 +42,38 @@ def _citable(article: Article) -> list[Span]:
 
 
 def _gather(text: str, start: int, end: int) -> list[Span]:
+    """Whole paragraphs as long as they fit; a paragraph is split only when it is too long for a passage.
+
+    A quotation and the name of its speaker stand in one paragraph, so they should stay in one passage.
+    """
     pieces = [
         (start + a, start + b) for s, e in sentence_spans(text[start:end]) for a, b in _bounded(text[start:end], s, e)
     ]
+    tokens = [count_tokens(text[s:e]) for s, e in pieces]
+    opens = [i == 0 or "\n" in text[pieces[i - 1][1] : s] for i, (s, _) in enumerate(pieces)]
     spans: list[Span] = []
-    begin, size = -1, 0
-    for index, (s, e) in enumerate(pieces):
-        tokens = count_tokens(text[s:e])
-        if begin >= 0 and size + tokens > MAX_TOKENS:
-            spans.append((begin, pieces[index - 1][1]))
-            begin, size = -1, 0
-        if begin < 0:
-            begin = s
-        size += tokens
-        last = index + 1 == len(pieces)
-        if last or (size >= TARGET_TOKENS and "\n" in text[e : pieces[index + 1][0]]):
-            spans.append((begin, e))
-            begin, size = -1, 0
+    first, size = 0, 0
+    for index in range(len(pieces)):
+        ahead = _paragraph_tokens(index, tokens, opens) if opens[index] else tokens[index]
+        full = size + tokens[index] > MAX_TOKENS
+        crowded = opens[index] and size >= LEAST_TOKENS and size + min(ahead, MAX_TOKENS) > MAX_TOKENS
+        if size and (full or crowded or (size >= TARGET_TOKENS and opens[index])):
+            spans.append((pieces[first][0], pieces[index - 1][1]))
+            first, size = index, 0
+        size += tokens[index]
+    if pieces:
+        spans.append((pieces[first][0], pieces[-1][1]))
     return _without_crumb(text, spans)
+
+
+def _paragraph_tokens(index: int, tokens: list[int], opens: list[bool]) -> int:
+    """Tokens of the paragraph that begins with this sentence."""
+    total = tokens[index]
+    for following in range(index + 1, len(tokens)):
+        if opens[following]:
+            break
+        total += tokens[following]
+    return total
 
 
 def _without_crumb(text: str, spans: list[Span]) -> list[Span]:

@@ -341,7 +341,7 @@ LEAST_COVERAGE = 0.4
 # .37 to 1, answers to what the archive does not say .28 to .39 (one .56) and .31 to .64.
 LEAST_BELIEF = 0.33
 CARRIED = 0.3
-LEAST_TRUST = 0.57
+LEAST_TRUST = 0.6
 
 _POINTERS = frozenset(
     "he she it they him her them his its their this that these those there then el ella ello ellos ellas eso esto "

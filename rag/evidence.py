@@ -229,8 +229,24 @@ def _choose(candidates: list[Candidate], budget: int) -> list[list[Candidate]]:
         spent += cost
         taken.update(unit)
         headed.add(article)
-        units.append([candidates[i] for i in unit])
+        _join(units, [candidates[i] for i in unit])
     return units
+
+
+def _join(units: list[list[Candidate]], unit: list[Candidate]) -> None:
+    """Adds a unit, or lengthens the one that it stands beside in its paragraph, in the order of the text."""
+    for known in units:
+        beside = unit[-1].end <= known[0].start and not _between(unit[-1], known[0])
+        behind = known[-1].end <= unit[0].start and not _between(known[-1], unit[0])
+        if same_paragraph(unit[0], known[0]) and (beside or behind):
+            known[:] = [*unit, *known] if beside else [*known, *unit]
+            return
+    units.append(unit)
+
+
+def _between(one: Candidate, other: Candidate) -> bool:
+    """Whether words stand between two sentences of one article."""
+    return bool(one.passage.article.text[one.end : other.start].strip())
 
 
 def _opening(candidates: list[Candidate], index: int) -> int:
@@ -238,14 +254,11 @@ def _opening(candidates: list[Candidate], index: int) -> int:
 
     Never past the paragraph: in news the next paragraph has the next speaker.
     """
-    if not _leans(candidates[index].text):
-        return index
-    for first in range(index - 1, max(-1, index - 1 - MOST_BEFORE), -1):
-        if not same_paragraph(candidates[first], candidates[index]):
-            return first + 1
-        if names(SPEECH.sub(" ", candidates[first].text)):
-            return first
-    return max(0, index - 1)
+    first = index
+    if _leans(candidates[index].text):
+        while first > 0 and index - first < MOST_BEFORE and same_paragraph(candidates[first - 1], candidates[index]):
+            first -= 1
+    return first
 
 
 def same_paragraph(one: Candidate, other: Candidate) -> bool:
