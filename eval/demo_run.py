@@ -6,6 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -37,13 +38,25 @@ class Row:
 
 def fill_archive(settings: Settings) -> IngestReport:
     """Ingests the demo archive and notes its example questions for the page."""
-    archive = Archive(settings)
-    try:
+    with closing(Archive(settings)) as archive:
         report = ingest(read([gold.ARCHIVE], ReadOptions()), archive, LazyEmbedder(settings.embedder))
-        archive.catalog.set_meta({gold.EXAMPLES_KEY: json.dumps(EXAMPLES, ensure_ascii=False)})
+        examples = json.dumps(EXAMPLES, ensure_ascii=False)
+        archive.catalog.set_meta({gold.EXAMPLES_KEY: examples, _FILLED_KEY: _fill_mark(archive)})
         return report
-    finally:
-        archive.close()
+
+
+def is_filled(settings: Settings) -> bool:
+    """Whether this very demo archive was put there before; looks at one line instead of reading 80 files again."""
+    with closing(Archive(settings)) as archive:
+        return archive.catalog.get_meta(_FILLED_KEY) == _fill_mark(archive)
+
+
+_FILLED_KEY = "demo"
+
+
+def _fill_mark(archive: Archive) -> str:
+    """The archive's files and what it holds: a reader who removed an article gets it back by the next `make run`."""
+    return f"{gold.digest()} {archive.catalog.last_change()}"
 
 
 # On the page of the demo archive; all but the last are in the gold set, the last is a thing the archive does not say.
@@ -105,11 +118,20 @@ def measure_answers(asked: Sequence[tuple[gold.Question, Answer | None]], system
         row("answer contains gold", system, [_right(q, a) for q, a in answerable]),
         row("quote verbatim in article", system, [float(_verbatim(c)) for c in quotes]),
         row("cites a gold article", system, [float(_cites_gold(q, a)) for q, a in cited]),
-        row("citations in gold articles", system, [float(_in_gold(q, c.passage.article.id)) for q, a in cited for c in a.citations]),
+        row(
+            "citations in gold articles",
+            system,
+            [_in_gold(q, c.passage.article.id) for q, a in cited for c in a.citations],
+        ),
         row("refused (unanswerable, false premise)", system, [float(bool(a and not a.answered)) for _, a in others]),
         row("answered (answerable)", system, [float(bool(a and a.answered)) for _, a in answerable]),
         row("sentences supported", system, [float(s.verdict == "supported") for s in sentences]),
     ]
+
+
+def _good(question: gold.Question, answer: Answer | None) -> float:
+    """1 for a right answer, or for a refusal where there is none."""
+    return _right(question, answer) if question.answerable else float(bool(answer and not answer.answered))
 
 
 def _right(question: gold.Question, answer: Answer | None) -> float:
@@ -121,8 +143,8 @@ def _verbatim(citation: Any) -> bool:
     return bool(citation.quote) and article.text[citation.start : citation.end] == citation.quote
 
 
-def _in_gold(question: gold.Question, article_id: str) -> bool:
-    return article_id in question.articles
+def _in_gold(question: gold.Question, article_id: str) -> float:
+    return float(article_id in question.articles)
 
 
 def _cites_gold(question: gold.Question, answer: Answer) -> bool:
@@ -139,9 +161,7 @@ def latencies(asked: Sequence[tuple[gold.Question, Answer | None]]) -> dict[str,
     return found
 
 
-def run(
-    settings: Settings, *, with_answers: bool, every: int = 1, progress: Callable[[int], None]
-) -> dict[str, Any]:
+def run(settings: Settings, *, with_answers: bool, every: int = 1, progress: Callable[[int], None]) -> dict[str, Any]:
     """The whole demo evaluation as plain data; `every` > 1 takes only every so manyth question."""
     began = time.perf_counter()
     report = fill_archive(settings)
@@ -152,8 +172,7 @@ def run(
         asked = ask_all(assistant, questions, progress) if with_answers else []
         if asked:
             rows += measure_answers(asked, assistant.model)
-        kinds = {k: [_right(q, a) if q.answerable else float(bool(a and not a.answered)) for q, a in asked if q.kind == k]
-                 for k in dict.fromkeys(q.kind for q in questions)}
+        kinds = {k: [_good(q, a) for q, a in asked if q.kind == k] for k in dict.fromkeys(q.kind for q in questions)}
         return {
             "data": {"digest": gold.digest(), "questions": len(questions)},
             "settings": settings.model_dump(mode="json", exclude={"llm_key", "data_dir"}),
@@ -178,6 +197,6 @@ def predicted(question: gold.Question, answer: Answer | None) -> dict[str, Any]:
         "question": question.text,
         "answers": question.answers,
         "articles": sorted(question.articles),
-        "right": _right(question, answer) if question.answerable else float(bool(answer and not answer.answered)),
+        "right": _good(question, answer),
         "answer": data,
     }

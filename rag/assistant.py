@@ -189,7 +189,8 @@ class _Asking:
         """The main language of the archive when (nearly) nothing in it is in the question's language, else ""."""
         languages = self.assistant.archive.catalog.languages()
         total = sum(languages.values())
-        if not total or languages.get(self.language, 0) >= FOREIGN_SHARE * total:
+        known = self.language in LANGUAGE_NAMES  # short questions are now and then taken for a rare language
+        if not total or not known or languages.get(self.language, 0) >= FOREIGN_SHARE * total:
             return ""
         main = next(iter(languages))
         return main if main != self.language and main in LANGUAGE_NAMES else ""

@@ -71,7 +71,8 @@ class SentenceEmbedder:
         rows: np.ndarray = np.asarray(vectors, dtype=np.float32)
         # bfloat16 keeps three digits, so its rows are a little off norm 1.
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        unit: np.ndarray = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        return unit
 
 
 class LazyEmbedder:
