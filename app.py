@@ -1,4 +1,4 @@
-"""The page: a conversation with the archive and its sources beside it, in Gradio, served by FastAPI.
+"""The page: a conversation with the archive and its sources beside it, in Gradio, mounted on the HTTP API.
 
 `dateline serve` calls `run`. A handler parses what the reader gave, calls one method, and renders with rag.page.
 """
@@ -20,7 +20,7 @@ import time
 import weakref
 import webbrowser
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
@@ -29,42 +29,27 @@ from datetime import date
 from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
 
 from ingest.pipeline import IngestReport, ingest, remove
 from ingest.read import ReadOptions, read
 from rag import page
 from rag.assistant import Assistant
+from rag.door import log_requests
 from rag.errors import DatelineError, QuestionError, SettingsError
+from rag.keys import Keys, check_address, is_loopback
 from rag.page import Exchange
 from rag.schema import Answer, Filters
 from rag.settings import Settings
 
 if TYPE_CHECKING:
     import gradio as gr
-    from fastapi import FastAPI
+
+    from rag.api import App
 
 log = logging.getLogger("dateline")
 
 # No part of the page may report to anyone or look for a newer version of itself.
 _SILENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
-# Gradio compiles its templates in the browser and starts from inline scripts, so scripts cannot be held to
-# files. Inline handlers (`onerror=`) are: nothing that slips into the page as HTML can run or call another host.
-_POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; script-src-attr 'none'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
-    "manifest-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
-_HEADERS = [
-    (b"content-security-policy", _POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-]
-_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
-_MISDIRECTED = (
-    b"Dateline answers here to the names 127.0.0.1 and localhost only. A proxy must send one of these as Host; to be "
-    b"reached under other names, start it with --host."
-)
 PAGE_OF_LIST = 50
 POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 20  # the packaged model notices at its next word, which may have to wait for its reading
@@ -75,26 +60,32 @@ def run(args: Namespace) -> int:
     settings = Settings.load(data_dir=args.data_dir, host=args.host, port=args.port, llm=args.llm)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave by the way that closes and tidies up
-    listener = _bind(settings.host, settings.port)
+    if args.no_page:
+        log_requests()  # without the page this is a service; the terminal of the page stays quiet
+    keys = Keys(settings.data_dir.expanduser().absolute())
+    check_address(settings.host, keys, without_keys=args.without_keys)
+    listener = _bind(settings.host, settings.port, guarded=bool(keys.all()))
     pool = ThreadPoolExecutor(1)
     opening = pool.submit(Assistant.open, settings=settings)
-    _load_gradio()  # takes seconds, like the models: both at the same time
+    if not args.no_page:
+        _load_gradio()  # takes seconds, like the models: both at the same time
     assistant = opening.result()
     desk = Desk(assistant, ready=False)
     try:
         warming = pool.submit(desk.warm_up)
-        return _serve(desk, listener, warming, open_browser=bool(getattr(args, "open", False)))
+        app = create_server(desk) if args.no_page else create_app(desk)
+        return _serve(app, desk, listener, warming, open_browser=bool(getattr(args, "open", False)))
     finally:
         desk.end_answers()
         pool.shutdown()
         assistant.close()
 
 
-def _serve(desk: Desk, listener: socket.socket, warming: Future[None], *, open_browser: bool) -> int:
+def _serve(app: App, desk: Desk, listener: socket.socket, warming: Future[None], *, open_browser: bool) -> int:
     """Serves until interrupted, or until a model turns out not to load: then raises ModelUnavailable."""
     import uvicorn
 
-    config = uvicorn.Config(create_app(desk), log_level="warning", server_header=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     # An open page holds a connection that is cut when the server is told to leave; that is no error to report.
     logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
@@ -129,7 +120,7 @@ def _announce(listener: socket.socket, *, open_browser: bool) -> None:
         webbrowser.open(address)
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, *, guarded: bool = False) -> socket.socket:
     """A socket bound to the address, before anything slow begins. Raises SettingsError."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
@@ -143,7 +134,7 @@ def _bind(host: str, port: int) -> socket.socket:
             f"Port {port} of {host} cannot be used: {error.strerror or error}. Another program may have it: stop that, "
             "or choose another port with --port (and address with --host)."
         ) from None
-    if host not in _LOCAL:
+    if not guarded and not is_loopback(host):
         sys.stderr.write(f"dateline: {host} is open to others: whoever reaches it can read and change the archive.\n")
     return listener
 
@@ -158,20 +149,24 @@ def _load_gradio() -> None:
     import gradio as gr
 
 
-def create_app(source: Desk | Assistant | Settings, app: FastAPI | None = None) -> FastAPI:
-    """The page on a FastAPI application: a new one, or `app` with its own routes."""
-    _load_gradio()
-    from fastapi import FastAPI
+def create_server(desk: Desk) -> App:
+    """The HTTP API without the page."""
+    from rag.api import create_api
 
+    return create_api(desk.assistant, ready=desk.ready.is_set)
+
+
+def create_app(source: Desk | Assistant | Settings) -> App:
+    """The page on the HTTP API, whose routes come first."""
+    _load_gradio()
     if isinstance(source, Settings):
         source = Assistant.open(settings=source)
     desk = source if isinstance(source, Desk) else Desk(source)
+    app = create_server(desk)
     settings = desk.assistant.settings
-    app = app or FastAPI(title="Dateline", docs_url=None, redoc_url=None, openapi_url=None)
-    _add_routes(app, desk)
     blocks = Page(desk).blocks
     blocks.queue(max_size=64, default_concurrency_limit=4, api_open=False)
-    mounted: FastAPI = gr.mount_gradio_app(
+    mounted: App = gr.mount_gradio_app(
         app,
         blocks,
         path="/",
@@ -188,61 +183,7 @@ def create_app(source: Desk | Assistant | Settings, app: FastAPI | None = None) 
         theme=_theme(),
         head=page.HEAD,
     )
-    mounted.add_middleware(_Guard, hosts=_LOCAL if settings.host in _LOCAL else None)
     return mounted
-
-
-class _Guard:
-    """Adds the headers that keep the page to itself, and answers to the machine's own names only when it listens there.
-
-    Without the second, a web page elsewhere could give its own name this machine's address and read the archive.
-    """
-
-    def __init__(self, app: Callable[..., Awaitable[None]], hosts: frozenset[str] | None) -> None:
-        self.app, self.hosts = app, hosts
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        async def with_headers(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
-            await send(message)
-
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-        elif self.hosts is None or _host(scope) in self.hosts:
-            await self.app(scope, receive, with_headers)
-        else:
-            start = {"type": "http.response.start", "status": 421, "headers": [(b"content-type", b"text/plain")]}
-            await with_headers(start)
-            await send({"type": "http.response.body", "body": _MISDIRECTED})
-
-
-def _host(scope: MutableMapping[str, Any]) -> str:
-    sent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-    return urlsplit(f"//{sent}").hostname or "" if re.fullmatch(r"[\w.:\[\]-]+", sent) else ""
-
-
-def _add_routes(app: FastAPI, desk: Desk) -> None:
-    from fastapi.responses import HTMLResponse, Response
-
-    kinds = {"page.css": "text/css", "page.js": "text/javascript"}
-
-    @app.get("/dateline/{name}", include_in_schema=False)
-    def asset(name: str) -> Response:
-        if name not in kinds:
-            return Response(status_code=404)
-        return Response(page.asset(name), media_type=kinds[name], headers={"Cache-Control": "no-cache"})
-
-    @app.get("/article/{article_id:path}", include_in_schema=False)
-    def article(article_id: str, version: int = 0, start: int = 0, end: int = 0, part: bool = False) -> HTMLResponse:
-        catalog = desk.assistant.archive.catalog
-        current = catalog.article(article_id)
-        found = catalog.article(article_id, version) if current and 0 < version < current.version else current
-        if current is None or found is None:  # removed since it was cited
-            gone = page.notice_html("This article is no longer in the archive.")
-            return HTMLResponse(gone if part else page.document("Not found", gone), status_code=404)
-        body = page.article_html(found, start, end, latest=current.version)
-        return HTMLResponse(body if part else page.document(found.title, body))
 
 
 _Inbox: TypeAlias = "queue.SimpleQueue[Answer | DatelineError | None]"

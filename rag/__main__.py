@@ -1,5 +1,5 @@
-"""The command line: `dateline ask`, `search`, `articles`, `show`, `remove`, `doctor`, `rebuild`, and the way to
-`ingest` and `serve`. Parses, calls one method, prints."""
+"""The command line: `dateline ask`, `search`, `articles`, `show`, `remove`, `doctor`, `rebuild`, `key`, `mcp`, and
+the way to `ingest` and `serve`. Parses, calls one method, prints."""
 
 from __future__ import annotations
 
@@ -105,7 +105,24 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, help="port to listen on (default 7860)")
     serve.add_argument("--llm", metavar="MODEL", help="packaged, none, a GGUF file, or a model at DATELINE_LLM_URL")
     serve.add_argument("--open", action="store_true", help="open the page in the browser")
+    serve.add_argument("--no-page", action="store_true", help="the HTTP API alone")
+    serve.add_argument("--without-keys", action="store_true", help="let others in without a key (with --host)")
+    agents = add("mcp", "serve an MCP client over standard input and output")
+    agents.add_argument("--llm", metavar="MODEL", help="packaged, none, a GGUF file, or a model at DATELINE_LLM_URL")
+    _add_keys(add("key", "make, list and revoke API keys; the server asks for one once there is one"), common)
     return parser
+
+
+def _add_keys(command: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="make a key; its secret is shown once", parents=[common])
+    create.add_argument("name")
+    create.add_argument(
+        "--scope", action="append", default=[], metavar="SCOPE", help="read (default) or ingest; give it twice for both"
+    )
+    actions.add_parser("list", help="the keys and what they may do", parents=[common])
+    revoke = actions.add_parser("revoke", help="take a key back", parents=[common])
+    revoke.add_argument("name", metavar="NAME-OR-ID")
 
 
 def _add_filters(command: argparse.ArgumentParser) -> None:
@@ -228,7 +245,39 @@ def _doctor(args: argparse.Namespace, settings: Settings) -> int:
     return DONE if health.sound else NOTHING
 
 
-_COMMANDS = {"ask": _ask, "search": _search, "articles": _articles, "show": _show, "doctor": _doctor}
+def _key(args: argparse.Namespace, settings: Settings) -> int:
+    from rag.keys import Keys
+
+    keys = Keys(settings.data_dir.expanduser().absolute())
+    if args.action == "create":
+        key, secret = keys.create(args.name, args.scope or ["read"])
+        if args.json:
+            emit({"id": key.id, "name": key.name, "scopes": list(key.scopes), "key": secret})
+        else:
+            _say(f"{secret}\nThis is shown once. It may: {', '.join(key.scopes)}.")
+        return DONE
+    if args.action == "revoke":
+        gone = keys.revoke(args.name)
+        if not gone:
+            sys.stderr.write(f"dateline: there is no key '{args.name}'. List them with: dateline key list\n")
+        return DONE if gone else NOTHING
+    found = [{"id": k.id, "name": k.name, "scopes": list(k.scopes), "created": k.created} for k in keys.all()]
+    if args.json:
+        emit({"keys": found})
+    for key in [] if args.json else keys.all():
+        _say(f"{key.id}  {key.created}  {'+'.join(key.scopes):12}  {key.name}")
+    return DONE
+
+
+def _mcp(args: argparse.Namespace, settings: Settings) -> int:
+    from rag.mcp import run
+
+    return run(settings)
+
+
+_COMMANDS = {
+    "ask": _ask, "search": _search, "articles": _articles, "show": _show, "doctor": _doctor, "key": _key, "mcp": _mcp,
+}  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

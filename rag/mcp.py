@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from argparse import Namespace
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
@@ -34,7 +35,8 @@ def create_mcp(assistant: Assistant, runs: Runs | None = None) -> MCPServer:
     """The server of an assistant. `runs` are those of the HTTP face, where both stand in one line for the model."""
     settings = assistant.settings
     line = runs or Runs(assistant, settings.answer_slots, settings.answer_queue, lambda answer: None)
-    server = MCPServer("dateline", title="Dateline", version=rag.__version__, instructions=_INSTRUCTIONS)
+    with _logging_left_alone():
+        server = MCPServer("dateline", title="Dateline", version=rag.__version__, instructions=_INSTRUCTIONS)
     tools = Tools(assistant, line)
     for tool in (tools.ask, tools.search, tools.get_article, tools.list_outlets):
         server.tool(annotations=_READS)(tool)
@@ -42,6 +44,18 @@ def create_mcp(assistant: Assistant, runs: Runs | None = None) -> MCPServer:
         "dateline://article/{article_id}", name="article", title="An article", mime_type="text/plain"
     )(tools.article_text)  # fmt: skip
     return server
+
+
+@contextmanager
+def _logging_left_alone() -> Iterator[None]:
+    """MCPServer gives the root logger a handler and a level when it is made: those are the program's to choose."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 class Tools:
@@ -167,7 +181,7 @@ def http_app(server: MCPServer) -> Any:
     return server.streamable_http_app(streamable_http_path="/mcp", stateless_http=True, transport_security=guarded)
 
 
-def run(args: Namespace, settings: Settings) -> int:
+def run(settings: Settings) -> int:
     """`dateline mcp`: serves one client over standard input and output until it leaves; the exit code."""
     with Assistant.open(settings=settings) as assistant:
         asyncio.run(create_mcp(assistant).run_stdio_async())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rag.schema import Answer, Article, Citation, Coverage, Hit
+from rag.schema import Answer, Article, Citation, Coverage, Hit, Sentence, marked
+
+UNSUPPORTED = "[unsupported]"  # stands where a sentence that failed its check would have its numbers
 
 
 def answer_data(answer: Answer) -> dict[str, Any]:
@@ -118,3 +120,18 @@ def answer_text(answer: Answer) -> str:
     if not answer.answered:
         lines += [f"  · {h.passage.article.title} — {byline(h.passage.article)}" for h in answer.hits[:3]]
     return "\n".join([*lines, "", f"({answer.model})"])
+
+
+def checked_text(answer: Answer) -> str:
+    """An answer for those who see nothing but its text: the numbers, and a warning behind what failed its check."""
+    return " ".join(map(sentence_text, answer.sentences)) or answer.refusal
+
+
+def sentence_text(sentence: Sentence) -> str:
+    """The sentence with its numbers, or with the warning that it failed its check."""
+    return marked(sentence) if sentence.verdict == "supported" else f"{marked(sentence)} {UNSUPPORTED}"
+
+
+def is_settled(answer: Answer) -> bool:
+    """Whether the sentences of an unfinished answer stay: a final answer has at least one that is supported."""
+    return any(sentence.verdict == "supported" for sentence in answer.sentences)

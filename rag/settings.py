@@ -53,6 +53,10 @@ class Settings(BaseModel):
     chroma_url: str = Field(default="", description="Chroma server instead of the embedded index")
     host: str = Field(default="127.0.0.1", description="address of the page")
     port: int = Field(default=7860, ge=0, le=65535)
+    answer_slots: int = Field(default=2, ge=1, le=256, description="answers written at once; the packaged model has 2")
+    answer_queue: int = Field(default=32, ge=0, le=10000, description="questions in line; those beyond get a 429")
+    requests_per_minute: int = Field(default=0, ge=0, le=100000, description="of one key or address; 0: no limit")
+    log_questions: bool = Field(default=False, description="whether the log of the server may hold questions")
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Settings:

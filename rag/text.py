@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from rag.schema import Span
 
@@ -77,7 +77,7 @@ def _split_word(word: str) -> list[str]:
     return [part for part in re.split(r"[.,’']", word) if part]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _stemmer(language: str) -> object | None:
     import Stemmer
 

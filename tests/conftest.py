@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import ScriptedLLM, WordEmbedder
@@ -216,3 +219,52 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]
     folder = tmp_path_factory.mktemp("tiny") / "model"
     SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(folder))
     return folder
+
+
+class Served:
+    """Serves assistants over HTTP on a free port of this machine, each from a thread of its own."""
+
+    def __init__(self) -> None:
+        self._running: list[tuple[Any, threading.Thread]] = []
+
+    def __call__(self, assistant: Assistant, **options: Any) -> str:
+        """The address of a server of this assistant."""
+        from rag.api import create_api
+
+        return self.app(create_api(assistant, **options))
+
+    def app(self, app: Any) -> str:
+        """The address of a server of this application."""
+        import uvicorn
+
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        self._running.append((server, thread))
+        port = server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def stop(self) -> None:
+        """Stops them all, as an interrupt would."""
+        for server, thread in self._running:
+            server.should_exit = True
+            thread.join(timeout=20)
+            assert not thread.is_alive()
+        self._running.clear()
+
+
+@pytest.fixture
+def serve() -> Iterator[Served]:
+    """`serve(assistant)` is the address of a server that runs until the test ends."""
+    served = Served()
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def written(archive: Archive) -> Assistant:
+    """An extracting assistant over an archive of its own, for tests that change it."""
+    return Assistant(archive, WordEmbedder(), None, Settings(data_dir=archive.folder, llm="none"))

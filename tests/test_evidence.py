@@ -17,7 +17,8 @@ DEBATE = Article(
     title="Four leaders meet in the hall",
     language="en",
     text=(
-        "Tobias Renner replied that households kept receipts too. “Show yours to a family filling the tank,” he said.\n\n"
+        "Tobias Renner replied that households kept receipts too. "
+        "“Show yours to a family filling the tank,” he said.\n\n"
         "Imogen Thrale kept a careful distance from both. The accord had saved the fleet. "
         "“You cannot freeze a town for six weeks and call it conservation.”"
     ),

@@ -1,0 +1,52 @@
+"""What a server counts, in Prometheus' text format. One registry an assistant: two in a process do not mix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from rag.schema import Answer
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+
+
+class Metrics:
+    """Counters of one server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "dateline_requests", "Requests by route and status", ["route", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "dateline_request_seconds", "From request to the end of its answer", ["route"],
+            buckets=_SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self._answers = Counter("dateline_answers", "Final answers", ["answered"], registry=self.registry)
+        self._sentences = Counter("dateline_sentences", "Sentences by verdict", ["verdict"], registry=self.registry)
+        self._first = Histogram(
+            "dateline_first_word_seconds", "From question to first word", buckets=_SECONDS, registry=self.registry
+        )
+
+    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A number that is looked up when it is asked for."""
+        Gauge(f"dateline_{name}", text, registry=self.registry).set_function(value)
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Counts a request that has ended."""
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def answer(self, answer: Answer) -> None:
+        """Counts a final answer and the verdicts of its sentences."""
+        self._answers.labels(str(answer.answered).lower()).inc()
+        for sentence in answer.sentences:
+            self._sentences.labels(sentence.verdict).inc()
+        if answer.timings.first_token_ms is not None:
+            self._first.observe(answer.timings.first_token_ms / 1000)
+
+    def text(self) -> str:
+        """Everything that was counted."""
+        return generate_latest(self.registry).decode()

@@ -1,0 +1,108 @@
+"""The four snippets of the README's "Put it behind your product" do what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Served
+
+from ingest.pipeline import ingest
+from rag.archive import Archive
+from rag.assistant import Assistant
+from rag.embed import LazyEmbedder
+from rag.schema import Article
+from rag.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+README = ROOT / "README.md"
+HEADING = "## Put it behind your product\n"
+
+
+@pytest.fixture(scope="module")
+def blocks() -> dict[str, list[str]]:
+    """Language -> the code blocks of the section."""
+    text = README.read_text(encoding="utf-8")
+    if HEADING not in text:
+        pytest.skip("the README has no such section yet")
+    section = re.split(r"\n## ", text.split(HEADING, 1)[1])[0]
+    found: dict[str, list[str]] = {}
+    for language, code in re.findall(r"```(\w+)\n(.*?)```", section, re.S):
+        found.setdefault(language, []).append(code)
+    return found
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, articles: list[Article]) -> Path:
+    """A folder with `archive` in it, where the snippets run."""
+    folder = tmp_path_factory.mktemp("product")
+    with closing(Archive(Settings(data_dir=folder / "archive"))) as archive:
+        ingest(articles, archive, LazyEmbedder(str(tiny_model)))
+    return folder
+
+
+@pytest.fixture
+def surroundings(place: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No language model, a small embedder."""
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("DATELINE_LLM", "none")
+    monkeypatch.setenv("DATELINE_EMBEDDER", str(tiny_model))
+
+
+@pytest.fixture
+def url(place: Path, tiny_model: Path) -> Iterator[str]:
+    """A server of the archive."""
+    settings = Settings(data_dir=place / "archive", llm="none", embedder=str(tiny_model))
+    with Assistant.open(settings=settings) as assistant:
+        served = Served()
+        yield served(assistant)
+        served.stop()
+
+
+def test_curl(blocks: dict[str, list[str]], url: str) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("there is no curl")
+    command = blocks["bash"][0].replace("http://127.0.0.1:7860", url)
+    answer = json.loads(subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout)
+    assert answer["citations"][0]["article_id"] in ("a1", "a2")
+
+
+def test_openai(blocks: dict[str, list[str]], url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(blocks["python"][0].replace("http://127.0.0.1:7860", url), {})
+    printed = capsys.readouterr().out
+    assert "sandbank off Port Selwyn" in printed
+    assert "https://news.example/" in printed
+
+
+def test_mcp(
+    blocks: dict[str, list[str]], place: Path, tiny_model: Path, child_environment: dict[str, str], python: str
+) -> None:
+    from mcp import Client, StdioServerParameters
+
+    server = json.loads(blocks["json"][0])["mcpServers"]["dateline"]
+    assert server["command"] == "dateline"
+    environment = child_environment | {"DATELINE_LLM": "none", "DATELINE_EMBEDDER": str(tiny_model)}
+    program = StdioServerParameters(command=python, args=["-m", "rag", *server["args"]], env=environment, cwd=place)
+
+    async def ask() -> object:
+        async with Client(program) as client:
+            result = await client.call_tool("ask", {"question": "Where did the ferry Castellan run aground?"})
+            return result.structured_content["citations"][0]["article_id"]
+
+    assert asyncio.run(asyncio.wait_for(ask(), 60)) in ("a1", "a2")
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_python(blocks: dict[str, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    exec(blocks["python"][1], {})
+    printed = capsys.readouterr().out
+    assert "sandbank off Port Selwyn" in printed
+    assert "https://news.example/" in printed
