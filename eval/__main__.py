@@ -6,16 +6,19 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from eval import commands as others
 from eval import demo_run
 from rag.errors import DatelineError
 from rag.settings import Settings
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one evaluation. Returns 0 done, 2 bad usage or settings."""
+    """Runs one evaluation. Returns 0 done, 1 a gate that is shut, 2 bad usage or settings, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m eval", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="the demo gold set: retrieval, answers, citations, refusals")
@@ -26,16 +29,25 @@ def main(argv: list[str] | None = None) -> int:
     demo.add_argument("--data-dir", help="keep the archive here instead of a temporary folder")
     fill = commands.add_parser("demo-archive", help="put the demo archive into a folder, for `make run`")
     fill.add_argument("--data-dir", required=True)
+    others.add(commands)
     args = parser.parse_args(argv)
     try:
+        if args.command in others.HANDLERS:
+            return others.run(args, _bars)
         return _fill(args) if args.command == "demo-archive" else _demo(args)
     except DatelineError as error:
         sys.stderr.write(f"eval: {error}\n")
         return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("eval: interrupted. What was measured is kept: the same command goes on from there.\n")
+        return 130
 
 
 def _fill(args: argparse.Namespace) -> int:
-    report = demo_run.fill_archive(Settings.load(data_dir=args.data_dir))
+    settings = Settings.load(data_dir=args.data_dir)
+    if demo_run.is_filled(settings):
+        return 0
+    report = demo_run.fill_archive(settings)
     _say(
         f"Demo archive at {args.data_dir}: {report.kept} articles new, {report.unchanged} unchanged, "
         f"{sum(report.rejected.values())} rejected, {report.seconds:.1f} s"
@@ -49,17 +61,40 @@ def _demo(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="dateline-demo-") as temporary:
         settings = Settings.load(data_dir=args.data_dir or temporary, llm=args.llm)
         with tqdm(unit=" questions", disable=not sys.stderr.isatty()) as bar:
+
+            def moved(done: int) -> None:
+                bar.update(done - bar.n)
+
             result = demo_run.run(
                 settings,
                 with_answers=not args.retrieval_only,
                 every=args.every,
-                progress=lambda done: bar.update(done - bar.n),
+                progress=moved,
             )
     _print(result)
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A function of (what, done, total) that moves a bar for each `what` in turn; silent where nobody looks."""
+    from tqdm import tqdm
+
+    shown = ""
+    with tqdm(disable=not sys.stderr.isatty(), leave=False) as bar:
+
+        def moved(what: str, done: int, total: int) -> None:
+            nonlocal shown
+            if what != shown:
+                shown = what
+                bar.reset(total)
+                bar.set_description(what)
+            bar.update(done - bar.n)
+
+        yield moved
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -1,14 +1,19 @@
-"""What a user would write without Dateline: llama-index with its defaults over Chroma. Imports both for that alone."""
+"""What a user would write without Dateline: llama-index with its defaults over Chroma, trafilatura with its own.
+
+A second door for those libraries: a baseline that went through ours would measure ourselves.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from eval.datasets import Document
 from rag import weights
+from rag.embed import Embedder
 from rag.errors import ModelUnavailable
 
 _COLLECTION = "plain-llamaindex"
@@ -18,8 +23,10 @@ _NODES = 300  # nodes asked for: enough for 100 articles, as an article has one 
 class PlainLlamaIndex:
     """SentenceSplitter with its defaults, HuggingFaceEmbedding in float32, ChromaVectorStore, index retriever."""
 
-    def __init__(self, corpus: Sequence[Document], folder: Path, key: str) -> None:
-        """Embeds the corpus into `folder` unless it is there, made from the same data (`key`).
+    def __init__(
+        self, corpus: Sequence[Document], folder: Path, key: str, embedding: Any = None, top_k: int = _NODES
+    ) -> None:
+        """Embeds the corpus into `folder` unless it is there, made from the same data (`key`); asks `top_k` nodes.
 
         Raises ModelUnavailable when the integrations are not installed.
         """
@@ -36,7 +43,7 @@ class PlainLlamaIndex:
         self._client = chromadb.PersistentClient(
             path=str(folder / "chroma"), settings=chromadb.config.Settings(anonymized_telemetry=False)
         )
-        embedding, finished = _embedding(), folder / "finished.json"
+        embedding, finished = embedding or plain_embedding(), folder / "finished.json"
         if not (finished.exists() and json.loads(finished.read_text()) == key):
             finished.unlink(missing_ok=True)
             if _COLLECTION in {one.name for one in self._client.list_collections()}:
@@ -49,7 +56,7 @@ class PlainLlamaIndex:
             finished.write_text(json.dumps(key))
         store = ChromaVectorStore(chroma_collection=self._client.get_collection(_COLLECTION))
         index = VectorStoreIndex.from_vector_store(store, embed_model=embedding)
-        self._retriever = index.as_retriever(similarity_top_k=min(_NODES, store._collection.count()))
+        self._retriever = index.as_retriever(similarity_top_k=min(top_k, store._collection.count()))
 
     def search(self, question: str, k: int) -> list[tuple[str, float]]:
         """At most k (article, score), best first: nodes folded to their article's first."""
@@ -70,11 +77,28 @@ def _splitter() -> Any:
     return SentenceSplitter()
 
 
-def _embedding() -> Any:
+def plain_embedding() -> Any:
     """The same packaged model as Dateline's, in float32."""
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
     return HuggingFaceEmbedding(model_name=str(weights.packaged_embedder().path), device="cpu", embed_batch_size=32)
+
+
+def borrowed_embedding(embedder: Embedder) -> Any:
+    """One of ours as llama-index wants it."""
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+
+    class Borrowed(BaseEmbedding):  # type: ignore[misc]
+        def _get_query_embedding(self, query: str) -> list[float]:
+            return [float(x) for x in embedder.embed_queries([query])[0]]
+
+        def _get_text_embedding(self, text: str) -> list[float]:
+            return [float(x) for x in embedder.embed_passages([text])[0]]
+
+        async def _aget_query_embedding(self, query: str) -> list[float]:
+            return self._get_query_embedding(query)
+
+    return Borrowed(model_name=embedder.name)
 
 
 def _documents(corpus: Iterable[Document]) -> Iterable[Any]:
@@ -84,3 +108,14 @@ def _documents(corpus: Iterable[Document]) -> Iterable[Any]:
         text = f"{one.title}\n{one.text}" if one.title else one.text
         # The id alone as metadata, kept out of what is embedded.
         yield PlainDocument(text=text, metadata={"article": one.id}, excluded_embed_metadata_keys=["article"])
+
+
+def plain_trafilatura(markup: str) -> tuple[str, str, date | None]:
+    """Text, title and day that trafilatura finds with its defaults; "" and None where it finds nothing."""
+    import trafilatura
+
+    found = trafilatura.bare_extraction(markup, with_metadata=True)
+    if found is None:
+        return "", "", None
+    day = date.fromisoformat(str(found.date)[:10]) if found.date else None
+    return str(found.text or ""), str(found.title or ""), day

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 
 class Bm25:
-    """Okapi BM25 with Lucene's idf: sum of log(1 + (N - df + .5) / (df + .5)) · tf / (tf + k1 (1 - b + b · dl / avgdl)).
+    """Okapi BM25 with Lucene's idf.
+
+    The score is the sum of log(1 + (N - df + .5) / (df + .5)) · tf / (tf + k1 (1 - b + b · length / average length)).
 
     k1 = .9 and b = .4 are Anserini's, with which BEIR's figures are given (Thakur et al. 2021, arXiv 2104.08663).
     Tokens are lower-case runs of word characters: no stemming, no stop words, and no help for Chinese.

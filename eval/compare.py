@@ -141,7 +141,8 @@ def as_text(first: str, second: str, found: Mapping[str, Sequence[Difference]]) 
     """A table for each pair of systems, and the questions that flipped on its first measure, with what was found."""
     lines = []
     for pair, differences in found.items():
-        lines.append(f"{pair}\n{'measure':34} {'A':>7} {'B':>7} {'B - A':>7}   95% interval       p       better worse  n")
+        lines.append(pair)
+        lines.append(f"{'measure':34} {'A':>7} {'B':>7} {'B - A':>7}   95% interval       p       better worse  n")
         for d in differences:
             mark = "*" if d.found else " "
             lines.append(

@@ -6,32 +6,16 @@ standard  corpus.jsonl[.gz]   queries.jsonl           qrels/<split>.tsv
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from eval.records import Problem, digest, judgements, objects
 from rag.errors import SettingsError
 from rag.schema import Turn
 
 SPLITS = ("test", "dev", "validation", "train")  # in this order, where none is named
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong at a line of a file (line 0: the file as a whole), and what was done about it."""
-
-    file: str
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,15 +95,30 @@ def load(folder: Path, split: str | None = None) -> Dataset:
     )
 
 
-def digest(files: Sequence[Path]) -> str:
-    """16 hex digits over the names and unpacked bytes of these files; a missing file counts as empty."""
-    whole = sha256()
-    for path in files:
-        whole.update(path.name.removesuffix(".gz").encode() + b"\0")
-        if path.is_file():
-            for line in _lines(path, []):
-                whole.update(line[1])
-    return whole.hexdigest()[:16]
+def questions(path: Path) -> Dataset:
+    """A file of questions alone, as JSON Lines with _id, text, meta; `meta.articles` may name the gold articles.
+
+    Raises SettingsError when it holds none.
+    """
+    if not path.is_file():
+        raise SettingsError(f"--data is '{path}', expected a folder in BEIR layout or a file of questions.")
+    problems: list[Problem] = []
+    torn: set[str] = set()
+    found = {one.id: one for one in _queries(path, problems, torn)}
+    if not found:
+        raise SettingsError(f"{path} holds no question that can be read. {_first(problems)}")
+    labels = {q.id: dict.fromkeys(_texts(q.meta.get("articles")), 1) for q in found.values()}
+    return Dataset(
+        name=path.stem,
+        split="",
+        folder=path.parent,
+        corpus={},
+        queries=found,
+        qrels={query: grades for query, grades in labels.items() if grades},
+        left_out={},
+        problems=tuple(problems),
+        digest=digest([path]),
+    )
 
 
 def _files(folder: Path, split: str | None) -> dict[str, Path]:
@@ -143,46 +142,8 @@ def _files(folder: Path, split: str | None) -> dict[str, Path]:
     )
 
 
-def _lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of each line; a gzip cut short gives what can be unpacked, and a problem."""
-    number = 0
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                yield number, line
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        message = f"the gzip file is cut short or damaged ({error}); read up to here"
-        problems.append(Problem(path.name, number, message))
-
-
-def _objects(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Line, id and object of each line of a JSON Lines file that is one with a new, non-empty `_id`.
-
-    `torn` gathers the ids that stand again with another text: their labels cannot be told apart.
-    """
-    texts: dict[str, str] = {}
-    seen: dict[str, int] = {}
-    for number, line in _lines(path, problems):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            problems.append(Problem(path.name, number, f"not JSON ({error}); left out"))
-            continue
-        if not isinstance(row, dict) or not str(row.get("_id") or "") or not isinstance(row.get("text"), str):
-            problems.append(Problem(path.name, number, "expected an object with _id and text; left out"))
-        elif str(row["_id"]) in seen:
-            first = seen[str(row["_id"])]
-            problems.append(Problem(path.name, number, f"the id '{row['_id']}' stands on line {first} too; left out"))
-            torn |= {str(row["_id"])} if texts[str(row["_id"])] != row["text"] else set()
-        else:
-            seen[str(row["_id"])], texts[str(row["_id"])] = number, row["text"]
-            yield number, str(row["_id"]), row
-
-
 def _documents(path: Path, problems: list[Problem]) -> Iterator[Document]:
-    for number, key, row in _objects(path, problems, set()):
+    for number, key, row in objects(path, problems, set()):
         title = str(row.get("title") or "")
         if not (title + row["text"]).strip():
             problems.append(Problem(path.name, number, f"the article '{key}' is empty; left out"))
@@ -191,7 +152,7 @@ def _documents(path: Path, problems: list[Problem]) -> Iterator[Document]:
 
 
 def _queries(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[Query]:
-    for number, key, row in _objects(path, problems, torn):
+    for number, key, row in objects(path, problems, torn):
         if not row["text"].strip():
             problems.append(Problem(path.name, number, f"the query '{key}' is empty; left out"))
             continue
@@ -238,7 +199,7 @@ def _qrels(
     if not path.is_file():
         problems.append(Problem(path.name, 0, "there is no such file, so retrieval cannot be scored"))
         return {}, {}
-    for number, query, article, grade in _judgements(path, problems):
+    for number, query, article, grade in judgements(path, problems):
         if (query, article) in seen:
             first = seen[query, article]
             message = f"'{query}' and '{article}' stand on line {first} too; left out"
@@ -255,23 +216,6 @@ def _qrels(
     if not judged:
         problems.append(Problem(path.name, 0, "it names no relevant article, so retrieval cannot be scored"))
     return judged, hopeless
-
-
-def _judgements(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, str, int]]:
-    """Line, query, article and grade; three columns, or the four of TREC (query, iteration, article, grade)."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        for number, row in enumerate(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
-            if not row or (number == 1 and not _is_grade(row[-1])):
-                continue
-            if len(row) not in (3, 4) or not _is_grade(row[-1]):
-                expected = "query-id, corpus-id and a whole number, parted by tabs"
-                problems.append(Problem(path.name, number, f"expected {expected}; found {len(row)} columns; left out"))
-                continue
-            yield number, row[0], row[-2], int(row[-1])
-
-
-def _is_grade(text: str) -> bool:
-    return text.strip().lstrip("-").isdigit()
 
 
 def _counted(reasons: Any) -> dict[str, int]:

@@ -13,6 +13,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +31,7 @@ _LIBRARIES = (
     "pytrec_eval-terrier", "sentence-transformers", "tantivy", "torch", "trafilatura", "transformers", "xllamacpp",
 )  # fmt: skip
 
+_PRIVATE = {"llm_key", "data_dir", "model_cache"}  # secrets, and paths of one machine
 PerQuery = dict[str, dict[str, dict[str, float]]]
 
 
@@ -65,7 +67,7 @@ def save(
     result: dict[str, Any] = {
         "command": command,
         "data": dict(data),
-        "settings": settings.model_dump(mode="json", exclude={"llm_key", "data_dir", "model_cache"}) if settings else {},
+        "settings": public(settings) if settings else {},
         "seed": SEED,
         **provenance(),
         "rows": [_clean(asdict(one)) for one in rows],
@@ -77,13 +79,20 @@ def save(
     return result
 
 
+def public(settings: Settings) -> dict[str, Any]:
+    """The settings without secrets and without paths of this machine."""
+    found: dict[str, Any] = settings.model_dump(mode="json", exclude=_PRIVATE)
+    return found
+
+
 def load(out: Path) -> dict[str, Any]:
     """The result of a folder, or of a result file itself. Raises SettingsError when there is none."""
     path = out / RESULT if out.is_dir() else out
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} is not a result of python -m eval: {error}. Name a folder given as --out.") from None
+        message = f"{path} is not a result of python -m eval: {error}. Name a folder given as --out."
+        raise SettingsError(message) from None
     return found
 
 
@@ -97,8 +106,12 @@ def load_per_query(out: Path) -> PerQuery:
     return found
 
 
+@lru_cache(maxsize=1)
 def provenance() -> dict[str, Any]:
-    """Commit, digest of the code, library versions, machine and day of a run."""
+    """Commit, digest of the code, library versions, machine and moment of the first call.
+
+    The command line calls it before anything else: files that change while a long run goes on are not what it ran.
+    """
     return {
         "commit": commit(),
         "code": code_digest("rag", "ingest", "eval"),

@@ -16,7 +16,7 @@ import numpy as np
 from eval import measures, outcome
 from eval.bm25 import Bm25
 from eval.datasets import Dataset
-from ingest.pipeline import IngestReport, ingest
+from ingest.pipeline import IngestReport, ingest, properties, reembed
 from ingest.read import ReadOptions, Rejected, read
 from rag.archive import Archive
 from rag.assistant import standalone
@@ -94,7 +94,8 @@ def run(
             measures.write_run(out / f"run_{name}.trec", rankings[name].found, name)
     per_query = {name: measures.score(one.found, data.qrels) for name, one in rankings.items()}
     return outcome.save(
-        out, "retrieval", outcome.rows_of(per_query), per_query, data=data.describe(), settings=settings,
+        out, "retrieval", outcome.rows_of(per_query), per_query, settings=settings,
+        data=data.describe() | {"folder": str(data.folder)},
         systems=list(systems), left_out=len(data.queries) - len(data.qrels), ingest=report.as_dict(),
         crashed={name: one.crashed for name, one in rankings.items() if one.crashed},
         query_ms={name: percentiles(list(one.ms.values())) for name, one in rankings.items()},
@@ -108,8 +109,12 @@ def fill(data: Dataset, archive: Archive, embedder: Embedder, out: Path, progres
     mark = sha256("\n".join(data.corpus).encode() + data.name.encode()).hexdigest()[:16]
     known = archive.catalog.get_meta("eval-corpus")
     if known not in (None, mark):
-        raise SettingsError(f"{out} holds the run of another data set than {data.folder}. Name another folder as --out.")
+        raise SettingsError(f"{out} holds the run of another data set than {data.folder}. Name another --out.")
     archive.catalog.set_meta({"eval-corpus": mark})
+    stored = {key: archive.catalog.get_meta(key) for key in properties(embedder)}
+    if any(stored.values()) and stored != properties(embedder):
+        # The archive is of an earlier run with another model or chunking: that change is what is to be measured.
+        reembed(archive, embedder, lambda done, total: progress("embed again", done, total))
     path = _corpus_file(data, out)
     return ingest(
         _named(data, read([path], ReadOptions())), archive, embedder,
@@ -165,7 +170,7 @@ def _rank(
     """Runs the questions that were not yet run with this data, these settings and this code."""
     files = {"bm25": "eval/bm25.py", "plain-llamaindex": "eval/baselines.py"}
     code = outcome.code_digest("rag", "ingest") if name in OURS else outcome.code_digest(files[name])
-    settings = retriever.settings.model_dump_json(exclude={"data_dir", "llm_key"}) if name in OURS else ""
+    settings = json.dumps(outcome.public(retriever.settings)) if name in OURS else ""
     ranking = Ranking()
     with _journal(out / f"ranked_{name}.jsonl", f"{data.digest} {code} {settings}", ranking) as note:
         missing = [query for query in data.qrels if query not in ranking.found]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.datasets import digest, load, turns
+from eval.datasets import load, turns
+from eval.records import digest
 from rag.errors import SettingsError
 from rag.schema import Turn
 
@@ -159,7 +160,9 @@ def test_histories_in_both_shapes() -> None:
 
 
 def test_the_shared_sets_are_read_whole(shared_data: Path) -> None:
-    folders = [f for f in sorted((shared_data / "retrieval").iterdir()) if f.name not in ("realtimeqa2025", "clef2020_claims")]
+    folders = [
+        f for f in sorted((shared_data / "retrieval").iterdir()) if f.name not in ("realtimeqa2025", "clef2020_claims")
+    ]
     found = {folder.name: load(folder) for folder in folders}
     broken = {name for name, data in found.items() if data.problems}
     assert broken == {"norquad_news_validation"}  # two ids stand twice in it

@@ -25,7 +25,11 @@ STORIES = {
     "zoo": "A zebra escaped from the zoo in Lunada and was caught near the stadium.",
     "levy": "The parking levy in Villasera brought in less money than the council expected.",
 }
-QUESTIONS = {"q1": "Which ferry ran aground?", "q2": "What did the bank lower?", "q3": "Which animal escaped from the zoo?"}
+QUESTIONS = {
+    "q1": "Which ferry ran aground?",
+    "q2": "Which key rate did the Bank of Corvane change?",
+    "q3": "Which animal escaped from the zoo?",
+}
 QRELS = ["q1\tferry\t1", "q2\tbank\t1", "q3\tlevy\t1"]  # q3 is labelled wrong on purpose
 
 
@@ -66,9 +70,18 @@ def test_the_run_file_scored_from_outside_gives_our_figures(data: Dataset, tmp_p
     ours = outcome.load_per_query(out)
     for system in ("dateline", "dense", "words", "bm25"):
         trec = measures.read_run((out / f"run_{system}.trec").read_text().splitlines())
-        scorer = pytrec_eval.RelevanceEvaluator({q: dict(g) for q, g in data.qrels.items()}, {"ndcg_cut.10", "recall.5,100", "map_cut.100", "success.1,5,10"})
+        scorer = pytrec_eval.RelevanceEvaluator(
+            {q: dict(g) for q, g in data.qrels.items()},
+            {"ndcg_cut.10", "recall.5,100", "map_cut.100", "success.1,5,10"},
+        )
         theirs = scorer.evaluate(trec)
-        names = {"nDCG@10": "ndcg_cut_10", "R@5": "recall_5", "R@100": "recall_100", "AP@100": "map_cut_100", "Success@1": "success_1"}
+        names = {
+            "nDCG@10": "ndcg_cut_10",
+            "R@5": "recall_5",
+            "R@100": "recall_100",
+            "AP@100": "map_cut_100",
+            "Success@1": "success_1",
+        }
         for name, theirs_name in names.items():
             assert ours[system][name] == pytest.approx({q: theirs.get(q, {}).get(theirs_name, 0.0) for q in data.qrels})
 
@@ -111,12 +124,14 @@ def test_a_second_call_goes_on_where_the_first_stopped(
 
 
 def test_a_crash_is_a_miss_and_is_reported(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Bm25, "search", lambda self, text, k: [("bank", 1.0)] if "bank" in text else 1 // 0)
+    monkeypatch.setattr(Bm25, "search", lambda self, text, k: [("bank", 1.0)] if "Bank" in text else 1 // 0)
     with pytest.raises(ZeroDivisionError):
         run(data, tmp_path / "bug", "bm25")  # a bug of ours is not hidden
-    monkeypatch.setattr(Bm25, "search", lambda self, text, k: [("bank", 1.0)] if "bank" in text else [][0])
+    monkeypatch.setattr(Bm25, "search", lambda self, text, k: [("bank", 1.0)] if "Bank" in text else [][0])
     result = run(data, tmp_path / "out", "bm25")
-    assert result["crashed"] == {"bm25": {"q1": "IndexError: list index out of range", "q3": "IndexError: list index out of range"}}
+    assert result["crashed"] == {
+        "bm25": {"q1": "IndexError: list index out of range", "q3": "IndexError: list index out of range"}
+    }
     assert outcome.load_per_query(tmp_path / "out")["bm25"]["RR@10"] == {"q1": 0.0, "q2": 1.0, "q3": 0.0}
 
 
@@ -134,9 +149,21 @@ def test_an_unknown_system_and_another_data_set_are_refused(data: Dataset, tmp_p
 
 def test_lines_left_out_of_the_corpus_are_not_ingested(data: Dataset, tmp_path: Path) -> None:
     with (data.folder / "corpus.jsonl").open("a") as stream:
-        stream.write(json.dumps({"_id": "ferry", "title": "", "text": "Another story under an old name, long enough."}) + "\n")
+        stream.write(
+            json.dumps({"_id": "ferry", "title": "", "text": "Another story under an old name, long enough."}) + "\n"
+        )
     result = run(load(data.folder), tmp_path / "out", "words")
     assert (result["ingest"]["read"], result["ingest"]["updated"], result["data"]["problem_count"]) == (4, 0, 1)
+
+
+def test_an_archive_of_another_chunking_is_made_anew(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(data, tmp_path / "out", "words")
+    monkeypatch.setattr("ingest.pipeline.FINGERPRINT", "another")
+    again = run(data, tmp_path / "out", "words")
+    assert again["rows"] == first["rows"]
+    assert again["ingest"]["unchanged"] == 4
 
 
 def test_bm25_by_hand() -> None:
@@ -149,7 +176,12 @@ def test_bm25_by_hand() -> None:
 
 
 def test_percentiles_by_hand() -> None:
-    assert retrieval.percentiles([1.0, 2.0, 3.0]) == {"p50": 2.0, "p95": pytest.approx(2.9), "p99": pytest.approx(2.98), "n": 3.0}
+    assert retrieval.percentiles([1.0, 2.0, 3.0]) == {
+        "p50": 2.0,
+        "p95": pytest.approx(2.9),
+        "p99": pytest.approx(2.98),
+        "n": 3.0,
+    }
     assert retrieval.percentiles([]) == {}
 
 

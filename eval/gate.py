@@ -1,0 +1,134 @@
+"""`python -m eval gate`: fails when a figure falls below its floor by more than its noise.
+
+floors.json pins for each set its digest and, for each figure, floor, noise and n. A set whose data changed, or whose n
+did, is a failure too: a figure of other data says nothing. Floors rise with --update; lowering one needs --lower and a
+reason, which is kept in the file. The shape is trafilatura's (tests/eval_gate.py).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from eval import datasets, demo_run, retrieval
+from rag.embed import Embedder
+from rag.errors import SettingsError
+from rag.settings import Settings
+
+FLOORS = Path(__file__).parent / "floors.json"
+DEMO = "demo"
+SHARED = ("onestopqa_articles", "xquad_en", "xquad_es", "norquad_news_validation")  # small ones: minutes in all
+MEASURES = ("Success@1", "RR@10", "nDCG@10")
+LEAST_NOISE = 0.005  # bfloat16 and float32 CPUs differ by less (xquad_en)
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The figures of one set: name → (value from 0 to 1, n)."""
+
+    digest: str
+    figures: Mapping[str, tuple[float, int]]
+
+
+def noise(n: int) -> float:
+    """How far a figure may fall without meaning anything: two of its n questions, at least LEAST_NOISE."""
+    return max(2 / n, LEAST_NOISE) if n else 0.0
+
+
+def check(floors: Mapping[str, Any], measured: Mapping[str, Measured]) -> list[str]:
+    """What is wrong, a line each; empty when every figure stands. Sets that were not measured are not judged."""
+    wrong = []
+    for name, found in measured.items():
+        pinned = floors.get(name)
+        if pinned is None:
+            wrong.append(f"{name}: has no floors yet; set them with --update")
+            continue
+        if pinned["digest"] != found.digest:
+            wrong.append(f"{name}: its data is {found.digest}, the floors are for {pinned['digest']}; see --update")
+            continue
+        for figure, one in pinned["figures"].items():
+            value, n = found.figures.get(figure, (math.nan, 0))
+            if n != one["n"]:
+                wrong.append(f"{name}, {figure}: measured on {n} questions, its floor on {one['n']}")
+            elif not value >= one["floor"] - one["noise"]:
+                wrong.append(
+                    f"{name}, {figure}: {value:.4f} is below {one['floor']:.4f} by more than {one['noise']:.4f}"
+                )
+    return wrong
+
+
+def updated(floors: Mapping[str, Any], measured: Mapping[str, Measured], *, lower: bool, reason: str) -> dict[str, Any]:
+    """The floors moved to what was measured, cut to four digits.
+
+    Raises SettingsError when one would be lowered, or dropped, without `lower` and a reason.
+    """
+    new: dict[str, Any] = json.loads(json.dumps(floors))
+    lowered = []
+    for name, found in measured.items():
+        before = floors.get(name, {}).get("figures", {})
+        figures = {
+            figure: {"floor": math.floor(value * 10_000) / 10_000, "noise": round(noise(n), 4), "n": n}
+            for figure, (value, n) in found.figures.items()
+        }
+        for figure, one in before.items():
+            now = figures.get(figure, {"floor": -1.0})["floor"]
+            if now < one["floor"]:
+                lowered.append(
+                    f"{name}, {figure}: {one['floor']:.4f} → {now:.4f}" if now >= 0 else f"{name}, {figure}: gone"
+                )
+        new[name] = {"digest": found.digest, "figures": figures}
+    if lowered and not (lower and reason.strip()):
+        raise SettingsError(f"These floors would be lowered: {'; '.join(lowered)}. Say --lower and --reason WHY.")
+    if lowered:
+        today = datetime.now(UTC).strftime("%Y-%m-%d")
+        new.setdefault("lowered", []).append({"date": today, "reason": reason.strip(), "floors": lowered})
+    return new
+
+
+def read_floors(path: Path) -> dict[str, Any]:
+    """The floors of a file; none when there is no file. Raises SettingsError when it is malformed."""
+    if not path.exists():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for name, one in found.items():
+            if name != "lowered":
+                _ = one["digest"], [(f["floor"] + f["noise"], f["n"]) for f in one["figures"].values()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(f"{path} is malformed: {type(error).__name__} {error}. Mend it or restore it.") from None
+    return found
+
+
+def measure(
+    settings: Settings, embedder: Embedder, shared: Path | None, sets: Sequence[str], progress: Progress
+) -> dict[str, Measured]:
+    """The demo set without a language model, and those of `sets` that are in the folder of shared data."""
+    found = {DEMO: _demo(settings, progress)} if DEMO in sets else {}
+    for name in (name for name in sets if name != DEMO):
+        folder = shared / "retrieval" / name if shared else None
+        if folder and folder.is_dir():
+            found[name] = _retrieval(folder, settings, embedder, progress)
+    return found
+
+
+def _demo(settings: Settings, progress: Progress) -> Measured:
+    with tempfile.TemporaryDirectory(prefix="dateline-gate-") as folder:
+        own = settings.model_copy(update={"data_dir": Path(folder), "llm": "none"})
+        result = demo_run.run(own, with_answers=True, progress=lambda done: progress(DEMO, done, done))
+    kept = [r for r in result["rows"] if r["system"] not in {"dense", "words"} and r["n"]]
+    return Measured(result["data"]["digest"], {r["measure"]: (r["value"], r["n"]) for r in kept})
+
+
+def _retrieval(folder: Path, settings: Settings, embedder: Embedder, progress: Progress) -> Measured:
+    data = datasets.load(folder)
+    with tempfile.TemporaryDirectory(prefix="dateline-gate-") as out:
+        result = retrieval.run(data, Path(out), settings, embedder, systems=["dateline"], progress=progress)
+    rows = [r for r in result["rows"] if r["measure"] in MEASURES]
+    return Measured(data.digest, {r["measure"]: (r["value"], r["n"]) for r in rows})

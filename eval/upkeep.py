@@ -1,0 +1,164 @@
+"""The commands that judge runs and guard them: compare, report, bench, gate, make-questions."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from eval.printing import Bars, opened, say
+from rag.embed import LazyEmbedder
+from rag.errors import SettingsError
+from rag.settings import Settings
+
+
+def add(commands: Any) -> None:
+    """Adds the parsers; HANDLERS answer to their names."""
+    _add_compare(commands)
+    _add_report(commands)
+    _add_bench(commands)
+    _add_gate(commands)
+    _add_make_questions(commands)
+
+
+def _add_compare(commands: Any) -> None:
+    one = commands.add_parser("compare", help="is run B better than run A? OUT, or OUT:system")
+    one.add_argument("a", metavar="A")
+    one.add_argument("b", metavar="B")
+
+
+def _compare(args: argparse.Namespace, bars: Bars) -> int:
+    from eval import compare
+
+    say(compare.as_text(args.a, args.b, compare.compare(args.a, args.b)))
+    return 0
+
+
+def _add_report(commands: Any) -> None:
+    one = commands.add_parser("report", help="one HTML page of one or more runs: tables, plots, misses")
+    one.add_argument("outs", nargs="+", type=Path, metavar="OUT", help="folders given as --out, or result files")
+    one.add_argument("--html", type=Path, help="where to write it (default: report.html in the first OUT)")
+    one.add_argument("--markdown", action="store_true", help="print tables for a README instead")
+
+
+def _report(args: argparse.Namespace, bars: Bars) -> int:
+    from eval import outcome, report, tables
+
+    if args.markdown:
+        say(tables.markdown([outcome.load(path) for path in args.outs]))
+        return 0
+    first = args.outs[0] if args.outs[0].is_dir() else args.outs[0].parent
+    page = args.html or first / "report.html"
+    report.write(args.outs, page)
+    say(f"Written: {page}")
+    return 0
+
+
+def _add_bench(commands: Any) -> None:
+    one = commands.add_parser("bench", help="speed, memory and disk, beside the plain baseline")
+    one.add_argument("what", choices=("ingest", "query", "answer"))
+    one.add_argument("--out", type=Path, required=True)
+    one.add_argument("--data", type=Path, help="ingest: a data set in BEIR layout instead of generated text")
+    one.add_argument("--sizes", default="1000,10000", help="passages, parted by commas (default %(default)s)")
+    one.add_argument("--questions", type=int, default=20, help="answer: how many of the demo set")
+    one.add_argument("--llm", help="answer: packaged (default), none, a GGUF file, or a model at DATELINE_LLM_URL")
+
+
+def _bench(args: argparse.Namespace, bars: Bars) -> int:
+    from eval import bench
+
+    try:
+        sizes = [int(size) for size in args.sizes.split(",")]
+    except ValueError:
+        raise SettingsError(f"--sizes is '{args.sizes}', expected whole numbers like 1000,10000.") from None
+    settings = Settings.load(llm=args.llm)
+    with bars() as progress:
+        if args.what == "ingest":
+            result = bench.bench_ingest(settings, args.out, args.data, sizes[0], progress)
+        elif args.what == "query":
+            result = bench.bench_query(settings, args.out, sizes, progress)
+        else:
+            result = bench.bench_answer(settings, args.out, args.questions, progress)
+    for row in result["rows"]:
+        say(f"{row['system']:18} {row['measure']:28} {row['value']:12.2f}")
+    for name, ratio in result["ratios_to_plain"].items():
+        say(f"{'ratio to plain':18} {name:28} {ratio:12.2f}")
+    for name, exponent in (result.get("slopes") or {}).items():
+        say(f"{'grows as x^':18} {name:28} {exponent if exponent is not None else float('nan'):12.2f}")
+    return 0
+
+
+def _add_gate(commands: Any) -> None:
+    one = commands.add_parser("gate", help="fail when a figure falls below its floor")
+    one.add_argument("--floors", type=Path, help="file of floors (default: the one of the project)")
+    one.add_argument("--shared", type=Path, help="folder with retrieval/<set>: measure those that are there too")
+    one.add_argument("--update", action="store_true", help="move the floors to what is measured")
+    one.add_argument("--lower", action="store_true", help="let --update lower floors")
+    one.add_argument("--reason", default="", help="why a floor is lowered; kept in the file")
+
+
+def _gate(args: argparse.Namespace, bars: Bars) -> int:
+    from eval import gate
+
+    path = args.floors or gate.FLOORS
+    floors = gate.read_floors(path)
+    settings = Settings.load(llm="none")
+    sets = [gate.DEMO, *gate.SHARED] if args.shared else [gate.DEMO]
+    with bars() as progress:
+        measured = gate.measure(settings, LazyEmbedder(settings.embedder), args.shared, sets, progress)
+    for name, found in measured.items():
+        for figure, (value, n) in found.figures.items():
+            say(f"{name:24} {figure:40} {value:.4f}  n={n}")
+    if args.update:
+        new = gate.updated(floors, measured, lower=args.lower, reason=args.reason)
+        path.write_text(json.dumps(new, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        say(f"Floors written: {path}")
+        return 0
+    wrong = gate.check(floors, measured)
+    for line in wrong:
+        sys.stderr.write(f"eval: {line}\n")
+    say("The gate is shut." if wrong else "Every figure stands.")
+    return 1 if wrong else 0
+
+
+def _add_make_questions(commands: Any) -> None:
+    one = commands.add_parser("make-questions", help="draft questions from your own articles, to accept or drop")
+    one.add_argument("--archive", required=True, help="folder of the archive")
+    one.add_argument("--out", type=Path, required=True)
+    one.add_argument("--count", type=int, default=20)
+    one.add_argument("--llm", help="packaged (default), a GGUF file, or a model at DATELINE_LLM_URL")
+    one.add_argument("--accept", action="store_true", help="write the accepted drafts as a data set")
+
+
+def _make_questions(args: argparse.Namespace, bars: Bars) -> int:
+    from eval import make_questions
+    from rag.archive import Archive
+
+    settings = Settings.load(data_dir=args.archive, llm="none" if args.accept else args.llm)
+    with closing(Archive(settings)) as archive, opened(settings) as llm:
+        if args.accept:
+            say(f"{make_questions.accept(archive, args.out)} questions written to {args.out}")
+            return 0
+        if llm is None:
+            raise SettingsError("Drafting questions needs a language model; DATELINE_LLM is none.")
+        with bars() as progress:
+            drafts, dropped = make_questions.make(archive, llm, args.out, args.count, progress)
+    for draft in drafts:
+        say(f"{draft['question']}\n    {draft['answer']}  ({draft['title']})")
+    why = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+    say(f"{len(drafts)} drafts in {args.out / make_questions.DRAFTS}{f'; dropped: {why}' if why else ''}")
+    say('Set "accept": true on the good ones, then run this again with --accept.')
+    return 0
+
+
+HANDLERS: dict[str, Callable[[argparse.Namespace, Bars], int]] = {
+    "compare": _compare,
+    "report": _report,
+    "bench": _bench,
+    "gate": _gate,
+    "make-questions": _make_questions,
+}

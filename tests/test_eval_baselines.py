@@ -1,0 +1,38 @@
+"""The plain baseline, with a small embedder in place of the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import WordEmbedder
+
+from eval.baselines import plain_trafilatura
+from eval.datasets import Document
+
+pytest.importorskip("llama_index.vector_stores.chroma", reason="needs the extra 'eval'")
+
+CORPUS = [
+    Document(id="ferry", title="", text="The ferry Castellan ran aground. " * 300),  # more than one node
+    Document(id="bank", title="Bank", text="The Bank of Corvane lowered its key rate."),
+]
+
+
+def test_the_plain_index_finds_articles_and_is_kept(tmp_path: Path) -> None:
+    from eval.baselines import PlainLlamaIndex, borrowed_embedding
+
+    embedder = WordEmbedder()
+    plain = PlainLlamaIndex(CORPUS, tmp_path, "k1", borrowed_embedding(embedder))
+    assert [article for article, _ in plain.search("ferry Castellan aground", 10)] == ["ferry", "bank"]
+    assert plain.search("key rate of the Bank", 1)[0][0] == "bank"
+    plain.close()
+    nodes = len(embedder.embedded)
+    assert nodes > 2
+    PlainLlamaIndex(CORPUS, tmp_path, "k1", borrowed_embedding(embedder)).close()
+    assert len(embedder.embedded) == nodes  # the same data: nothing is embedded again
+    PlainLlamaIndex(CORPUS[:1], tmp_path, "k2", borrowed_embedding(embedder)).close()
+    assert len(embedder.embedded) == 2 * nodes - 1
+
+
+def test_plain_trafilatura_finds_nothing_in_nothing() -> None:
+    assert plain_trafilatura("<html><body></body></html>") == ("", "", None)

@@ -1,0 +1,71 @@
+"""The gate: what falls is stopped, what is noise passes, what is lowered leaves a reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eval import gate
+from eval.__main__ import main
+from eval.gate import Measured, check, noise, updated
+from rag.errors import SettingsError
+
+
+def measured(value: float, n: int = 100, digest: str = "d") -> dict[str, Measured]:
+    return {"demo": Measured(digest, {"RR@10": (value, n)})}
+
+
+FLOORS = updated({}, measured(0.90), lower=False, reason="")
+
+
+def test_floors_hold_what_was_measured() -> None:
+    assert FLOORS == {"demo": {"digest": "d", "figures": {"RR@10": {"floor": 0.9, "noise": 0.02, "n": 100}}}}
+    assert (noise(100), noise(10_000), noise(0)) == (0.02, 0.005, 0.0)
+
+
+def test_a_fall_is_stopped_and_noise_passes() -> None:
+    assert check(FLOORS, measured(0.881)) == []
+    assert check(FLOORS, measured(0.95)) == []
+    (wrong,) = check(FLOORS, measured(0.879))
+    assert wrong == "demo, RR@10: 0.8790 is below 0.9000 by more than 0.0200"
+    assert check(FLOORS, measured(float("nan"))) != []
+
+
+def test_other_data_or_fewer_questions_are_stopped() -> None:
+    assert "floors are for d" in check(FLOORS, measured(1.0, digest="e"))[0]
+    assert "measured on 50 questions, its floor on 100" in check(FLOORS, measured(1.0, n=50))[0]
+    assert "measured on 0" in check(FLOORS, {"demo": Measured("d", {})})[0]
+    assert "no floors yet" in check({}, measured(1.0))[0]
+    assert check(FLOORS, {}) == []  # a set that is not on this machine
+
+
+def test_lowering_needs_a_flag_and_a_reason() -> None:
+    for lower, reason in ((False, ""), (True, " "), (False, "because")):
+        with pytest.raises(SettingsError, match=r"0\.9000 → 0\.8000"):
+            updated(FLOORS, measured(0.8), lower=lower, reason=reason)
+    new = updated(FLOORS, measured(0.8), lower=True, reason="a harder set")
+    assert new["demo"]["figures"]["RR@10"]["floor"] == 0.8
+    assert new["lowered"][0]["reason"] == "a harder set"
+    assert check(new, measured(0.8)) == []
+    with pytest.raises(SettingsError, match="gone"):
+        updated(FLOORS, {"demo": Measured("d", {})}, lower=False, reason="")
+    assert updated(FLOORS, measured(0.95), lower=False, reason="")["demo"]["figures"]["RR@10"]["floor"] == 0.95
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    value = 0.9
+    monkeypatch.setattr(gate, "measure", lambda *_: measured(value))
+    file = tmp_path / "floors.json"
+    assert main(["gate", "--floors", str(file)]) == 1
+    assert main(["gate", "--floors", str(file), "--update"]) == 0
+    assert main(["gate", "--floors", str(file)]) == 0
+    value = 0.5
+    assert main(["gate", "--floors", str(file)]) == 1
+    assert main(["gate", "--floors", str(file), "--update"]) == 2
+    assert main(["gate", "--floors", str(file), "--update", "--lower", "--reason", "why not"]) == 0
+    assert json.loads(file.read_text())["lowered"][0]["reason"] == "why not"
+    file.write_text('{"demo": {}}')
+    assert main(["gate", "--floors", str(file)]) == 2
+    assert "malformed" in capsys.readouterr().err
