@@ -59,6 +59,16 @@ class Claims:
         """The same claims less some names: the TV of the question may be "televised" in the article."""
         return replace(self, names=self.names - names_given)
 
+    def beyond(self, given: Claims) -> Claims:
+        """The claims that the question did not already make."""
+        return replace(
+            self,
+            names=self.names - given.names,
+            numbers=self.numbers - given.numbers,
+            months=self.months - given.months,
+            weekdays=self.weekdays - given.weekdays,
+        )
+
     def lacking(self, text: str) -> list[str]:
         """The claims that a text does not contain, in words for a reader."""
         words = {t.folded for t in tokens(text)}
@@ -135,33 +145,53 @@ def link(
 
     Greedy: the candidate that shares most with the sentence, then others (of the same article first) as long as
     each adds a claim that is still open. Who says something must be named in the paragraph of the words said: a
-    name from elsewhere in the paper would let any speaker say anything.
+    name from elsewhere in the paper would let any speaker say anything. What the `question` itself named may
+    stand anywhere in the same article.
     """
-    given = set(names(question, sentence_start=True))
-    claims = Claims.of(text).without({name for name in given if len(name) <= 3})
+    given = Claims.of(question)
+    claims = Claims.of(text).without({name for name in given.names if len(name) <= 3})
+    near = candidates
     if claims.quotes or _SAYING.search(fold(text)):
-        candidates = _one_paragraph(text, candidates, language)
+        near = _one_paragraph(text, candidates, language)
+    chosen = _greedy([], near, claims.beyond(given), set(content_stems(text, language)), language, hints)
+    if not chosen:
+        return (), "nothing in the articles found says this"
+    restricted = near is not candidates
+    problems = claims.beyond(given).lacking(_words(chosen)) if restricted else []
+    if not problems and claims.lacking(_words(chosen)):
+        same = [c for c in candidates if c.passage.article.id == chosen[0].passage.article.id]
+        chosen = _greedy(chosen, same if restricted else candidates, claims, set(), language, hints)
+    # The question's own dates may also be the day that the citation shows beside the quote.
+    shown = f"{_words(chosen)}\n{' '.join(written(c.passage.article.day) for c in chosen if c.passage.article.day)}"
+    problems = problems or claims.beyond(given).lacking(_words(chosen)) or claims.lacking(shown)
     stems = set(content_stems(text, language))
-    chosen: list[Candidate] = []
-    while len(chosen) < MOST_QUOTES:
+    if not problems and _shared(stems, chosen, language) < _least(chosen, language, claims):
+        problems = ["the cited words say something else"]
+    return tuple(chosen), problems[0] if problems else ""
+
+
+def _greedy(
+    begun: Sequence[Candidate],
+    candidates: Sequence[Candidate],
+    claims: Claims,
+    stems: set[str],
+    language: str,
+    hints: Sequence[Article],
+) -> list[Candidate]:
+    """The quotes begun with, and those that add most, until nothing is open or MOST_QUOTES are reached."""
+    chosen = list(begun)
+    while len(chosen) < MOST_QUOTES and (not chosen or claims.lacking(_words(chosen)) or stems):
         best = max(
             (c for c in candidates if c not in chosen),
             key=lambda c: _gain(c, chosen, claims, stems, language, hints),
             default=None,
         )
-        if best is None:
-            break
-        if chosen and not _adds(best, chosen, claims, stems, language):
+        if best is None or (chosen and not _adds(best, chosen, claims, stems, language)):
             break
         chosen.append(best)
         if not claims.lacking(_words(chosen)) and _shared(stems, chosen, language) >= 0.8:
             break
-    if not chosen:
-        return (), "nothing in the articles found says this"
-    problems = claims.lacking(_words(chosen))
-    if not problems and _shared(stems, chosen, language) < _least(chosen, language, claims):
-        problems = ["the cited words say something else"]
-    return tuple(chosen), problems[0] if problems else ""
+    return chosen
 
 
 def _least(chosen: Sequence[Candidate], language: str, claims: Claims) -> float:
@@ -206,8 +236,12 @@ def _gain(
 
 def _one_paragraph(text: str, candidates: Sequence[Candidate], language: str) -> list[Candidate]:
     """The candidates of the paragraph whose best sentence shares most words with the text."""
-    stems = set(content_stems(text, language))
-    best = max(candidates, key=lambda c: len(stems & set(content_stems(c.text, language))), default=None)
+    stems, quotes = set(content_stems(text, language)), Claims.of(text).quotes
+
+    def likeness(c: Candidate) -> tuple[int, int]:
+        return sum(verbatim(q, c.text) for q in quotes), len(stems & set(content_stems(c.text, language)))
+
+    best = max(candidates, key=likeness, default=None)
     return [c for c in candidates if best is not None and same_paragraph(c, best)]
 
 

@@ -323,7 +323,7 @@ STOP_WORDS = frozenset(
     he her here hers him his how i if in into is it its itself just me more most my no nor not now of off on
     once only or other our out over own said same say says she should so some such tell than that the their
     them then there these they this those through to too under until up upon us very was we were what when
-    where which while who whom whose why will with would you your s t
+    where which while who whom whose why will with would yes you your s t
     el la los las un una unos unas de del al y o u e que en por para con sin sobre entre desde hasta es son
     fue fueron ser era eran ha han habia hay se su sus lo le les como cual cuales quien quienes cuando donde
     cuanto cuanta cuantos cuantas mas muy ya no ni si tambien este esta estos estas ese esa eso esto a ante
