@@ -175,7 +175,7 @@ def run(settings: Settings, *, with_answers: bool, every: int = 1, progress: Cal
         kinds = {k: [_good(q, a) for q, a in asked if q.kind == k] for k in dict.fromkeys(q.kind for q in questions)}
         return {
             "data": {"digest": gold.digest(), "questions": len(questions)},
-            "settings": settings.model_dump(mode="json", exclude={"llm_key", "data_dir"}),
+            "settings": settings.model_dump(mode="json", exclude={"llm_key", "data_dir", "model_cache"}),
             "model": assistant.model,
             "ingest": report.as_dict(),
             "rows": [asdict(r) for r in rows],
