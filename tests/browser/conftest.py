@@ -31,7 +31,8 @@ _FLAGS = [
 _CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright's event loop runs in this thread until it stops, and asyncio.run would refuse.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """The machine's own Chromium; none is downloaded."""
     if _CHROMIUM is None:
