@@ -14,8 +14,8 @@ from rag.embed import Embedder
 from rag.schema import Article, Hit, Passage, Span
 from rag.text import STOP_WORDS, count_tokens, months, names, numbers, sentence_spans, stem, tokens, weekdays
 
-# Sentences that are compared with the question by vectors; the others only by words. 24 short sentences take
-# about 0.15 s on 2 cores.
+# Sentences that are compared with the question by vectors; the others only by words. Embedding more of them delays
+# the first word. Set by hand.
 EMBEDDED_SENTENCES = 24
 # Shares of a sentence's cosine, its word coverage, the rank of its hit, and of holding the kind of words asked
 # for; NEAR is the part of its score that a sentence lends its neighbours. Swept on the demo gold set: the answer

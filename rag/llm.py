@@ -166,8 +166,8 @@ class EmbeddedChat(OpenAIChat):
         self._server = None
 
 
-# A question waits for its evidence to be read. 2 cores read about 55 tokens a second (Qwen 1.5B Q4_K_M), so
-# this is what keeps the first word within 6 s there; a hosted model reads any amount at once.
+# A question waits for its evidence to be read. 2 cores read about 55 tokens a second (Qwen 1.5B Q4_K_M); with this
+# the first word came after 6.6 s at the median on busy cores (eval/results/demo.json). Hosted models read far faster.
 EMBEDDED_EVIDENCE_TOKENS = 260
 HOSTED_EVIDENCE_TOKENS = 1500
 

@@ -307,7 +307,7 @@ def count_tokens(text: str) -> int:
     """About how many tokens a model reads in a text, without loading a tokenizer.
 
     Words of up to 7 letters count as one, longer ones a further one for each 5; other marks one each.
-    On the demo archive within 6% of MiniLM's tokenizer for English; other scripts count one a character.
+    A rule of thumb, not compared with a tokenizer; other scripts count one a character.
     """
     total = 0
     for match in re.finditer(r"[a-zA-Z]+|\d{1,3}|[^\W\d_]|[^\w\s]", text):

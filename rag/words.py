@@ -215,8 +215,8 @@ class TantivyWords:
             writer.delete_all_documents()
 
 
-# Shares of the three fields in the score; tuned on onestopqa_articles, onestopqa_paragraphs, xquad_en and
-# norquad_news_validation (python -m eval retrieval).
+# Shares of the three fields in the score; swept on onestopqa_articles alone (486 questions), where words alone rose
+# from .872 to .897 hit@1 against stems only. Not checked on other sets yet.
 STEM_BOOST = 1.0
 WORD_BOOST = 0.5
 TITLE_BOOST = 0.5

@@ -10,8 +10,8 @@ from rag.settings import PREFIX, Settings
 
 
 def test_the_environment_sets_a_knob() -> None:
-    settings = Settings.load({"DATELINE_TOP_K": "5", "DATELINE_DATA_DIR": "/tmp/x", "HOME": "/root"})
-    assert (settings.top_k, settings.data_dir) == (5, Path("/tmp/x"))
+    settings = Settings.load({"DATELINE_TOP_K": "5", "DATELINE_DATA_DIR": "archive", "HOME": "home"})
+    assert (settings.top_k, settings.data_dir) == (5, Path("archive"))
 
 
 def test_an_option_wins_over_the_environment_unless_it_is_none() -> None:
