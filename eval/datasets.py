@@ -186,7 +186,8 @@ def turns(history: Sequence[Any]) -> tuple[Turn, ...]:
             found.append(Turn(question=words, answer=""))
         elif found:
             found[-1] = Turn(question=found[-1].question, answer=words)
-    return tuple(found)
+    # Some sets end the conversation with the question that is asked now.
+    return tuple(found[:-1] if found and not found[-1].answer else found)
 
 
 def _qrels(

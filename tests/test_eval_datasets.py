@@ -154,9 +154,12 @@ def test_the_digest_sees_every_byte_but_not_the_packing(tmp_path: Path) -> None:
 
 
 def test_histories_in_both_shapes() -> None:
-    expected = (Turn(question="a", answer="b"), Turn(question="c", answer=""))
-    assert turns([["user", "a"], ["agent", "b"], ["user", "c"]]) == expected
-    assert turns([["a", "b"], ["c", ""]]) == expected
+    expected = (Turn(question="a", answer="b"), Turn(question="c", answer="d"))
+    spoken = [["user", "a"], ["agent", "b"], ["user", "c"], ["agent", "d"]]
+    assert turns(spoken) == expected
+    assert turns([["a", "b"], ["c", "d"]]) == expected
+    # The question that is asked now is no history.
+    assert turns([*spoken, ["user", "e"]]) == expected
 
 
 def test_the_shared_sets_are_read_whole(shared_data: Path) -> None:
