@@ -32,12 +32,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ingest.pipeline import IngestReport, ingest, remove
 from ingest.read import ReadOptions, read
-from rag import page
+from rag import page, page_archive, traces
 from rag.assistant import Assistant
 from rag.door import log_requests
 from rag.errors import DatelineError, QuestionError, SettingsError
+from rag.exchange import Exchange, kept, restored
 from rag.keys import Keys, check_address, is_loopback
-from rag.page import Exchange
 from rag.schema import Answer, Filters
 from rag.settings import Settings
 
@@ -62,6 +62,7 @@ def run(args: Namespace) -> int:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave by the way that closes and tidies up
     if args.no_page:
         log_requests()  # without the page this is a service; the terminal of the page stays quiet
+    traces.export()
     keys = Keys(settings.data_dir.expanduser().absolute())
     check_address(settings.host, keys, without_keys=args.without_keys)
     listener = _bind(settings.host, settings.port, guarded=bool(keys.all()))
@@ -193,7 +194,7 @@ class Desk:
     """One assistant at work for many readers: asks that can be stopped, uploads that can be watched."""
 
     def __init__(self, assistant: Assistant, *, ready: bool = True) -> None:
-        self.assistant = assistant
+        self.assistant = traces.watched(assistant)
         self.ready = threading.Event()
         if ready:
             self.ready.set()
@@ -370,7 +371,7 @@ class Page:
                 self.shown = gr.State(PAGE_OF_LIST)
             with gr.Column(scale=2, min_width=280, elem_id="adding"):
                 self.files = gr.File(label="Add articles", file_count="multiple", elem_id="upload", height=170)
-                gr.HTML(page.UPLOAD_HINT, apply_default_css=False)
+                self.hint = gr.HTML(page_archive.UPLOAD_HINT, apply_default_css=False)
                 self.report = gr.HTML(elem_id="report", apply_default_css=False)
 
     def _wire(self) -> None:
@@ -393,7 +394,7 @@ class Page:
         self.list.remove(self.remove, [self.search, self.shown], [*around, self.report], **quiet)
         adding = [*around, self.files, self.report, self.current]
         self.files.upload(self.upload, [self.files, self.search, self.history], adding, concurrency_limit=4, **quiet)
-        self.blocks.load(self.load, [self.history], [*talk, *around], **quiet)
+        self.blocks.load(self.load, [self.history], [*talk, *around, self.files, self.hint], **quiet)
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -401,7 +402,7 @@ class Page:
         self, question: str, history: Any, since: str, until: str, outlets: list[str], request: gr.Request
     ) -> Iterator[dict[Any, Any]]:
         """One question: the exchange as it grows; a question that cannot be asked gets a line and stays in its box."""
-        earlier = page.restored(history)
+        earlier = restored(history)
         try:
             filters = _filters(since, until, outlets)
             growing = self.desk.ask(_session(request), question, filters, earlier)
@@ -415,12 +416,12 @@ class Page:
             for exchange in growing:
                 step = {self.current: page.exchange_html(exchange, place), **started}
                 if exchange.cards and not saved:  # a reload in the middle keeps the question and what was found
-                    step[self.history], saved = page.kept([*earlier, exchange]), True
+                    step[self.history], saved = kept([*earlier, exchange]), True
                 yield step
                 started = {}
         finally:
             growing.close()  # type: ignore[attr-defined]
-        done = {self.history: page.kept([*earlier, exchange]), self.masthead: self._masthead()}
+        done = {self.history: kept([*earlier, exchange]), self.masthead: self._masthead()}
         yield done | self._buttons(busy=False)
 
     def ask_example(
@@ -433,11 +434,11 @@ class Page:
         self, history: Any, since: str, until: str, outlets: list[str], request: gr.Request
     ) -> Iterator[dict[Any, Any]]:
         """The last question again, in place of its answer."""
-        earlier = page.restored(history)
+        earlier = restored(history)
         if not earlier:
             yield {}
         else:
-            yield from self.ask(earlier[-1].question, page.kept(earlier[:-1]), since, until, outlets, request)
+            yield from self.ask(earlier[-1].question, kept(earlier[:-1]), since, until, outlets, request)
 
     def stop(self, request: gr.Request) -> None:
         """Ends the running answer."""
@@ -462,9 +463,15 @@ class Page:
 
     # --- the archive ----------------------------------------------------------------------------
 
-    def load(self, history: Any) -> dict[Any, Any]:
-        """The page as it is opened: with the conversation that the browser kept."""
-        return self._front(page.restored(history)) | self._around("", PAGE_OF_LIST) | self._buttons(busy=False)
+    def load(self, history: Any, request: gr.Request) -> dict[Any, Any]:
+        """The page as it is opened: with the conversation that the browser kept, and what the reader's key allows."""
+        changes = _may_change(request)
+        adding = {
+            self.files: gr.update(visible=changes),
+            self.hint: page_archive.UPLOAD_HINT if changes else page_archive.READ_ONLY_HINT,
+        }
+        front = self._front(restored(history))
+        return front | self._around("", PAGE_OF_LIST, changes=changes) | self._buttons(busy=False) | adding
 
     def _front(self, exchanges: list[Exchange]) -> dict[Any, Any]:
         last = page.exchange_html(exchanges[-1], len(exchanges)) if exchanges else self._welcome()
@@ -480,44 +487,51 @@ class Page:
     def _masthead(self) -> str:
         return page.masthead(self.catalog.coverage(), self.desk.assistant.model)
 
-    def _around(self, text: str, shown: int) -> dict[Any, Any]:
+    def _around(self, text: str, shown: int, *, changes: bool) -> dict[Any, Any]:
         names = [(f"{name} ({count})", name) for name, count in self.catalog.outlets().items()]
-        return {self.masthead: self._masthead(), self.outlets: gr.update(choices=names), **self._listing(text, shown)}
+        head = {self.masthead: self._masthead(), self.outlets: gr.update(choices=names)}
+        return head | self._listing(text, shown, changes=changes)
 
-    def _listing(self, text: str, shown: int) -> dict[Any, Any]:
+    def _listing(self, text: str, shown: int, *, changes: bool) -> dict[Any, Any]:
         found = self.catalog.articles(text=text, limit=shown + 1, live=False)
         total = self.catalog.coverage().articles
         return {
-            self.list: page.listing(found[:shown], total, text),
+            self.list: page_archive.listing(found[:shown], total, text, removable=changes),
             self.more: gr.update(visible=len(found) > shown),
             self.shown: shown,
         }
 
-    def look_up(self, text: str) -> dict[Any, Any]:
+    def look_up(self, text: str, request: gr.Request) -> dict[Any, Any]:
         """The list for the words in the search box."""
-        return self._listing(text, PAGE_OF_LIST)
+        return self._listing(text, PAGE_OF_LIST, changes=_may_change(request))
 
-    def show_more(self, text: str, shown: int) -> dict[Any, Any]:
+    def show_more(self, text: str, shown: int, request: gr.Request) -> dict[Any, Any]:
         """A longer list."""
-        return self._listing(text, shown + PAGE_OF_LIST)
+        return self._listing(text, shown + PAGE_OF_LIST, changes=_may_change(request))
 
-    def remove(self, text: str, shown: int, event: gr.EventData) -> dict[Any, Any]:
+    def remove(self, text: str, shown: int, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """Removes the article whose button was clicked (and the question confirmed)."""
+        if not _may_change(request):
+            return {self.report: page_archive.READ_ONLY_HINT}
         try:
             gone = remove(self.desk.assistant.archive, str(event._data["remove"]))
             said = "" if gone else page.notice_html("That article was removed before.")
         except DatelineError as error:
             said = page.notice_html(str(error))
-        return self._around(text, shown) | {self.report: said}
+        return self._around(text, shown, changes=True) | {self.report: said}
 
-    def upload(self, files: list[str] | None, text: str, history: Any) -> Iterator[dict[Any, Any]]:
+    def upload(self, files: list[str] | None, text: str, history: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Ingests what was uploaded: progress, then the report with the reason for each rejected file."""
+        if not _may_change(request):
+            yield {self.report: page_archive.READ_ONLY_HINT}
+            return
         try:
             for report, running in self.desk.add([Path(file) for file in files or []]):
-                yield {self.report: page.report_html(report, _upload_name, running=running)}
+                yield {self.report: page_archive.report_html(report, _upload_name, running=running)}
         except DatelineError as error:
             yield {self.report: page.notice_html(str(error))}
-        yield self._around(text, PAGE_OF_LIST) | {self.files: None} | self._fresh_welcome(page.restored(history))
+        around = self._around(text, PAGE_OF_LIST, changes=True)
+        yield around | {self.files: None} | self._fresh_welcome(restored(history))
 
     def _fresh_welcome(self, exchanges: list[Exchange]) -> dict[Any, Any]:
         return {} if exchanges else {self.current: self._welcome()}
@@ -528,6 +542,11 @@ _FILTERS = "Dates and outlets"
 
 def _session(request: gr.Request) -> str:
     return str(request.session_hash)
+
+
+def _may_change(request: gr.Request) -> bool:
+    """Whether the key of the reader's browser, as the door found it, allows to add and remove articles."""
+    return "ingest" in getattr(request.request.state, "scopes", ())
 
 
 def _filters(since: str, until: str, outlets: list[str] | None) -> Filters:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from rag import traces
 from rag.errors import ArchiveBusy, DatelineError
 from rag.keys import SCOPES, Keys, Scope
 from rag.metrics import Metrics
@@ -108,7 +109,8 @@ class Door:
             self._check_key(visit)
             self.rate.take(visit.client)
             limit = self.rules.upload_bytes if visit.uploads else JSON_BYTES
-            await self.app(scope, self._bounded(visit, receive, limit), visit.send)
+            with traces.incoming(visit.headers):
+                await self.app(scope, self._bounded(visit, receive, limit), visit.send)
         except Exception as error:
             if not isinstance(error, DatelineError):
                 log.exception("request %s failed", visit.id)
@@ -135,6 +137,7 @@ class Door:
 
     def _check_key(self, visit: _Visit) -> None:
         keys = self.keys.all()
+        visit.scope["state"]["scopes"] = SCOPES
         if not keys or visit.path in _OPEN:
             return
         secret = _secret(visit.headers)
@@ -151,6 +154,7 @@ class Door:
         if missing:
             raise Refused(403, f"The key '{key.name}' may not do this: it lacks the scope {' and '.join(missing)}.")
         visit.client, visit.key = key.id, key.name
+        visit.scope["state"]["scopes"] = key.scopes  # for the page: one address of Gradio's serves all that it can do
 
     async def _login(self, visit: _Visit, receive: Receive) -> None:
         if visit.method != "POST":
@@ -264,9 +268,9 @@ class _Visit:
 
     @property
     def needs(self) -> tuple[Scope, ...]:
-        """The page can remove and add articles, so it asks for both; reading an article there does not."""
+        """What a key must allow. The page itself looks at its scopes before it removes or adds an article."""
         if not self.ours:
-            return ("read",) if self.path.startswith(("/article/", "/dateline/")) else SCOPES
+            return SCOPES if self.path.rstrip("/").endswith("/upload") else ("read",)
         return ("ingest",) if self.path.startswith("/api/articles") and self.method != "GET" else ("read",)
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
@@ -279,7 +283,8 @@ class _Visit:
             extra = [
                 (b"x-request-id", self.id.encode()),
                 (b"x-content-type-options", b"nosniff"),
-                (b"referrer-policy", b"no-referrer"),
+                # From a page with "no-referrer" a browser sends forms with "Origin: null", as a stranger's would be.
+                (b"referrer-policy", b"no-referrer" if self.ours else b"same-origin"),
                 (b"content-security-policy", (_DATA_POLICY if self.ours else _PAGE_POLICY).encode()),
                 *([(b"cache-control", b"no-store")] if self.ours else []),
             ]

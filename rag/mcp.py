@@ -14,6 +14,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent, ToolAnnotations
 
 import rag
+from rag import traces
 from rag.assistant import Assistant
 from rag.errors import DatelineError
 from rag.problems import said
@@ -33,7 +34,7 @@ _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent
 
 def create_mcp(assistant: Assistant, runs: Runs | None = None) -> MCPServer:
     """The server of an assistant. `runs` are those of the HTTP face, where both stand in one line for the model."""
-    settings = assistant.settings
+    assistant, settings = traces.watched(assistant), assistant.settings
     line = runs or Runs(assistant, settings.answer_slots, settings.answer_queue, lambda answer: None)
     with _logging_left_alone():
         server = MCPServer("dateline", title="Dateline", version=rag.__version__, instructions=_INSTRUCTIONS)
@@ -183,6 +184,7 @@ def http_app(server: MCPServer) -> Any:
 
 def run(settings: Settings) -> int:
     """`dateline mcp`: serves one client over standard input and output until it leaves; the exit code."""
+    traces.export()
     with Assistant.open(settings=settings) as assistant:
         asyncio.run(create_mcp(assistant).run_stdio_async())
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,29 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from rag.llm import LLM
 from rag.problems import Refused
 from rag.render import UNSUPPORTED, answer_data, coverage_data, hit_data, is_settled, sentence_text
 from rag.runs import Question, sound, turns
+from rag.sampling import RANGES, can_sample, effective
 from rag.schema import Answer, Citation, Filters, Sentence
 
 CHAT_MODEL = "dateline"
 Link = Callable[[Citation], str]
 
 # Accepted, since many clients always send them, and reported back under dateline.ignored.
-_WITHOUT_EFFECT = {
-    "temperature": "answers are always written at temperature 0",
-    "top_p": "answers are always written at temperature 0",
-    "presence_penalty": "answers keep to the words of the articles",
-    "frequency_penalty": "answers keep to the words of the articles",
-    "seed": "the same question on the same archive has the same evidence anyway",
-    "reasoning_effort": "there is one way of answering",
-    "verbosity": "answers are as long as the evidence allows",
-    "system": "the instructions of the model are Dateline's own, so that every sentence can be checked",
-}
-_SILENT = frozenset(
-    "user metadata store service_tier prompt_cache_key prompt_cache_retention safety_identifier modalities".split()
-)
-_READ = frozenset("model messages stream stream_options stop max_tokens max_completion_tokens dateline".split())
+_WITHOUT_EFFECT = {"system": "the instructions of the model are Dateline's own, so that every sentence can be checked"}
+# They tell something about the caller and ask for nothing.
+_SILENT = frozenset("user metadata service_tier prompt_cache_key prompt_cache_retention safety_identifier".split())
+_READ = frozenset("model messages stream stream_options stop max_tokens max_completion_tokens seed dateline".split())
 # Value that asks for nothing, and why any other is refused.
 _REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "n": ((1,), "one answer is given to a question"),
@@ -45,9 +38,13 @@ _REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "logprobs": ((False,), "an answer is checked, not scored by word"),
     "top_logprobs": ((0,), "an answer is checked, not scored by word"),
     "logit_bias": (({},), "the words come from the articles"),
+    "modalities": ((["text"],), "answers are text"),
     "audio": ((), "answers are text"),
     "prediction": ((), "answers are written anew"),
     "web_search_options": ((), "only the archive is searched"),
+    "reasoning_effort": (("none",), "there is one way of answering"),
+    "verbosity": (("medium",), "answers are as long as the evidence allows; 'max_tokens' cuts them"),
+    "store": ((False,), "no question and no answer is kept"),
 }
 
 
@@ -61,7 +58,10 @@ class Unfit(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """A chat completion that can be answered. `ignored`: field -> why it has no effect."""
+    """A chat completion that can be answered. `ignored`: field -> why it has no effect.
+
+    `max_tokens` and `prompt_tokens` are as `count_tokens` counts.
+    """
 
     question: Question
     stream: bool = False
@@ -72,8 +72,11 @@ class ChatRequest:
     ignored: dict[str, str] = field(default_factory=dict)
 
 
-def parse_chat(body: object, filters_of: Callable[[Mapping[str, Any]], Filters]) -> ChatRequest:
-    """The request, every field of it honoured, reported as ignored, or refused. Raises Unfit."""
+def parse_chat(body: object, filters_of: Callable[[Mapping[str, Any]], Filters], llm: LLM | None) -> ChatRequest:
+    """The request, every field of it honoured, reported as ignored, or refused. Raises Unfit.
+
+    `llm` is what will write: it decides what becomes of temperature and its kin.
+    """
     if not isinstance(body, dict):
         raise Unfit("messages", "The body is no JSON object; expected one with 'model' and 'messages'.")
     _refuse_what_cannot_be(body)
@@ -84,11 +87,12 @@ def parse_chat(body: object, filters_of: Callable[[Mapping[str, Any]], Filters])
     stream, options = body.get("stream") or False, body.get("stream_options") or {}
     if not isinstance(stream, bool) or not isinstance(options, dict):
         raise Unfit("stream", "'stream' must be true or false, and 'stream_options' an object.")
-    ignored = {name: why for name, why in _WITHOUT_EFFECT.items() if body.get(name) not in (None, 0)}
+    parameters = _parameters(body)
+    ignored = _unsampled(parameters, llm)
     if any(message.get("role") in ("system", "developer") for message in body["messages"]):
         ignored["system"] = _WITHOUT_EFFECT["system"]
     return ChatRequest(
-        question=replace(question, filters=filters_of(restriction)),
+        question=replace(question, filters=filters_of(restriction), sampling=tuple(parameters.items())),
         stream=stream,
         with_usage=bool(options.get("include_usage")),
         stop=_stops(body.get("stop")),
@@ -103,15 +107,44 @@ def _refuse_what_cannot_be(body: Mapping[str, Any]) -> None:
         if name in _REFUSED:
             harmless, why = _REFUSED[name]
             if value is not None and value not in harmless:
-                raise Unfit(name, f"'{name}' cannot be used here: {why}. Leave it out.")
-        elif name not in _READ and name not in _WITHOUT_EFFECT and name not in _SILENT:
+                shown = json.dumps(value)[:40]
+                raise Unfit(name, f"'{name}' cannot be {shown} here: {why}. Leave it out.", code="unsupported_value")
+        elif name not in _READ and name not in RANGES and name not in _SILENT:
             raise Unfit(name, f"'{name[:60]}' is not known here. Leave it out.", code="unknown_parameter")
-    for name, low, high in (("temperature", 0, 2), ("top_p", 0, 1)):
+
+
+def _parameters(body: Mapping[str, Any]) -> dict[str, float]:
+    """The sampling parameters that were sent. Raises Unfit."""
+    found: dict[str, float] = {}
+    for name, (low, high, _) in RANGES.items():
         value = body.get(name)
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high
-        ):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise Unfit(name, f"'{name}' must be a number from {low} to {high}.")
+        found[name] = value
+    seed = body.get("seed")
+    if seed is not None:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+            raise Unfit("seed", "'seed' must be a whole number of at most 64 bits.")
+        found["seed"] = seed
+    return found
+
+
+def _unsampled(parameters: Mapping[str, float], llm: LLM | None) -> dict[str, str]:
+    """Parameter -> why nothing comes of it where no model writes. Raises Unfit where one writes in its own way."""
+    wanted = effective(parameters)
+    if llm is None:
+        return dict.fromkeys(wanted, "no language model writes: the answer is sentences of the articles, verbatim")
+    if wanted and not can_sample(llm):
+        name = next(iter(wanted))
+        raise Unfit(
+            name,
+            f"'{name}' cannot be {wanted[name]:g} here: the model {llm.name} keeps the parameters that it was made "
+            "with. Leave it out.",
+            code="unsupported_value",
+        )
+    return {}
 
 
 def _question(messages: object) -> Question:
@@ -173,7 +206,7 @@ def _most(body: Mapping[str, Any]) -> int | None:
 
 
 def count_tokens(text: str) -> int:
-    """An estimate, the same for every model: four bytes a token."""
+    """What `usage` and `max_tokens` count: four bytes a token, the same whichever model writes, or none."""
     return -(-len(text.encode("utf-8", "replace")) // 4)
 
 
@@ -235,7 +268,7 @@ def url_citations(message: Written, link: Link) -> list[dict[str, Any]]:
 
 
 def usage(message: Written, request: ChatRequest) -> dict[str, int]:
-    """Estimated tokens."""
+    """The caller's messages and the text of the reply, as `count_tokens` counts; not the evidence that a model read."""
     completion = count_tokens(message.text)
     return {
         "prompt_tokens": request.prompt_tokens,

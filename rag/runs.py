@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from rag.assistant import Assistant
 from rag.errors import QuestionError
 from rag.problems import Busy, Ended
 from rag.render import answer_data, citation_data, coverage_data, hit_data
+from rag.sampling import with_parameters
 from rag.schema import Answer, Filters, Turn
+
+T = TypeVar("T")
 
 GRACE_SECONDS = 3.0  # a stream whose reader left goes on so long, for the reader to come back; then the model stops
 KEEP_SECONDS = 60.0  # a finished stream can be read again so long
 KEPT_RUNS = 100  # each holds the articles that it found: tens of kB
+PATIENCE_SECONDS = 20.0  # at the end: a model notices at its next word, which may have to wait for its reading
 PULSE_SECONDS = 10.0  # a silent stream says that it lives: proxies cut what is silent for 30 s or more
 
 
@@ -63,13 +70,40 @@ class Gate:
                 self._seconds += 0.2 * (time.monotonic() - began - self._seconds)
 
 
+class Threads:
+    """Threads for what would block the loop: those of the loop itself are few, and for everybody."""
+
+    def __init__(self, most: int) -> None:
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="answer")
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """What the work returns or raises. A cancelled wait ends when the thread is done with the work.
+
+        No thread can be stopped: were its place given to the next one before, more would be at work than was said.
+        """
+        context = copy_context()  # the trace that the caller is in
+        future = self._pool.submit(context.run, work, *arguments)
+        step = asyncio.wrap_future(future)
+        try:
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            if not future.cancel():
+                await asyncio.wait({step})
+            raise
+
+    def close(self) -> None:
+        """Lets the threads end, without waiting for them."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked."""
+    """What is asked. `sampling`: parameters for the model that writes, named as in rag.sampling.RANGES, or `seed`."""
 
     text: str
     filters: Filters = Filters()
     history: tuple[Turn, ...] = ()
+    sampling: tuple[tuple[str, float], ...] = ()
 
 
 class Run:
@@ -123,6 +157,7 @@ class Runs:
     def __init__(self, assistant: Assistant, slots: int, waiting: int, watch: Callable[[Answer], None]) -> None:
         """`watch` sees every final answer."""
         self.assistant, self.gate, self._watch = assistant, Gate(slots, waiting), watch
+        self._threads = Threads(slots + max(2, os.cpu_count() or 2))  # for those at the model, and for the sources
         self._runs: dict[str, Run] = {}
         self._kept: list[str] = []
 
@@ -139,15 +174,18 @@ class Runs:
         return run
 
     async def _answer(self, run: Run, question: Question) -> None:
-        stream = self.assistant.astream(question.text, question.filters, question.history)
-        async with aclosing(stream) as answers:  # type: ignore[type-var]
+        assistant = with_parameters(self.assistant, dict(question.sampling))
+        answers = await self._threads.run(assistant.stream, question.text, question.filters, question.history)
+        try:
             # Sources are found at once, whoever is at the model; then in line for it.
-            async for answer in answers:
-                run.tell(answer)
-                break
+            run.tell(await self._threads.run(next, answers))
             async with self.gate.turn():
-                async for answer in answers:
+                while (answer := await self._threads.run(next, answers, None)) is not None:
                     run.tell(answer)
+        finally:
+            # Refused by a generator that a thread is still in: only when the loop itself ends, with the process.
+            with suppress(ValueError):
+                answers.close()  # type: ignore[attr-defined]
         self._watch(run.answers[-1])
 
     def _finished(self, run: Run, done: asyncio.Task[None], place: Any) -> None:
@@ -191,12 +229,14 @@ class Runs:
             run.stop()
 
     async def close(self) -> None:
-        """Stops every answer and waits until the models have noticed."""
+        """Stops every answer and waits until the models have noticed, but not longer than PATIENCE_SECONDS."""
         tasks = [run.task for run in self._runs.values() if run.task and not run.ended]
         for task in tasks:
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
+        self._threads.close()
 
 
 def _same_but_draft(one: Answer, other: Answer) -> bool:

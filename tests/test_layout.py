@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[1]
 OURS = {"rag", "ingest", "eval", "app"}
 # Libraries that are a language of their own here; everything else has one file that knows it.
 EVERYWHERE = {"numpy"}
+_ROUTES = {"rag/api.py", "rag/api_articles.py", "rag/api_asking.py", "rag/api_openai.py", "rag/api_parts.py"}
 SEVERAL_DOORS = {
+    "fastapi": _ROUTES,  # the HTTP face, a file for each kind of route
+    "starlette": _ROUTES,  # what FastAPI is made of
     "llama_index": {"rag/llm.py", "rag/llama.py"},  # the client of hosted models; Dateline as llama-index classes
     "tqdm": {"ingest/__main__.py", "eval/__main__.py"},  # two command lines, each with its own bar
 }

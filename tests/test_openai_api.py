@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import threading
 from base64 import b64decode
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import openai
 import pytest
 from conftest import Asked, Served
-from fakes import WordEmbedder
+from fakes import ScriptedLLM, WordEmbedder
+from test_llm import Server as ModelServer
 
+from rag.archive import Archive
+from rag.assistant import Assistant
 from rag.errors import ModelUnavailable
+from rag.llm import LLM, OpenAIChat
 from rag.openai_api import ChatRequest, Unfit, count_tokens, parse_chat, parse_embedding, written
 from rag.render import answer_data
 from rag.runs import Question
+from rag.sampling import effective
 from rag.schema import Answer, Coverage, Filters, Sentence
+from rag.settings import Settings
 
 QUESTION = "Where did the ferry Castellan run aground?"
 REPLY = "The ferry Castellan ran aground on a sandbank off Port Selwyn. Nobody was hurt. It carried 500 horses."
 
 
-def parse(**body: Any) -> ChatRequest:
+HOSTED = OpenAIChat(url="http://127.0.0.1:9/v1", model="m", key="", name="m", timeout=1, evidence_tokens=300)
+
+
+def parse(llm: LLM | None = HOSTED, **body: Any) -> ChatRequest:
     asked = {"model": "dateline", "messages": [{"role": "user", "content": "Q?"}]}
-    return parse_chat(asked | body, lambda restriction: Filters(outlets=tuple(restriction.get("outlets", ()))))
+    return parse_chat(asked | body, lambda restriction: Filters(outlets=tuple(restriction.get("outlets", ()))), llm)
 
 
 def said(role: str, content: Any) -> dict[str, Any]:
@@ -44,10 +55,40 @@ def test_the_last_user_message_is_the_question_and_the_rest_its_history() -> Non
     assert "can be checked" in asked.ignored["system"]
 
 
-def test_what_has_no_effect_is_said_and_what_asks_for_nothing_passes() -> None:
-    asked = parse(temperature=0.7, n=1, tools=[], response_format={"type": "text"}, user="u", presence_penalty=0)
-    assert set(asked.ignored) == {"temperature"}
-    assert parse(temperature=0).ignored == {}
+def test_what_asks_for_nothing_passes() -> None:
+    asked = parse(
+        n=1, tools=[], response_format={"type": "text"}, user="u", presence_penalty=0, temperature=0, top_p=1,
+        logprobs=False, modalities=["text"], store=False, stream_options=None, service_tier="auto", verbosity=None,
+    )  # fmt: skip
+    assert asked.ignored == {}
+    assert effective(dict(asked.question.sampling)) == {}
+
+
+def test_sampling_parameters_go_with_the_question() -> None:
+    asked = parse(temperature=0.7, top_p=0.9, seed=5, frequency_penalty=-1)
+    assert dict(asked.question.sampling) == {"temperature": 0.7, "top_p": 0.9, "seed": 5, "frequency_penalty": -1}
+    assert asked.ignored == {}
+
+
+def test_without_chance_there_is_nothing_to_seed() -> None:
+    assert effective({"top_p": 0.5, "seed": 5}) == {}
+    assert effective({"temperature": 0, "seed": 5, "presence_penalty": 0.5}) == {"presence_penalty": 0.5}
+    assert effective({"temperature": 0.1, "top_p": 1, "seed": 0}) == {"temperature": 0.1, "seed": 0}
+
+
+def test_where_no_model_writes_parameters_are_reported_as_without_effect() -> None:
+    asked = parse(None, temperature=0.7, top_p=1)
+    assert asked.ignored == {
+        "temperature": "no language model writes: the answer is sentences of the articles, verbatim"
+    }
+    assert parse(None, temperature=0, seed=1).ignored == {}
+
+
+def test_a_model_that_takes_no_parameters_refuses_them() -> None:
+    with pytest.raises(Unfit, match=r"'temperature' cannot be 0.1 here: the model scripted keeps") as refused:
+        parse(ScriptedLLM(), temperature=0.1)
+    assert refused.value.param == "temperature"
+    assert parse(ScriptedLLM(), temperature=0, top_p=1).ignored == {}
 
 
 @pytest.mark.parametrize(
@@ -60,6 +101,23 @@ def test_what_has_no_effect_is_said_and_what_asks_for_nothing_passes() -> None:
         ({"temperature": 3}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
         ({"temperature": True}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_p": 1.1}, "top_p"),
+        ({"frequency_penalty": 3}, "frequency_penalty"),
+        ({"presence_penalty": "much"}, "presence_penalty"),
+        ({"seed": 1.5}, "seed"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"logit_bias": {"50256": -100}}, "logit_bias"),
+        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"audio": {"voice": "alloy"}}, "audio"),
+        ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"reasoning_effort": "high"}, "reasoning_effort"),
+        ({"verbosity": "low"}, "verbosity"),
+        ({"store": True}, "store"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_completion_tokens": 1.5}, "max_completion_tokens"),
         ({"stop": ["a"] * 5}, "stop"),
@@ -226,7 +284,7 @@ def test_filters_come_in_the_extra_field(serve: Served, assistant: Asked) -> Non
     ("options", "error", "text"),
     [
         ({"model": "gpt-4"}, openai.NotFoundError, "The model 'gpt-4' is not served here. Known: dateline"),
-        ({"n": 2}, openai.BadRequestError, "'n' cannot be used here: one answer is given to a question"),
+        ({"n": 2}, openai.BadRequestError, "'n' cannot be 2 here: one answer is given to a question"),
         ({"messages": [said("user", " ")]}, openai.BadRequestError, "The question is empty"),
         ({"messages": [said("user", "x" * 3000)]}, openai.BadRequestError, "3,000 characters"),
         ({"stream": True, "messages": [said("user", " ")]}, openai.BadRequestError, "The question is empty"),
@@ -281,6 +339,51 @@ def test_embeddings_that_cannot_be_made_are_refused_by_name(body: dict[str, Any]
     with pytest.raises(Unfit) as refused:
         parse_embedding(body, 256)
     assert refused.value.param == param
+
+
+@pytest.fixture
+def endpoint() -> Iterator[ModelServer]:
+    """A language model over the network that notes what it was sent."""
+    server = ModelServer()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def hosted(stored: Archive, endpoint: ModelServer) -> Assistant:
+    """An assistant whose answers that model writes."""
+    llm = OpenAIChat(url=endpoint.url, model="tide", key="", name="tide", timeout=10, evidence_tokens=300)
+    return Assistant(stored, WordEmbedder(), llm, Settings(data_dir=stored.folder, llm="none"))
+
+
+def test_the_parameters_of_a_question_reach_the_model_and_only_those(
+    serve: Served, hosted: Assistant, endpoint: ModelServer
+) -> None:
+    url = serve(hosted)
+    ask(url, temperature=0.7, top_p=0.9, seed=5, presence_penalty=1)
+    ask(url)
+    pieces(ask(url, temperature=0, top_p=0.9, stream=True))
+    names = ("temperature", "top_p", "seed", "presence_penalty")
+    sent = [{name: body[name] for name in names if name in body} for body in endpoint.bodies]
+    assert sent == [
+        {"temperature": 0.7, "top_p": 0.9, "seed": 5, "presence_penalty": 1},
+        {"temperature": 0.0},
+        {"temperature": 0.0},
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_llama_index_with_its_own_default_is_answered_at_that_temperature(
+    serve: Served, hosted: Assistant, endpoint: ModelServer
+) -> None:
+    from llama_index.core.base.llms.types import ChatMessage
+    from llama_index.llms.openai_like import OpenAILike
+
+    llm = OpenAILike(model="dateline", api_base=f"{serve(hosted)}/v1", api_key="none", is_chat_model=True)
+    assert llm.chat([ChatMessage(role="user", content=QUESTION)]).raw.dateline["ignored"] == {}
+    assert [body["temperature"] for body in endpoint.bodies] == [llm.temperature] == [0.1]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rag import page
+from rag import page, page_archive
 from rag.__main__ import main
-from rag.page import Exchange
+from rag.exchange import Card, Exchange, State, kept, opinion, restored, shortened
 from rag.schema import Answer, Article, Citation, Coverage, Hit, Passage, Sentence, Timings
 
 TEXT = "It rained on Monday. It poured on Tuesday.\n\nRelated articles\nZebra escapes"
@@ -46,7 +46,7 @@ def supported(text: str = "It rained.", *citations: Citation) -> Sentence:
     return Sentence(text=text, verdict="supported", citations=citations or (MONDAY,))
 
 
-def shown(made: Answer, state: page.State = "done") -> str:
+def shown(made: Answer, state: State = "done") -> str:
     return page.exchange_html(Exchange.of(made, state), 3)
 
 
@@ -129,8 +129,8 @@ def test_a_card_names_copies_genre_and_later_versions() -> None:
 
 
 def test_a_news_section_is_no_opinion() -> None:
-    assert page.opinion(replace(ARTICLE, genre="City")) == ""
-    assert page.opinion(replace(ARTICLE, genre="OPINIÓN")) == "OPINIÓN"
+    assert opinion(replace(ARTICLE, genre="City")) == ""
+    assert opinion(replace(ARTICLE, genre="OPINIÓN")) == "OPINIÓN"
 
 
 def test_the_clipboard_gets_the_answer_with_its_quotes() -> None:
@@ -139,9 +139,9 @@ def test_the_clipboard_gets_the_answer_with_its_quotes() -> None:
 
 
 def test_long_passages_are_cut_between_words_around_the_quote() -> None:
-    assert page.shortened("one two three", 9) == "one two …"
-    assert page.shortened("one two three", -9) == "… three"
-    assert page.shortened("one", 9) == "one"
+    assert shortened("one two three", 9) == "one two …"
+    assert shortened("one two three", -9) == "… three"
+    assert shortened("one", 9) == "one"
 
 
 # --- hostile text ---------------------------------------------------------------------------------
@@ -171,10 +171,10 @@ def hostile_pieces() -> list[str]:
         page.welcome([article], [HOSTILE], HOSTILE),
         page.welcome([], [], HOSTILE),
         page.masthead(Coverage(articles=1), HOSTILE),
-        page.listing([article], 1, HOSTILE),
-        page.listing([], 1, HOSTILE),
-        page.report_html({**report, "rejected": {HOSTILE: 1}, "rejections": [rejection]}, str, running=False),
-        page.article_html(replace(article, uncitable=((5, 30),)), 3, 40),
+        page_archive.listing([article], 1, HOSTILE),
+        page_archive.listing([], 1, HOSTILE),
+        page_archive.report_html({**report, "rejected": {HOSTILE: 1}, "rejections": [rejection]}, str, running=False),
+        page_archive.article_html(replace(article, uncitable=((5, 30),)), 3, 40),
         page.document(HOSTILE, ""),
     ]
 
@@ -193,10 +193,10 @@ def test_hostile_text_stays_text(html: str) -> None:
 
 
 def test_only_addresses_of_the_web_become_links() -> None:
-    html = page.article_html(replace(ARTICLE, url="https://tide.example/rain?a=1&b=2"))
+    html = page_archive.article_html(replace(ARTICLE, url="https://tide.example/rain?a=1&b=2"))
     assert 'href="https://tide.example/rain?a=1&amp;b=2" target="_blank" rel="noopener noreferrer"' in html
     for url in ("javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "//evil.example", "http://[", "", "x"):
-        assert "_blank" not in page.article_html(replace(ARTICLE, url=url))
+        assert "_blank" not in page_archive.article_html(replace(ARTICLE, url=url))
 
 
 def test_an_article_id_cannot_leave_its_place_in_the_address() -> None:
@@ -213,7 +213,7 @@ def test_lone_surrogates_can_be_sent() -> None:
 
 
 def test_the_whole_article_has_the_quote_highlighted_and_teasers_set_apart() -> None:
-    html = page.article_html(ARTICLE, 21, 42)
+    html = page_archive.article_html(ARTICLE, 21, 42)
     assert '<p dir="auto">It rained on Monday. <mark>It poured on Tuesday.</mark></p>' in html
     assert html.index("never cited") < html.index("Zebra")
     assert Tags(html).text.count("Zebra escapes") == 1
@@ -221,23 +221,23 @@ def test_the_whole_article_has_the_quote_highlighted_and_teasers_set_apart() -> 
 
 def test_a_quote_over_two_paragraphs_is_marked_in_both() -> None:
     article = replace(ARTICLE, text="One two.\n\nThree four.", uncitable=())
-    html = page.article_html(article, 4, 15)
+    html = page_archive.article_html(article, 4, 15)
     assert "One <mark>two.</mark></p>" in html
     assert '<p dir="auto"><mark>Three</mark> four.</p>' in html
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 0), (-5, -1), (9, 3), (10**9, 10**9 + 1)])
 def test_a_place_that_is_not_in_the_text_marks_nothing(start: int, end: int) -> None:
-    assert "<mark>" not in page.article_html(ARTICLE, start, end)
+    assert "<mark>" not in page_archive.article_html(ARTICLE, start, end)
 
 
 def test_an_old_version_says_that_there_is_a_newer_one() -> None:
-    assert "This is version 1." in page.article_html(ARTICLE, latest=2)
-    assert "This is version" not in page.article_html(ARTICLE, latest=1)
+    assert "This is version 1." in page_archive.article_html(ARTICLE, latest=2)
+    assert "This is version" not in page_archive.article_html(ARTICLE, latest=1)
 
 
 def test_a_withdrawn_article_says_so() -> None:
-    assert '<span class="flag">Withdrawn</span>' in page.article_html(replace(ARTICLE, status="withdrawn"))
+    assert '<span class="flag">Withdrawn</span>' in page_archive.article_html(replace(ARTICLE, status="withdrawn"))
 
 
 # --- what a browser keeps -------------------------------------------------------------------------
@@ -245,14 +245,14 @@ def test_a_withdrawn_article_says_so() -> None:
 
 def test_an_exchange_survives_a_stay_in_a_browser() -> None:
     exchange = Exchange.of(answer(supported(), Sentence(text="It snowed.", verdict="unsupported")), "done")
-    back = page.restored(json.loads(json.dumps(page.kept([exchange]))))
+    back = restored(json.loads(json.dumps(kept([exchange]))))
     assert back == [exchange]
     assert page.exchange_html(back[0], 1) == page.exchange_html(exchange, 1)
 
 
 def test_an_exchange_that_was_being_written_comes_back_as_stopped() -> None:
     exchange = Exchange.of(answer(draft="It ra"), "writing")
-    (back,) = page.restored(page.kept([exchange]))
+    (back,) = restored(kept([exchange]))
     assert (back.state, back.draft) == ("stopped", "")
 
 
@@ -266,16 +266,16 @@ def test_an_exchange_that_was_being_written_comes_back_as_stopped() -> None:
     ],
 )  # fmt: skip
 def test_what_has_another_shape_is_left_out(data: object) -> None:
-    assert page.restored(data) == []
+    assert restored(data) == []
 
 
 def test_a_card_with_a_strange_day_is_shown_as_undated() -> None:
-    assert page.meta_text(page.Card(article="a", title="t", outlet="The Tide", day="soon")) == "The Tide · undated"
+    assert page.meta_text(Card(article="a", title="t", outlet="The Tide", day="soon")) == "The Tide · undated"
 
 
 def test_the_browser_keeps_the_last_thirty_exchanges() -> None:
     many = [Exchange(question=str(n)) for n in range(40)]
-    assert [e.question for e in page.restored(page.kept(many))] == [str(n) for n in range(10, 40)]
+    assert [e.question for e in restored(kept(many))] == [str(n) for n in range(10, 40)]
 
 
 # --- the page around it ---------------------------------------------------------------------------

@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from fakes import WordEmbedder
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from ingest.pipeline import ingest
+from rag.keys import Keys
 from rag.schema import Article
 
 if TYPE_CHECKING:
@@ -327,6 +328,67 @@ HOSTILE = (
 )
 
 
+def logged_in(chromium: Browser, served: Served, secret: str) -> Page:
+    """The page behind its login, in a fresh profile."""
+    tab = chromium.new_context().new_page()
+    tab.set_default_timeout(20_000)
+    tab.goto(served.url)
+    assert urlsplit(tab.url).path == "/login"
+    tab.get_by_label("Your key for this archive").fill(secret)
+    tab.get_by_role("button", name="Open").click()
+    return tab
+
+
+def test_a_key_that_reads_logs_in_asks_and_changes_nothing(
+    own: Served, chromium: Browser, articles: list[Article]
+) -> None:
+    ingest(articles, own.assistant.archive, WordEmbedder())
+    _, secret = Keys(own.assistant.archive.folder).create("reader")
+    own.says(AGROUND)
+    tab = logged_in(chromium, own, "wrong")
+    assert "This is no key of this archive" in tab.get_by_role("alert").inner_text()
+    tab.get_by_label("Your key for this archive").fill(secret)
+    tab.get_by_role("button", name="Open").click()
+    tab.wait_for_selector("#current .welcome")
+    ask(tab, QUESTION)
+    finished(tab)
+    tab.locator("#t1-s1 .open a").click()
+    tab.wait_for_selector("dialog[open] .whole mark")
+    tab.keyboard.press("Escape")
+    tab.get_by_role("tab", name="Archive").click()
+    expect(tab.locator("#list li")).to_have_count(10)
+    expect(tab.locator("#list [data-remove]")).to_have_count(0)
+    expect(tab.locator("#upload")).to_have_count(0)
+    assert "takes a key with the scope “ingest”" in tab.inner_text("#adding")
+    # What the page does not offer, its server does not do either.
+    tab.evaluate("document.querySelector('#list li').innerHTML += '<button data-remove=a1>x</button>'")
+    tab.click("#list [data-remove]")
+    tab.wait_for_selector("#report a[href='/login']")
+    sent = tab.evaluate("fetch('/gradio_api/upload', {method: 'POST', body: new FormData()}).then((r) => r.status)")
+    assert sent == 403
+    assert own.assistant.archive.catalog.coverage().articles == 10
+    tab.context.close()
+
+
+def test_a_key_with_both_scopes_adds_and_removes_on_the_page(
+    own: Served, chromium: Browser, articles: list[Article], tmp_path: Path
+) -> None:
+    ingest(articles, own.assistant.archive, WordEmbedder())
+    _, secret = Keys(own.assistant.archive.folder).create("editor", ["read", "ingest"])
+    tab = logged_in(chromium, own, secret)
+    tab.wait_for_selector("#current .welcome")
+    tab.get_by_role("tab", name="Archive").click()
+    tab.on("dialog", lambda dialog: dialog.accept())
+    tab.click("#list [data-remove=a7]")
+    expect(tab.locator("#list li")).to_have_count(9)
+    article = tmp_path / "gull.txt"
+    article.write_text("Gull steals hat\n\nA herring gull stole a straw hat in Villasera on Sunday.")
+    tab.set_input_files("#upload input[type=file]", article)
+    tab.wait_for_selector('.report[data-state="done"]')
+    expect(tab.locator("#list li")).to_have_count(10)
+    tab.context.close()
+
+
 def test_hostile_articles_and_models_reach_nobody(own: Served, visit: Visit) -> None:
     text = f"Mayor Prat opened the bridge on Monday. {HOSTILE} Two hundred people came to the bridge, she said."
     article = Article(
@@ -355,7 +417,7 @@ def test_the_page_forbids_what_it_does_not_need(served: Served) -> None:
         with urllib.request.urlopen(served.url + path) as reply:
             policy = reply.headers["Content-Security-Policy"]
             assert reply.headers["X-Content-Type-Options"] == "nosniff"
-            assert reply.headers["Referrer-Policy"] == "no-referrer"
+            assert reply.headers["Referrer-Policy"] == "same-origin"
         for rule in ("default-src 'none'", "connect-src 'self'", "script-src-attr 'none'", "frame-ancestors 'none'"):
             assert rule in policy
 
