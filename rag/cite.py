@@ -15,7 +15,16 @@ from dataclasses import dataclass, replace
 from rag.dates import resolved, written
 from rag.evidence import Candidate, same_paragraph
 from rag.schema import Article, Citation, Sentence, Span
-from rag.text import content_stems, fold, months, names, numbers, sentence_spans, tokens, weekdays
+from rag.text import (
+    content_stems,
+    fold,
+    months,
+    names,
+    numbers,
+    sentence_spans,
+    tokens,
+    weekdays,
+)
 
 _MARKER = re.compile(
     r"\s*[\[【(（](?:source|sources|excerpt|id)?[:\s]*(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)[\]】)）](?!\w)", re.I
@@ -29,6 +38,8 @@ _QUOTED = re.compile(r"[“«„\"]([^“”«»„\"]{3,}?)[”»“\"]")
 
 # A sentence must share at least this part of its content words with what it cites. Set by hand, not tuned yet.
 LEAST_WORDS = 0.5
+_SHARE = re.compile(r"\s*(%|per\s?cent|pct|por ciento)", re.I)
+_SHARES = frozenset("percent per pct por ciento and or to of in".split())
 MOST_QUOTES = 3
 
 
@@ -155,6 +166,7 @@ def link(
     chosen = _greedy([], near, claims.beyond(given), set(content_stems(text, language)), language, hints)
     if not chosen:
         return (), "nothing in the articles found says this"
+    claims = claims.without(_given_names(text, chosen))
     restricted = near is not candidates
     problems = claims.beyond(given).lacking(_words(chosen)) if restricted else []
     if not problems and claims.lacking(_words(chosen)):
@@ -166,7 +178,34 @@ def link(
     stems = set(content_stems(text, language))
     if not problems and _shared(stems, chosen, language) < _least(chosen, language, claims):
         problems = ["the cited words say something else"]
+    problems = problems or _miscounted(text, chosen, given)
     return tuple(chosen), problems[0] if problems else ""
+
+
+def _given_names(text: str, chosen: Sequence[Candidate]) -> set[str]:
+    """First names of people whom the cited words call by their last name, and the same article by both."""
+    cited = {t.folded for c in chosen for t in tokens(c.text)}
+    words = tokens(text)
+    return {
+        first.folded
+        for first, last in zip(words, words[1:], strict=False)
+        if first.text[0].isupper() and last.text[0].isupper() and last.folded in cited and first.folded not in cited
+        and any(verbatim(f"{first.text} {last.text}", c.passage.article.text) for c in chosen)
+    }  # fmt: skip
+
+
+def _miscounted(text: str, chosen: Sequence[Candidate], given: Claims) -> list[str]:
+    """Shares taken for counts: "36 seats" is not carried by "36 percent". The question's own numbers are left alone."""
+    words = tokens(text)
+    for token, unit in zip(words, words[1:], strict=False):
+        number = numbers(token.text) - given.numbers
+        counts = unit.text.isalpha() and len(unit.text) > 2 and unit.folded not in _SHARES
+        if not number or not counts or _SHARE.match(text[token.end :]):
+            continue
+        quoted = [c.text[t.end :] for c in chosen for t in tokens(c.text) if numbers(t.text) == number]
+        if quoted and all(_SHARE.match(behind) for behind in quoted):
+            return [f"the cited words say {token.text} percent"]
+    return []
 
 
 def _greedy(
