@@ -225,6 +225,8 @@ def _serve(file: Path, key: str, threads: int) -> Any:
         params.n_parallel = 2
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
         params.cache_prompt = True
+        # Beside the slots' own cache llama.cpp would keep old prompts in up to 8 GB of memory.
+        params.cache_ram_mib = 0
         params.verbosity = -1
         params.ui = False
         return xllamacpp.Server(params)
