@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -102,6 +103,41 @@ class LazyEmbedder:
     def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32, rows of norm 1. Raises ModelUnavailable at the first call."""
         return self._embedder().embed_passages(texts)
+
+
+class Remembering:
+    """An embedder that keeps the vectors of the passages it saw last; for sentences, which questions share."""
+
+    def __init__(self, inner: Embedder, most: int = 20_000) -> None:
+        """`most` vectors are kept; 20,000 of 384 numbers take 31 MB."""
+        self.name = inner.name
+        self._inner, self._most = inner, most
+        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return self._inner.dim
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1."""
+        return self._inner.embed_queries(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1; only those not seen lately are computed."""
+        with self._lock:
+            known = {text: self._known[text] for text in texts if text in self._known}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known |= dict(zip(new, self._inner.embed_passages(new), strict=True))
+        with self._lock:
+            for text in texts:
+                self._known[text] = known[text]
+                self._known.move_to_end(text)
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
+        return np.array([known[text] for text in texts], dtype=np.float32).reshape(len(texts), self.dim)
 
 
 def _load(source: str, *, local: bool) -> Any:

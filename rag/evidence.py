@@ -12,7 +12,7 @@ from rag.archive import Archive
 from rag.dates import annotated, written
 from rag.embed import Embedder
 from rag.schema import Article, Hit, Passage, Span
-from rag.text import STOP_WORDS, count_tokens, months, names, numbers, sentence_spans, stem, tokens, weekdays
+from rag.text import STOP_WORDS, count_tokens, fold, months, names, numbers, sentence_spans, stem, tokens, weekdays
 
 # Sentences that are compared with the question by vectors; the others only by words. Embedding more of them delays
 # the first word. Set by hand.
@@ -23,17 +23,28 @@ EMBEDDED_SENTENCES = 24
 COSINE, WORDS, RANK, KIND, NEAR = 0.35, 0.4, 0.45, 0.15, 0.4
 # Sentences far below the best one only make the reader, and the small model, look elsewhere.
 LEAST_SHARE, LEAST_UNITS = 0.4, 4
+# Of the best articles the other passages count too, as if hit with this share of the article's score. Demo gold set
+# .882 -> .889 and norquad_news_validation .933 -> .940 answers among the chosen sentences; two articles gave no more.
+WHOLE_ARTICLES, WHOLE_PASSAGES, WHOLE = 1, 12, 0.5
 MOST_BEFORE = 3  # sentences that a quotation may stand behind the name of its speaker
 SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?|^[^“«„\"]*[”»]")
 HEADER_TOKENS = 22  # headline, outlet and day of an excerpt
 _HOW_MANY = "many|much|old|long|far|large|big|tall|high|deep|wide|fast|often"
 _MEASURES = "percentage|share|number|proportion|price|sum|amount"
 _TIMES = "day|date|month|year|time|weekday"
-_WHO = "company|firm|minister|man|woman|city|town|person|actor|director|player|team|outlet|developer"
 _ASKS = (
     ("number", re.compile(rf" (how ({_HOW_MANY})|what ({_MEASURES})|cuant[oa]s?|que porcentaje|a que precio) ")),
     ("date", re.compile(rf" (when|(on )?(what|which) ({_TIMES})|cuando|que (dia|fecha|mes|ano)) ")),
-    ("name", re.compile(rf" (who|whom|whose|quien(es)?|which ({_WHO})) ")),
+    ("name", re.compile(rf" (who|whom|whose|quien(es)?|which(?! ({_TIMES}|of)\b)) ")),
+)
+_COMPARES = re.compile(r" (or|than|both|either|each|versus|o|u|ambos|ambas) ")
+_PORTION = re.compile(r"\b(half|third|quarter|dozens?|hundreds|thousands|none|nobody|once|twice|mitad|tercio|docena)\b")
+# Words that an article addresses to the machines that read it. They are stored and shown, never evidence.
+_TO_MACHINES = re.compile(
+    r"\b(ignore|disregard|forget|override)\b[^.]{0,30}\b(previous|prior|above|earlier|all|any|your)\b[^.]{0,30}"
+    r"\b(instructions?|prompts?|messages?|rules)\b|\b(note|message|instructions?|attention)\b[^.]{0,15}\b"
+    r"(ai|llms?|chatbots?|language models?)\b|\bif you are an? (ai|llm|chatbot|language model)\b|\bsystem prompt\b|"
+    r"\b(ignora|olvida)\b[^.]{0,40}\binstrucciones\b|\bsi eres una? (ia|modelo de lenguaje)\b"
 )
 _POINTERS = frozenset("he she it they him her his their this that these those el ella ellos esta este esto eso".split())
 
@@ -69,11 +80,17 @@ class Evidence:
 
 
 def gather(
-    question: str, language: str, hits: Sequence[Hit], archive: Archive, embedder: Embedder, budget: int
-) -> Evidence:
-    """The evidence of these hits for a question, its excerpts within `budget` tokens."""
+    question: str, language: str, hits: Sequence[Hit], archive: Archive, embedder: Embedder, budget: int,
+    looked_up: str = "",
+) -> Evidence:  # fmt: skip
+    """The evidence of these hits for a question, its excerpts within `budget` tokens.
+
+    `looked_up` is the question with what it leans on. Only vectors see it: the words of the question before would
+    choose the sentences that answered that one (11 against 9 of the 12 follow-ups of the demo gold set).
+    """
     weights = word_weights(question, language, archive)
-    candidates = _scored(question, weights, language, hits, embedder)
+    vector = embedder.embed_queries([looked_up or question])[0]
+    candidates = _scored(question, vector, weights, language, _widened(hits, archive), embedder)
     if not candidates:
         return Evidence()
     units = _choose(candidates, budget)
@@ -87,6 +104,22 @@ def gather(
         cosine=max(c.cosine for c in candidates),
         excerpts=tuple(_excerpts(units)),
     )
+
+
+def _widened(hits: Sequence[Hit], archive: Archive) -> list[Hit]:
+    """The hits with the other passages of the best articles: the answer often stands in a passage that shares no
+    word with the question ("Turnout was 47.3 percent"), in an article that plainly is the one."""
+    known = {hit.passage.id for hit in hits}
+    best: dict[str, float] = {}
+    for hit in hits:
+        best.setdefault(hit.passage.article.id, hit.score)
+    others = [
+        Hit(passage=stored.passage, score=WHOLE * best[article])
+        for article in list(best)[:WHOLE_ARTICLES]
+        for stored in archive.catalog.passages_of(article)[:WHOLE_PASSAGES]
+        if stored.passage.id not in known
+    ]
+    return [*hits, *others]
 
 
 def header(article: Article) -> str:
@@ -139,22 +172,23 @@ def citable(article: Article) -> str:
 
 
 def _scored(
-    question: str, weights: dict[str, float], language: str, hits: Sequence[Hit], embedder: Embedder
-) -> list[Candidate]:
+    question: str, vector: np.ndarray, weights: dict[str, float], language: str, hits: Sequence[Hit],
+    embedder: Embedder,
+) -> list[Candidate]:  # fmt: skip
     """Every sentence of the hits with its score, in the order of the hits and of their text."""
     raw: list[tuple[Hit, Span, float]] = []
     for hit in hits:
         passage = hit.passage
         title = share_of(weights, header(passage.article), language)
         for start, end in sentence_spans(passage.text):
-            if count_tokens(passage.text[start:end]) < 4:
+            if count_tokens(passage.text[start:end]) < 4 or _TO_MACHINES.search(fold(passage.text[start:end])):
                 continue
             own = share_of(weights, passage.text[start:end], language)
             raw.append((hit, (passage.start + start, passage.start + end), own + 0.3 * title * (1 - own)))
     if not raw:
         return []
     top = max(hit.score for hit, _, _ in raw) or 1.0
-    near = _cosines(question, raw, embedder)
+    near = _cosines(vector, raw, embedder)
     wanted = expected(question)
     scores = [
         COSINE * near[i]
@@ -182,16 +216,20 @@ def _lent(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index
 def expected(question: str) -> str:
     """What kind of words the answer must hold: "number", "date", "name" or "" when the question does not tell."""
     folded = f" {' '.join(t.folded for t in tokens(question))} "
-    for kind, pattern in _ASKS:
-        if pattern.search(folded):
-            return kind
-    return ""
+    # "Who said so when the rate was cut?" asks for whom: the first word that asks is the one.
+    found = [(match.start(), kind) for kind, pattern in _ASKS if (match := pattern.search(folded))]
+    return min(found)[1] if found else ""
+
+
+def compares(question: str) -> bool:
+    """Whether a question puts two things side by side, so that its answer may rest on two articles."""
+    return bool(_COMPARES.search(f" {' '.join(t.folded for t in tokens(question))} "))
 
 
 def holds(wanted: str, text: str, question: str) -> bool:
     """Whether a sentence holds words of the wanted kind that the question does not already say."""
     if wanted == "number":
-        return bool(numbers(text) - numbers(question))
+        return bool(numbers(text) - numbers(question) or _PORTION.search(fold(text)))
     if wanted == "date":
         return bool(months(text) or weekdays(text) or numbers(text) - numbers(question))
     if wanted == "name":
@@ -199,13 +237,12 @@ def holds(wanted: str, text: str, question: str) -> bool:
     return False
 
 
-def _cosines(question: str, raw: Sequence[tuple[Hit, Span, float]], embedder: Embedder) -> list[float]:
+def _cosines(vector: np.ndarray, raw: Sequence[tuple[Hit, Span, float]], embedder: Embedder) -> list[float]:
     """Cosine with the question for the sentences that words and rank put first; a low stand-in for the rest."""
     top = max(hit.score for hit, _, _ in raw) or 1.0
     order = sorted(range(len(raw)), key=lambda i: -(raw[i][2] + 0.7 * raw[i][0].score / top))[:EMBEDDED_SENTENCES]
     texts = [raw[i][0].passage.article.text[slice(*raw[i][1])] for i in order]
-    query = embedder.embed_queries([question])[0]
-    found = dict(zip(order, (embedder.embed_passages(texts) @ query).tolist(), strict=True))
+    found = dict(zip(order, (embedder.embed_passages(texts) @ vector).tolist(), strict=True))
     low = float(np.min(list(found.values()))) if found else 0.0
     return [max(found.get(i, low * 0.8), 0.0) for i in range(len(raw))]
 

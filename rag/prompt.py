@@ -59,7 +59,7 @@ def sources(excerpts: Sequence[tuple[Article, str]]) -> str:
 def _label(article: Article) -> str:
     parts = [article.title, article.outlet, written(article.day) if article.day else ""]
     if article.genre.lower() in {"opinion", "column", "editorial", "op-ed"}:
-        parts.append("opinion")
+        parts.append(f"opinion by {article.byline}" if article.byline else "opinion")
     return " — ".join(part for part in parts if part)
 
 
