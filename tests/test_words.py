@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from math import log
 from pathlib import Path
@@ -131,6 +132,27 @@ def test_dropping_takes_all_passages_of_an_article_and_clearing_all(tmp_path: Pa
     assert [key for key, _ in index.search("rain", 5, ("en",), Filters(), [])] == [3]
     index.clear()
     assert (index.keys(), index.count()) == (set(), 0)
+
+
+def test_words_elsewhere_in_the_article_lift_its_passages(tmp_path: Path) -> None:
+    index = TantivyWords(tmp_path / "words")
+    index.put([one(1, "a", "rain on the coast"), one(2, "a", "a ferry ran aground"), one(3, "b", "rain on the coast")])
+    scores = dict(index.search("rain ferry", 5, ("en",), Filters(), []))
+    assert scores[1] > scores[3]  # the same words, but a's other passage tells of the ferry
+    alone = dict(index.search("rain", 5, ("en",), Filters(), []))
+    assert alone[1] < alone[3]  # both say rain once, and b is shorter
+    index.drop_articles(["a"])
+    index.put([one(4, "a", "rain on the coast")])
+    again = dict(index.search("rain ferry", 5, ("en",), Filters(), []))
+    assert again[3] == pytest.approx(again[4])  # what the article no longer says lifts nothing
+
+
+def test_an_index_of_an_earlier_program_or_without_its_articles_is_reported(tmp_path: Path) -> None:
+    folder = tmp_path / "words"
+    TantivyWords(folder).put([one(1, "a", "rain")])
+    shutil.rmtree(folder / "articles")
+    with pytest.raises(StorageError, match="not the words of their articles.*dateline rebuild"):
+        TantivyWords(folder)
 
 
 def test_another_index_on_the_same_folder_reads_what_was_committed(tmp_path: Path) -> None:
