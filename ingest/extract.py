@@ -31,6 +31,7 @@ from ingest.metadata import (
     text_fields,
 )
 from rag.errors import BadInput
+from rag.text import months, tokens, weekdays
 
 if TYPE_CHECKING:
     from lxml.etree import _Element  # type: ignore[import-untyped]
@@ -311,7 +312,7 @@ _PUBLISHED = (
     "article:published_time", "og:article:published_time", "datePublished", "article:published", "publishdate",
     "pubdate", "publish-date", "parsely-pub-date", "sailthru.date", "dc.date.issued", "dc.date", "dc.date.created",
     "dcterms.created", "date", "pub_date", "cxenseparse:recs:publishtime", "publication_date",
-    "originalpublicationdate", "iso-8601-publish-date",
+    "originalpublicationdate", "iso-8601-publish-date", "article_date_original",
 )  # fmt: skip
 
 
@@ -399,7 +400,29 @@ def _visible_date(tree: _Element) -> datetime | None:
             said = text_fields("-\n" + one_line(element.text_content())[:120]).published
             if said:
                 return said
+    return _date_below_headline(tree)
+
+
+def _date_below_headline(tree: _Element) -> datetime | None:
+    """A date that stands by itself right below the headline, unmarked, unless the words before it call it an update."""
+    for headline in tree.xpath("//h1")[:3]:  # some pages have one for small screens besides
+        before = ""
+        for text in headline.xpath("following::text()[normalize-space() and not(parent::script or parent::style)]")[:5]:
+            found = parse_date(one_line(text)) if _opens_with_date(text) else None
+            if found and not _UPDATE.search(before):
+                return found
+            before = text
     return None
+
+
+def _opens_with_date(text: str) -> bool:
+    """Whether nothing but a month, a weekday or a word for publishing stands before the first digit."""
+    words = [token.text for token in tokens(re.split(r"\d", text, maxsplit=1)[0])]
+    return all(months(word) or weekdays(word) or _PUBLISHING.fullmatch(word) for word in words)
+
+
+_PUBLISHING = re.compile("published|posted|publicado|on|el", re.I)
+_UPDATE = re.compile(r"updat|modif|actuali[sz]|aktuali|mis à jour|更新", re.I)
 
 
 # --- PDF and Word --------------------------------------------------------------------------------------

@@ -134,6 +134,19 @@ def test_a_date_in_running_text_is_not_the_day_of_publication() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("below", "day"),
+    [
+        ("<div>2025-02-14 20:52:15<span>Source: Tide</span></div>", datetime(2025, 2, 14, 20, 52, 15)),
+        ("<div><span>Harrow Bay</span><span>14 February 2025</span></div>", datetime(2025, 2, 14)),
+        ("<div><span>Updated</span> <span>14 February 2025</span></div>", None),
+        ("<div>Founded 14 February 1925</div>", None),
+    ],
+)
+def test_a_date_that_stands_alone_below_the_headline_is_the_day(below: str, day: datetime | None) -> None:
+    assert page_fields(page().replace("</h1>", f"</h1>{below}")).published == day
+
+
 def test_the_day_in_an_address_is_taken_last() -> None:
     assert page_fields(page(), "https://c.example/2025/02/06/rate").published == datetime(2025, 2, 6)
 
