@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from eval import commands as others
-from eval import demo_run
+from eval import demo_run, outcome
+from eval.printing import print_times
 from rag.errors import DatelineError
 from rag.settings import Settings
 
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eval", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="the demo gold set: retrieval, answers, citations, refusals")
-    demo.add_argument("--out", type=Path, help="write the figures and every prediction as JSON")
+    demo.add_argument("--out", type=Path, help="write the figures and every prediction without its hits as JSON")
     demo.add_argument("--retrieval-only", action="store_true", help="no answers, no language model")
     demo.add_argument("--llm", help="packaged (default), none, a GGUF file, or a model at DATELINE_LLM_URL")
     demo.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth question, for a quick look")
@@ -73,8 +73,7 @@ def _demo(args: argparse.Namespace) -> int:
             )
     _print(result)
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        outcome.write(args.out, demo_run.as_json(result))
     return 0
 
 
@@ -102,14 +101,14 @@ def _print(result: dict[str, Any]) -> None:
     _say(f"demo gold set {data['digest']}, {data['questions']} questions, model: {result['model']}\n")
     _say(f"{'measure':38} {'system':12} {'value':>6}   95% interval      n")
     for r in result["rows"]:
-        interval = f"[{r['low']:.3f}, {r['high']:.3f}]"
-        _say(f"{r['measure']:38} {r['system'][:12]:12} {r['value']:6.3f}   {interval:16} {r['n']:4}")
+        if r["value"] is not None:
+            interval = f"[{r['low']:.3f}, {r['high']:.3f}]"
+            _say(f"{r['measure']:38} {r['system'][:12]:12} {r['value']:6.3f}   {interval:16} {r['n']:4}")
     if any(p for p in result["predictions"]):
         _say("\nright, by kind of question (refused, for the last two)")
         for kind, found in result["by_kind"].items():
             _say(f"  {kind:16} {found['right']:.2f}  n={found['n']}")
-    for name, found in result["latency"].items():
-        _say(f"{name:16} median {found['p50']:8.0f}   95% {found['p95']:8.0f}")
+    print_times(result)
     _say(f"\n{result['seconds']} s in all")
 
 

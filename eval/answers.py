@@ -25,7 +25,7 @@ _ALL = "answer contains gold", "exact match", "token F1"
 
 def run(
     data: Dataset, out: Path, settings: Settings, embedder: Embedder, llm: LLM | None, *,
-    archive_dir: Path | None = None, every: int = 1, judge: Judge | None = None,
+    archive_dir: Path | None = None, every: int = 1, limit: int | None = None, judge: Judge | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Asks, writes `out`/predictions.jsonl line by line, scores and returns the result.
@@ -35,7 +35,7 @@ def run(
     """
     began = time.perf_counter()
     settings = settings.model_copy(update={"data_dir": archive_dir or out / "archive"})
-    queries = list(data.queries.values())[::every]
+    queries = [data.queries[key] for key in asking.spread(list(data.queries), every, limit)]
     with closing(Archive(settings)) as archive:
         if archive_dir is None:
             retrieval.fill(data, archive, embedder, out, progress)

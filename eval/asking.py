@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from eval import scores
 from eval.compare import json_lines
 from eval.gold import REFUSED_KINDS
+from eval.outcome import SEED
 from ingest.pipeline import ingest
 from rag.archive import Archive
 from rag.assistant import Assistant
@@ -116,10 +118,26 @@ Measured = dict[str, dict[str, float]]  # measure → task → value
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One question of a protocol; `run` asks it and returns its prediction."""
+    """One question of a protocol; `run` asks it and returns its prediction.
+
+    Tasks of one `group` (a question under several conditions) are sampled together; "" stands for the id.
+    """
 
     id: str
     run: Callable[[], Row]
+    group: str = ""
+
+
+def spread(keys: Sequence[str], every: int = 1, limit: int | None = None) -> list[str]:
+    """A sample of 1 in `every` keys, at most `limit`, in their order: one drawn from each of as many equal stretches.
+
+    The same in every run. Drawn, since every third attack, say, has the same place.
+    """
+    count = min(-(-len(keys) // max(every, 1)), limit or len(keys))
+    if count >= len(keys):
+        return list(keys)
+    random = Random(SEED)
+    return [keys[int((number + random.random()) * len(keys) / count)] for number in range(count)]
 
 
 @dataclass(slots=True, kw_only=True)

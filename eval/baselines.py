@@ -6,12 +6,13 @@ A second door for those libraries: a baseline that went through ours would measu
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from eval.datasets import Document
+from eval.remembered import Vectors
 from rag import weights
 from rag.embed import Embedder
 from rag.errors import ModelUnavailable
@@ -77,28 +78,60 @@ def _splitter() -> Any:
     return SentenceSplitter()
 
 
-def plain_embedding() -> Any:
-    """The same packaged model as Dateline's, in float32."""
+def plain_embedding(kept: Vectors | None = None, questions: Sequence[str] = ()) -> Any:
+    """The same packaged model as Dateline's, in float32.
+
+    With `kept`, what an earlier run embedded is taken from there, and `questions` are embedded now, so that no search
+    waits for it.
+    """
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
-    return HuggingFaceEmbedding(model_name=str(weights.packaged_embedder().path), device="cpu", embed_batch_size=32)
+    packaged = weights.packaged_embedder()
+    if kept is None:
+        return HuggingFaceEmbedding(model_name=str(packaged.path), device="cpu", embed_batch_size=32)
+
+    loaded: list[Any] = []
+
+    def embed(texts: Sequence[str]) -> Any:
+        """Passages and questions alike: this model puts nothing in front of either."""
+        if not loaded:
+            loaded.append(plain_embedding())
+        return loaded[0].get_text_embedding_batch(list(texts))
+
+    def rows(texts: Sequence[str]) -> Any:
+        return kept.rows(f"{packaged.name} plain float32", texts, embed)
+
+    found = _embedding_of(packaged.name, rows, rows)
+    if questions:
+        found.get_text_embedding_batch(list(questions))
+    return found
 
 
 def borrowed_embedding(embedder: Embedder) -> Any:
     """One of ours as llama-index wants it."""
+    return _embedding_of(embedder.name, embedder.embed_passages, embedder.embed_queries)
+
+
+def _embedding_of(
+    name: str, embed_passages: Callable[[Sequence[str]], Any], embed_queries: Callable[[Sequence[str]], Any]
+) -> Any:
+    """A llama-index embedding of functions from texts to rows."""
     from llama_index.core.base.embeddings.base import BaseEmbedding
 
     class Borrowed(BaseEmbedding):  # type: ignore[misc]
         def _get_query_embedding(self, query: str) -> list[float]:
-            return [float(x) for x in embedder.embed_queries([query])[0]]
+            return [float(x) for x in embed_queries([query])[0]]
 
         def _get_text_embedding(self, text: str) -> list[float]:
-            return [float(x) for x in embedder.embed_passages([text])[0]]
+            return self._get_text_embeddings([text])[0]
+
+        def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+            return [[float(x) for x in row] for row in embed_passages(texts)]
 
         async def _aget_query_embedding(self, query: str) -> list[float]:
             return self._get_query_embedding(query)
 
-    return Borrowed(model_name=embedder.name)
+    return Borrowed(model_name=name, embed_batch_size=256)
 
 
 def _documents(corpus: Iterable[Document]) -> Iterable[Any]:

@@ -40,9 +40,13 @@ SETS: dict[str, Behaviour] = {
 
 def run(
     name: str, file: Path, out: Path, settings: Settings, embedder: Embedder, llm: LLM | None, *,
-    corpus: Path | None = None, every: int = 1, progress: Progress = lambda what, done, total: None,
+    corpus: Path | None = None, every: int = 1, limit: int | None = None,
+    progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Runs a set, predictions line by line into `out`, and returns the result. A second call goes on.
+    """Runs a set, predictions line by line into `out`, and returns the result.
+
+    A second call goes on, also with another sample: what was answered with this data, code, model and these settings
+    is not asked again.
 
     Raises SettingsError when the file is not of this set.
     """
@@ -52,15 +56,16 @@ def run(
         raise SettingsError(f"--data is '{file}', expected the file of the set {name}.")
     try:
         if name == "trecqa":
-            return _ranked(world, every, progress, began)
+            return _ranked(world, every, limit, progress, began)
         kind = SETS[name]
-        tasks = kind.tasks(world)[::every]
+        tasks = _sample(kind.tasks(world), every, limit)
     except (ValueError, KeyError, TypeError) as error:
         message = f"{file} is not a file of the set {name}: {type(error).__name__} {error}."
         raise SettingsError(message) from error
     try:
         system = llm.name if llm else "extraction"
-        key = json.dumps([digest([file]), outcome.code_digest("rag", "ingest", "eval"), system, every])
+        code = outcome.code_digest("rag", "ingest", "eval/asking.py", f"eval/{name}.py")
+        key = json.dumps([digest([file]), code, system, outcome.public(settings)])
         items = [(task.id, task.run) for task in tasks]
         found = asking.journal(
             out / asking.PREDICTIONS, key, items, lambda done: progress(name, done, len(tasks))
@@ -75,9 +80,17 @@ def run(
     )  # fmt: skip
 
 
-def _ranked(world: World, every: int, progress: Progress, began: float) -> dict[str, Any]:
+def _sample(tasks: Sequence[Task], every: int, limit: int | None) -> list[Task]:
+    """The tasks of a spread sample of their groups."""
+    groups = set(asking.spread(list(dict.fromkeys(task.group or task.id for task in tasks)), every, limit))
+    return [task for task in tasks if (task.group or task.id) in groups]
+
+
+def _ranked(
+    world: World, every: int, limit: int | None, progress: Progress, began: float
+) -> dict[str, Any]:  # fmt: skip
     """trecqa ranks sentences and asks nothing, so it has no predictions."""
-    per_query, left_out = trecqa.measure(world, every, progress)
+    per_query, left_out = trecqa.measure(world, every, limit, progress)
     n = len(next(iter(next(iter(per_query.values())).values())))
     return outcome.save(
         world.out, "behaviour trecqa", outcome.rows_of(per_query), per_query, settings=world.settings,

@@ -11,6 +11,7 @@ from typing import Any
 
 from eval import outcome, upkeep
 from eval.printing import Bars, opened, print_rows, print_times, say
+from eval.remembered import RememberedEmbedder, Vectors
 from rag.embed import LazyEmbedder
 from rag.errors import SettingsError
 from rag.settings import Settings
@@ -33,6 +34,29 @@ def run(args: argparse.Namespace, bars: Bars) -> int:
     return int(HANDLERS[args.command](args, bars))
 
 
+def add_sample(parser: argparse.ArgumentParser) -> None:
+    """Adds --every and --limit, the two ways to name a sample."""
+    parser.add_argument("--every", type=_positive, default=1, metavar="N", help="1 in N questions, evenly spread")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="at most N questions, evenly spread")
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1 on")
+    return int(text)
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """Adds --cache; `remembered` opens what it names."""
+    parser.add_argument("--cache", type=Path, help="folder of embeddings kept between runs (default: the user's cache)")
+
+
+def remembered(settings: Settings, folder: Path | None) -> tuple[Vectors, RememberedEmbedder]:
+    """The kept vectors, and the embedder of the settings over them. Raises StorageError."""
+    kept = Vectors(folder or settings.model_cache / "eval")
+    return kept, RememberedEmbedder(LazyEmbedder(settings.embedder), kept)
+
+
 def _add_retrieval(commands: Any) -> None:
     from eval.retrieval import SYSTEMS
 
@@ -41,6 +65,7 @@ def _add_retrieval(commands: Any) -> None:
     one.add_argument("--split", help="test, dev, … (default: the first that is there)")
     one.add_argument("--out", type=Path, required=True, help="folder of archive, runs and figures; kept and reused")
     one.add_argument("--systems", default=",".join(SYSTEMS), help="some of %(default)s")
+    add_cache(one)
 
 
 def _retrieval(args: argparse.Namespace, bars: Bars) -> int:
@@ -53,10 +78,10 @@ def _retrieval(args: argparse.Namespace, bars: Bars) -> int:
         raise SettingsError(f"{args.data} names no relevant article, so retrieval cannot be scored. Try: eval answers.")
     settings = Settings.load(llm="none")
     with bars() as progress:
+        kept, embedder = remembered(settings, args.cache)
         result = retrieval.run(
-            data, args.out, settings, LazyEmbedder(settings.embedder),
-            systems=args.systems.split(","), progress=progress,
-        )  # fmt: skip
+            data, args.out, settings, embedder, kept=kept, systems=args.systems.split(","), progress=progress
+        )
     print_rows(result)
     return 0
 
@@ -72,10 +97,11 @@ def _add_answers(commands: Any) -> None:
     one.add_argument("--out", type=Path, required=True, help="folder of archive, predictions and figures")
     one.add_argument("--archive", type=Path, help="ask this archive instead of ingesting the corpus")
     one.add_argument("--llm", help="packaged (default), none, a GGUF file, or a model at DATELINE_LLM_URL")
-    one.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth question")
+    add_sample(one)
     one.add_argument("--judge", metavar="MODEL", help="a model at --judge-url that grades the answers")
     one.add_argument("--judge-url", default="", help="OpenAI-compatible; its key is read from DATELINE_JUDGE_KEY")
     one.add_argument("--judge-may-be-same", action="store_true", help="let the answering model grade itself")
+    add_cache(one)
 
 
 def _answers(args: argparse.Namespace, bars: Bars) -> int:
@@ -92,8 +118,8 @@ def _answers(args: argparse.Namespace, bars: Bars) -> int:
     with bars() as progress, opened(settings) as llm:
         judge = _judge(args, key, llm.name if llm else "")
         result = answers.run(
-            data, args.out, settings, LazyEmbedder(settings.embedder), llm, archive_dir=args.archive,
-            every=args.every, judge=judge, progress=progress,
+            data, args.out, settings, remembered(settings, args.cache)[1], llm, archive_dir=args.archive,
+            every=args.every, limit=args.limit, judge=judge, progress=progress,
         )  # fmt: skip
     print_rows(result)
     print_times(result)
@@ -132,7 +158,8 @@ def _add_behaviour(commands: Any) -> None:
     one.add_argument("--out", type=Path, required=True)
     one.add_argument("--corpus", type=Path, help="mtragun: the folder of its passages, in BEIR layout")
     one.add_argument("--llm", help="packaged (default), none, a GGUF file, or a model at DATELINE_LLM_URL")
-    one.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth task")
+    add_sample(one)
+    add_cache(one)
 
 
 def _behaviour(args: argparse.Namespace, bars: Bars) -> int:
@@ -141,8 +168,8 @@ def _behaviour(args: argparse.Namespace, bars: Bars) -> int:
     settings = Settings.load(llm="none" if args.set == "trecqa" else args.llm)
     with bars() as progress, opened(settings) as llm:
         result = behaviour.run(
-            args.set, args.data, args.out, settings, LazyEmbedder(settings.embedder), llm,
-            corpus=args.corpus, every=args.every, progress=progress,
+            args.set, args.data, args.out, settings, remembered(settings, args.cache)[1], llm,
+            corpus=args.corpus, every=args.every, limit=args.limit, progress=progress,
         )  # fmt: skip
     say(result["protocol"])
     print_rows(result)

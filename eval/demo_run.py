@@ -7,11 +7,12 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from eval import gold
-from eval.metrics import contains_answer, hit_at_k, interval, reciprocal_rank
+from eval import gold, outcome
+from eval.metrics import contains_answer, hit_at_k, reciprocal_rank
+from eval.outcome import row
+from eval.retrieval import percentiles
 from ingest.pipeline import IngestReport, ingest
 from ingest.read import ReadOptions, read
 from rag.archive import Archive
@@ -22,18 +23,6 @@ from rag.schema import Answer
 from rag.settings import Settings
 
 SYSTEMS = {"dateline": None, "dense": 1.0, "words": 0.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One measure of one system over n questions, with its 95% bootstrap interval."""
-
-    measure: str
-    system: str
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 def fill_archive(settings: Settings) -> IngestReport:
@@ -69,13 +58,7 @@ EXAMPLES = [
 ]
 
 
-def row(measure: str, system: str, values: Sequence[float]) -> Row:
-    """A mean with its interval."""
-    low, high = interval(values)
-    return Row(measure, system, statistics.fmean(values) if values else float("nan"), low, high, len(values))
-
-
-def measure_retrieval(assistant: Assistant, questions: Sequence[gold.Question]) -> list[Row]:
+def measure_retrieval(assistant: Assistant, questions: Sequence[gold.Question]) -> list[outcome.Row]:
     """Article hit@5 and MRR@10 of the fused retriever, of vectors alone and of words alone."""
     answerable = [q for q in questions if q.answerable]
     rows = []
@@ -107,7 +90,7 @@ def ask_all(
     return asked
 
 
-def measure_answers(asked: Sequence[tuple[gold.Question, Answer | None]], system: str) -> list[Row]:
+def measure_answers(asked: Sequence[tuple[gold.Question, Answer | None]], system: str) -> list[outcome.Row]:
     """Right answers, sound citations and refusals."""
     answerable = [(q, a) for q, a in asked if q.answerable]
     others = [(q, a) for q, a in asked if not q.answerable]
@@ -152,17 +135,20 @@ def _cites_gold(question: gold.Question, answer: Answer) -> bool:
 
 
 def latencies(asked: Sequence[tuple[gold.Question, Answer | None]]) -> dict[str, dict[str, float]]:
-    """Median and 95th percentile of the milliseconds to sources, first word and end."""
-    found = {}
-    for name in ("retrieve_ms", "first_token_ms", "total_ms"):
-        values = sorted(v for _, a in asked if a and (v := getattr(a.timings, name)) is not None)
-        if values:
-            found[name] = {"p50": statistics.median(values), "p95": values[int(0.95 * (len(values) - 1))]}
-    return found
+    """Percentiles of the milliseconds to sources, first word and end."""
+    names = {"to sources": "retrieve_ms", "to first word": "first_token_ms", "in total": "total_ms"}
+    return {
+        name: percentiles([v for _, a in asked if a and (v := getattr(a.timings, key)) is not None])
+        for name, key in names.items()
+    }
 
 
 def run(settings: Settings, *, with_answers: bool, every: int = 1, progress: Callable[[int], None]) -> dict[str, Any]:
-    """The whole demo evaluation as plain data; `every` > 1 takes only every so manyth question."""
+    """The whole demo evaluation as plain data; `every` > 1 takes only every so manyth question.
+
+    It holds no hits and no path: small enough, and clean enough, to be kept in the project.
+    """
+    outcome.provenance()
     began = time.perf_counter()
     report = fill_archive(settings)
     questions = gold.load()[::every]
@@ -173,24 +159,24 @@ def run(settings: Settings, *, with_answers: bool, every: int = 1, progress: Cal
         if asked:
             rows += measure_answers(asked, assistant.model)
         kinds = {k: [_good(q, a) for q, a in asked if q.kind == k] for k in dict.fromkeys(q.kind for q in questions)}
-        return {
-            "data": {"digest": gold.digest(), "questions": len(questions)},
-            "settings": settings.model_dump(mode="json", exclude={"llm_key", "data_dir", "model_cache"}),
-            "model": assistant.model,
-            "ingest": report.as_dict(),
-            "rows": [asdict(r) for r in rows],
-            "by_kind": {k: {"right": statistics.fmean(v), "n": len(v)} for k, v in kinds.items() if v},
-            "latency": latencies(asked),
-            "predictions": [predicted(q, a) for q, a in asked],
-            "seconds": round(time.perf_counter() - began, 1),
-        }
+        data = {"name": "demo", "digest": gold.digest(), "questions": len(questions)}
+        return outcome.result(
+            "demo", rows, settings=settings, data=data,
+            model=assistant.model, ingest={k: v for k, v in report.as_dict().items() if k != "rejections"},
+            by_kind={k: {"right": statistics.fmean(v), "n": len(v)} for k, v in kinds.items() if v},
+            latency_ms={name: found for name, found in latencies(asked).items() if found},
+            predictions=[predicted(q, a) for q, a in asked], seconds=round(time.perf_counter() - began, 1),
+        )  # fmt: skip
+
+
+_LEFT_OUT = ("question", "hits", "coverage", "model")  # of an answer: said elsewhere, or long
 
 
 def predicted(question: gold.Question, answer: Answer | None) -> dict[str, Any]:
     """What was answered beside what was expected, to read the misses."""
     from rag.render import answer_data
 
-    data = answer_data(replace(answer, hits=answer.hits[:5])) if answer else None
+    data = {k: v for k, v in answer_data(answer).items() if k not in _LEFT_OUT} if answer else None
     return {
         "id": question.id,
         "kind": question.kind,
@@ -200,3 +186,10 @@ def predicted(question: gold.Question, answer: Answer | None) -> dict[str, Any]:
         "right": _good(question, answer),
         "answer": data,
     }
+
+
+def as_json(result: dict[str, Any]) -> str:
+    """A result with a line for each prediction, so that two runs can be compared line by line."""
+    text = json.dumps(result | {"predictions": []}, ensure_ascii=False, indent=1)
+    lines = ",\n  ".join(json.dumps(one, ensure_ascii=False) for one in result["predictions"])
+    return text.replace('"predictions": []', f'"predictions": [\n  {lines}\n ]' if lines else '"predictions": []')

@@ -59,12 +59,11 @@ def rows_of(per_query: PerQuery) -> list[Row]:
     return [row(m, s, list(values.values())) for s, found in per_query.items() for m, values in found.items()]
 
 
-def save(
-    out: Path, command: str, rows: Sequence[Row], per_query: PerQuery, *,
-    data: Mapping[str, Any], settings: Settings | None = None, **more: Any,
-) -> dict[str, Any]:  # fmt: skip
-    """Writes both files and returns the result. nan becomes null: JSON knows no nan."""
-    result: dict[str, Any] = {
+def result(
+    command: str, rows: Sequence[Row], *, data: Mapping[str, Any], settings: Settings | None = None, **more: Any
+) -> dict[str, Any]:
+    """The figures as plain data, with all that is needed to trust or repeat them; None for nan: JSON knows none."""
+    return {
         "command": command,
         "data": dict(data),
         "settings": public(settings) if settings else {},
@@ -73,15 +72,25 @@ def save(
         "rows": [_clean(asdict(one)) for one in rows],
         **{key: _clean(value) for key, value in more.items()},
     }
-    out.mkdir(parents=True, exist_ok=True)
-    _write(out / RESULT, json.dumps(result, ensure_ascii=False, indent=1))
-    _write(out / PER_QUERY, json.dumps(_clean(per_query), ensure_ascii=False))
-    return result
+
+
+def save(
+    out: Path, command: str, rows: Sequence[Row], per_query: PerQuery, *,
+    data: Mapping[str, Any], settings: Settings | None = None, **more: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """Writes both files and returns the result."""
+    found = result(command, rows, data=data, settings=settings, **more)
+    write(out / RESULT, json.dumps(found, ensure_ascii=False, indent=1))
+    write(out / PER_QUERY, json.dumps(_clean(per_query), ensure_ascii=False))
+    return found
 
 
 def public(settings: Settings) -> dict[str, Any]:
-    """The settings without secrets and without paths of this machine."""
+    """The settings without secrets and without paths of this machine: of a model file, its name alone."""
     found: dict[str, Any] = settings.model_dump(mode="json", exclude=_PRIVATE)
+    for name in ("embedder", "llm"):
+        if Path(found[name]).expanduser().exists():
+            found[name] = Path(found[name]).name
     return found
 
 
@@ -110,13 +119,14 @@ def load_per_query(out: Path) -> PerQuery:
 def provenance() -> dict[str, Any]:
     """Commit, digest of the code, library versions, machine and moment of the first call.
 
+    `load` of the machine is how many processes ran or waited in the minute before: near 0 when it had no other work.
     The command line calls it before anything else: files that change while a long run goes on are not what it ran.
     """
     return {
         "commit": commit(),
         "code": code_digest("rag", "ingest", "eval"),
         "versions": {"python": platform.python_version(), **_versions()},
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count()},
+        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "load": _load()},
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
     }
 
@@ -166,6 +176,10 @@ def _cpu() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
+def _load() -> float | None:
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+
+
 def _clean(value: Any) -> Any:
     """Plain data without nan, floats to six digits behind the point."""
     if isinstance(value, float):
@@ -177,8 +191,9 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _write(path: Path, text: str) -> None:
-    """In one step: an interrupted run leaves the file of the run before."""
+def write(path: Path, text: str) -> None:
+    """Text with a line end into a file, in one step: an interrupted run leaves the file of the run before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")
     beside.write_text(text + "\n", encoding="utf-8")
     beside.replace(path)

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import numpy as np
 from eval import measures, outcome
 from eval.bm25 import Bm25
 from eval.datasets import Dataset
+from eval.remembered import Vectors
+from ingest.metadata import Fields, article_id
 from ingest.pipeline import IngestReport, ingest, properties, reembed
 from ingest.read import ReadOptions, Rejected, read
 from rag.archive import Archive
@@ -68,13 +70,13 @@ class Ranking:
 
 
 def run(
-    data: Dataset, out: Path, settings: Settings, embedder: Embedder, *,
+    data: Dataset, out: Path, settings: Settings, embedder: Embedder, *, kept: Vectors | None = None,
     systems: Sequence[str] = SYSTEMS, progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Measures the systems, writes TREC runs, rankings and figures into `out`, and returns the result.
 
-    A second call goes on where an interrupted one stopped. Raises SettingsError for an unknown system, and when
-    `out` holds another data set.
+    `kept` is where the plain baseline keeps its vectors between runs. A second call goes on where an interrupted one
+    stopped. Raises SettingsError for an unknown system, and when `out` holds another data set.
     """
     unknown = [name for name in systems if name not in SYSTEMS]
     if unknown:
@@ -90,7 +92,7 @@ def run(
         rankings = {}
         for name in systems:
             with ExitStack() as stack:
-                rankings[name] = _rank(name, data, texts, out, stack, retriever, progress)
+                rankings[name] = _rank(name, data, texts, out, stack, retriever, kept, progress)
             measures.write_run(out / f"run_{name}.trec", rankings[name].found, name)
     per_query = {name: measures.score(one.found, data.qrels) for name, one in rankings.items()}
     return outcome.save(
@@ -99,7 +101,7 @@ def run(
         systems=list(systems), left_out=len(data.queries) - len(data.qrels), ingest=report.as_dict(),
         crashed={name: one.crashed for name, one in rankings.items() if one.crashed},
         query_ms={name: percentiles(list(one.ms.values())) for name, one in rankings.items()},
-        note="query_ms of ours leave out the embedding of the question, which is done for all at once",
+        note="query_ms leave out the embedding of the question, which is done for all at once",
         seconds=time.perf_counter() - began,
     )  # fmt: skip
 
@@ -134,10 +136,16 @@ def _corpus_file(data: Dataset, out: Path) -> Path:
 
 
 def _named(data: Dataset, items: Iterator[Article | Rejected]) -> Iterator[Article | Rejected]:
-    """What was read; an article under an id that the labels do not know would spoil every figure."""
+    """What was read, under the ids of the labels; one that the labels do not know would spoil every figure."""
+    names: dict[str, str] = {}
+    for key in data.corpus:  # the reader takes blanks and # out of an id
+        if (other := names.setdefault(article_id(Fields(id=key)), key)) != key:
+            raise SettingsError(f"The ids '{other}' and '{key}' of {data.folder} differ in blanks alone. Rename one.")
     for item in items:
-        if isinstance(item, Article) and item.id not in data.corpus:
-            raise SettingsError(f"The reader gave an article the id '{item.id}', which {data.folder} does not have.")
+        if isinstance(item, Article):
+            if item.id not in names:
+                raise SettingsError(f"The reader gave an article the id '{item.id}', unknown to {data.folder}.")
+            item = replace(item, id=names[item.id])
         yield item
 
 
@@ -150,22 +158,28 @@ def articles_of(hits: Sequence[Hit]) -> list[tuple[str, float]]:
     return list(found.items())[: measures.DEPTH]
 
 
-def _searcher(name: str, data: Dataset, out: Path, retriever: Retriever, stack: ExitStack) -> Search:
+def _searcher(
+    name: str, data: Dataset, texts: Sequence[str], out: Path, retriever: Retriever, kept: Vectors | None,
+    stack: ExitStack,
+) -> Search:  # fmt: skip
     if name in OURS:
         weight = OURS[name]
+        retriever.embedder.embed_queries(texts)
         return lambda text: articles_of(retriever.retrieve(text, dense_weight=weight))
     if name == "bm25":
         index = Bm25((one.id, f"{one.title} {one.text}") for one in data.corpus.values())
         return lambda text: index.search(text, measures.DEPTH)
-    from eval.baselines import PlainLlamaIndex
+    from eval.baselines import PlainLlamaIndex, plain_embedding
 
-    plain = stack.enter_context(closing(PlainLlamaIndex(list(data.corpus.values()), out / "plain", data.digest)))
+    plain = stack.enter_context(
+        closing(PlainLlamaIndex(list(data.corpus.values()), out / "plain", data.digest, plain_embedding(kept, texts)))
+    )
     return lambda text: plain.search(text, measures.DEPTH)
 
 
 def _rank(
     name: str, data: Dataset, texts: Mapping[str, str], out: Path, stack: ExitStack, retriever: Retriever,
-    progress: Progress,
+    kept: Vectors | None, progress: Progress,
 ) -> Ranking:  # fmt: skip
     """Runs the questions that were not yet run with this data, these settings and this code."""
     files = {"bm25": "eval/bm25.py", "plain-llamaindex": "eval/baselines.py"}
@@ -176,9 +190,7 @@ def _rank(
         missing = [query for query in data.qrels if query not in ranking.found]
         if not missing:
             return ranking
-        search = _searcher(name, data, out, retriever, stack)
-        if name in OURS:
-            retriever.embedder.embed_queries([texts[query] for query in missing])
+        search = _searcher(name, data, [texts[query] for query in missing], out, retriever, kept, stack)
         for query in missing:
             note(query, *_searched(search, texts[query]))
             progress(name, len(ranking.found), len(data.qrels))

@@ -30,7 +30,10 @@ def tasks(world: World) -> list[Task]:
         settings.append(("refusal", row["negative"][:PASSAGES]))
         altered = row["positive_wrong"][:3]
         settings.append(("counterfactual", [*altered, *row["negative"][: PASSAGES - len(altered)]]))
-        found += [Task(f"{row['id']} {name}", _asker(world, row, name, texts)) for name, texts in settings]
+        found += [
+            Task(f"{row['id']} {name}", _asker(world, row, name, texts), group=str(row["id"]))
+            for name, texts in settings
+        ]
     return found
 
 

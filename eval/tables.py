@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 RETRIEVAL = ("nDCG@10", "Success@1", "R@100")
+README = {"Success@1": "a relevant article comes first", "nDCG@10": "nDCG@10"}
+NAMES = {
+    "dateline": "Dateline", "dense": "vectors alone", "words": "words alone", "bm25": "BM25",
+    "plain-llamaindex": "plain llama-index", "plain-trafilatura": "plain trafilatura",
+}  # fmt: skip
 Result = Mapping[str, Any]
 
 
@@ -52,3 +57,88 @@ def _cell(found: Mapping[str, Any] | None, best: float | None) -> str:
     value = f"{found['value']:.3f}".removeprefix("0") if found["value"] < 1 else f"{found['value']:.3f}"
     shown = f"**{value}**" if best is not None and found["value"] == best else value
     return f"{shown} [{found['low']:.3f}, {found['high']:.3f}]" if found["low"] != found["high"] else shown
+
+
+def readme(results: Sequence[Result]) -> str:
+    """The tables of a README: each row, or each table, names the file that it is read from."""
+    parts = []
+    retrieval = [one for one in results if one["command"] == "retrieval"]
+    for measure, shown in README.items() if retrieval else ():
+        systems = list(dict.fromkeys(r["system"] for one in retrieval for r in one["rows"]))
+        lines = [f"| {shown} | n | {_heads(systems)} |", f"|---|--:|{'--:|' * len(systems)}"]
+        for one in retrieval:
+            here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
+            n = max((r["n"] for r in here.values()), default=0)
+            lines.append(f"| {_link(one['data']['name'], one)} | {n:,} | {_short_cells(here, systems)} |")
+        parts.append("\n".join(lines))
+    parts += [_pages(one) for one in results if one["command"] == "ingest-pages"]
+    parts += [_pages(one) for one in results if one["command"].startswith("behaviour")]
+    parts += [_bench(one) for one in results if one["command"].startswith("bench")]
+    return "\n\n".join([*parts, *_origins(results)])
+
+
+def _heads(systems: Sequence[str]) -> str:
+    return " | ".join(NAMES.get(system, system) for system in systems)
+
+
+def _link(text: str, one: Result) -> str:
+    return f"[{text}](eval/results/{one['file']})"
+
+
+def _pages(one: Result) -> str:
+    """Measures down, systems across, under a link to the file."""
+    systems = list(dict.fromkeys(r["system"] for r in one["rows"]))
+    title = one["command"].removeprefix("behaviour ")
+    title = one["data"].get("name", title) if one["command"] == "ingest-pages" else title
+    lines = [f"| {_link(title, one)} | n | {_heads(systems)} |", f"|---|--:|{'--:|' * len(systems)}"]
+    for measure in dict.fromkeys(r["measure"] for r in one["rows"]):
+        here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
+        lines.append(f"| {measure} | {max(r['n'] for r in here.values()):,} | {_short_cells(here, systems)} |")
+    return "\n".join(lines)
+
+
+def _bench(one: Result) -> str:
+    """Measures down, both systems and their ratio across; nothing was sampled, so there are no intervals."""
+    systems = list(dict.fromkeys(r["system"] for r in one["rows"]))
+    load = (one.get("machine") or {}).get("load")
+    title = _link(one["command"], one) + (f", {load:.0f} other processes at its start" if load else "")
+    lines = [f"| {title} | {_heads(systems)} | ratio |", f"|---|{'--:|' * len(systems)}--:|"]
+    for measure in dict.fromkeys(r["measure"] for r in one["rows"]):
+        here = {r["system"]: r["value"] for r in one["rows"] if r["measure"] == measure}
+        cells = " | ".join(_number(here.get(system)) for system in systems)
+        lines.append(f"| {measure} | {cells} | {_number(one.get('ratios_to_plain', {}).get(measure))} |")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    """Three digits that count."""
+    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _short_cells(here: Mapping[str, Mapping[str, Any]], systems: Sequence[str]) -> str:
+    values = [r["value"] for r in here.values() if r["value"] is not None]
+    best = max(values) if len(values) > 1 else None
+    return " | ".join(_short_cell(here.get(system), best) for system in systems)
+
+
+def _short_cell(found: Mapping[str, Any] | None, best: float | None) -> str:
+    if not found or found["value"] is None:
+        return "–"
+    value = f"**{_share(found['value'])}**" if found["value"] == best else _share(found["value"])
+    return f"{value} [{_share(found['low'])}, {_share(found['high'])}]" if found["low"] != found["high"] else value
+
+
+def _share(value: float) -> str:
+    """Without the leading nought; 0 and 1 as they are."""
+    return f"{value:.0f}" if value in (0, 1) else f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"
+
+
+def _origins(results: Sequence[Result]) -> list[str]:
+    """Where the figures come from, a line for each commit and machine; the files say the rest."""
+    found: dict[str, list[str]] = {}
+    for one in results:
+        machine = one.get("machine") or {}
+        origin = f"commit {str(one['commit'])[:7]}, seed {one['seed']}, {machine.get('cores')} cores"
+        origin += f" ({machine.get('cpu')}), {one['date'][:10]}"
+        found.setdefault(origin, []).append(one["file"].removesuffix(".json"))
+    return [f"Measured at {origin}: {', '.join(files)}." for origin, files in found.items()]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 
 from eval import measures, outcome
-from eval.asking import World
+from eval.asking import World, spread
 from eval.retrieval import OURS, RememberingEmbedder
 from ingest.pipeline import ingest
 from rag.retrieve import Retriever
@@ -21,7 +21,7 @@ NAMES = {"MAP": "AP@100", "MRR": "RR@10"}
 
 
 def measure(
-    world: World, every: int, progress: Callable[[str, int, int], None]
+    world: World, every: int, limit: int | None, progress: Callable[[str, int, int], None]
 ) -> tuple[outcome.PerQuery, int]:  # fmt: skip
     """System → measure → question → value, and the questions left out."""
     labels: dict[str, dict[str, int]] = {}
@@ -32,7 +32,7 @@ def measure(
             texts[key] = row["atext"]
             grades = labels.setdefault(row["qtext"], {})
             grades[key] = max(int(row["label"]), grades.get(key, 0))
-    wanted = {q: grades for q, grades in list(labels.items())[::every] if len(set(grades.values())) == 2}
+    wanted = {q: labels[q] for q in spread(list(labels), every, limit) if len(set(labels[q].values())) == 2}
     archive = world.opened()
     try:
         articles = [Article(id=key, title="", text=text, language="en", source=key) for key, text in texts.items()]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.printing import Bars, opened, say
+from eval.remembered import RememberedEmbedder, Vectors
 from rag.embed import LazyEmbedder
 from rag.errors import SettingsError
 from rag.settings import Settings
@@ -20,6 +21,7 @@ def add(commands: Any) -> None:
     """Adds the parsers; HANDLERS answer to their names."""
     _add_compare(commands)
     _add_report(commands)
+    _add_kept(commands)
     _add_bench(commands)
     _add_gate(commands)
     _add_make_questions(commands)
@@ -58,10 +60,39 @@ def _report(args: argparse.Namespace, bars: Bars) -> int:
     return 0
 
 
+def _add_kept(commands: Any) -> None:
+    one = commands.add_parser("keep", help="copy the figures of runs into eval/results, without paths")
+    one.add_argument("outs", nargs="+", type=Path, metavar="OUT", help="folders given as --out")
+    one.add_argument("--into", type=Path, help="another folder (default: eval/results)")
+    two = commands.add_parser("table", help="print the README's tables, made from eval/results")
+    two.add_argument("--write", action="store_true", help="put them into README.md")
+
+
+def _keep(args: argparse.Namespace, bars: Bars) -> int:
+    from eval import kept
+
+    for path in kept.keep(args.outs, args.into or kept.FOLDER):
+        say(f"Written: {path}")
+    return 0
+
+
+def _table(args: argparse.Namespace, bars: Bars) -> int:
+    from eval import kept
+
+    if args.write:
+        kept.write_readme()
+        say(f"Written: {kept.README}")
+        return 0
+    say(kept.section())
+    return 0
+
+
 def _add_bench(commands: Any) -> None:
     one = commands.add_parser("bench", help="speed, memory and disk, beside the plain baseline")
-    one.add_argument("what", choices=("ingest", "query", "answer"))
+    one.add_argument("what", choices=("ingest", "query", "answer", "load"))
     one.add_argument("--out", type=Path, required=True)
+    one.add_argument("--requests", type=int, default=2000, help="load: half searches, half extraction answers")
+    one.add_argument("--model-requests", type=int, default=24, help="load: answers of the model; 0 leaves it out")
     one.add_argument("--data", type=Path, help="ingest: a data set in BEIR layout instead of generated text")
     one.add_argument("--sizes", default="1000,10000", help="passages, parted by commas (default %(default)s)")
     one.add_argument("--questions", type=int, default=20, help="answer: how many of the demo set")
@@ -69,7 +100,7 @@ def _add_bench(commands: Any) -> None:
 
 
 def _bench(args: argparse.Namespace, bars: Bars) -> int:
-    from eval import bench
+    from eval import bench, bench_load
 
     try:
         sizes = [int(size) for size in args.sizes.split(",")]
@@ -81,6 +112,8 @@ def _bench(args: argparse.Namespace, bars: Bars) -> int:
             result = bench.bench_ingest(settings, args.out, args.data, sizes[0], progress)
         elif args.what == "query":
             result = bench.bench_query(settings, args.out, sizes, progress)
+        elif args.what == "load":
+            result = bench_load.run(settings, args.out, args.requests, args.model_requests, progress)
         else:
             result = bench.bench_answer(settings, args.out, args.questions, progress)
     for row in result["rows"]:
@@ -95,7 +128,9 @@ def _bench(args: argparse.Namespace, bars: Bars) -> int:
 def _add_gate(commands: Any) -> None:
     one = commands.add_parser("gate", help="fail when a figure falls below its floor")
     one.add_argument("--floors", type=Path, help="file of floors (default: the one of the project)")
-    one.add_argument("--shared", type=Path, help="folder with retrieval/<set>: measure those that are there too")
+    one.add_argument("--shared", type=Path, help="folder with retrieval/ and pages/: measure what is there too")
+    one.add_argument("--only", help="these sets alone, parted by commas: demo, onestopqa_articles, …")
+    one.add_argument("--cache", type=Path, help="folder of embeddings kept between runs (default: the user's cache)")
     one.add_argument("--update", action="store_true", help="move the floors to what is measured")
     one.add_argument("--lower", action="store_true", help="let --update lower floors")
     one.add_argument("--reason", default="", help="why a floor is lowered; kept in the file")
@@ -107,9 +142,13 @@ def _gate(args: argparse.Namespace, bars: Bars) -> int:
     path = args.floors or gate.FLOORS
     floors = gate.read_floors(path)
     settings = Settings.load(llm="none")
-    sets = [gate.DEMO, *gate.SHARED] if args.shared else [gate.DEMO]
+    sets = args.only.split(",") if args.only else gate.SETS if args.shared else [gate.DEMO]
+    kept = Vectors(args.cache or settings.model_cache / "eval")
     with bars() as progress:
-        measured = gate.measure(settings, LazyEmbedder(settings.embedder), args.shared, sets, progress)
+        embedder = RememberedEmbedder(LazyEmbedder(settings.embedder), kept)
+        measured = gate.measure(settings, embedder, args.shared, sets, progress)
+    if args.only and (lacking := [name for name in sets if name not in measured]):
+        raise SettingsError(f"--only names {lacking[0]}, which is not in --shared ({args.shared}).")
     for name, found in measured.items():
         for figure, (value, n) in found.figures.items():
             say(f"{name:24} {figure:40} {value:.4f}  n={n}")
@@ -158,6 +197,8 @@ def _make_questions(args: argparse.Namespace, bars: Bars) -> int:
 HANDLERS: dict[str, Callable[[argparse.Namespace, Bars], int]] = {
     "compare": _compare,
     "report": _report,
+    "keep": _keep,
+    "table": _table,
     "bench": _bench,
     "gate": _gate,
     "make-questions": _make_questions,

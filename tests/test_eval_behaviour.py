@@ -12,7 +12,7 @@ from test_eval_datasets import lines
 
 from eval import behaviour, bipia, commands, gold, mtragun, ramdocs, rgb, trecqa
 from eval.__main__ import main
-from eval.asking import World
+from eval.asking import World, spread
 from rag.errors import SettingsError
 from rag.schema import Article
 from rag.settings import Settings
@@ -45,6 +45,41 @@ def said(text: str, **more: Any) -> dict[str, Any]:
         "evidence": "",
         **more,
     }
+
+
+def test_a_sample_is_spread_evenly_and_has_no_step() -> None:
+    keys = [str(number) for number in range(90)]
+    found = [int(key) for key in spread(keys, limit=30)]
+    assert found == sorted(set(found))
+    assert [number // 3 for number in found] == list(range(30))  # one of each three
+    assert len({number % 3 for number in found}) == 3  # but not always the same one
+    assert spread(keys, every=3) == [str(number) for number in found]
+    assert spread(keys, every=2, limit=1000) == spread(keys, limit=45)
+    assert spread(keys) == spread(keys, limit=90) == keys
+    assert spread([], every=5) == []
+
+
+def test_all_conditions_of_a_question_are_sampled_together(tmp_path: Path) -> None:
+    file = tmp_path / "rgb.jsonl"
+    lines(file, [{**RGB, "id": number} for number in range(6)])
+    found = behaviour._sample(rgb.tasks(world(tmp_path, file)), 1, 2)
+    assert len(found) == 2 * 7
+    assert len({task.id.split()[0] for task in found}) == 2
+
+
+def test_a_larger_sample_asks_only_what_is_new(tmp_path: Path) -> None:
+    file, predictions = tmp_path / "rgb.jsonl", tmp_path / "out" / "predictions.jsonl"
+    lines(file, [{**RGB, "id": number} for number in range(4)])
+    settings, embedder = Settings(llm="none"), WordEmbedder()
+
+    def asked(limit: int | None) -> tuple[int, int]:
+        result = behaviour.run("rgb", file, tmp_path / "out", settings, embedder, None, limit=limit)
+        kept = [line for line in predictions.read_text().splitlines() if line.startswith('{"id"')]
+        return result["data"]["tasks"], len(kept)
+
+    assert asked(1) == (7, 7)
+    assert asked(None) == (28, 28)  # the seven are not asked again
+    assert asked(1) == (7, 28)  # nor lost
 
 
 def test_rgb_mixes_passages_as_its_authors_do() -> None:
@@ -174,7 +209,7 @@ def test_trecqa_ranks_the_sentences_of_each_question(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(
         "qtext,label,atext\n" + "".join(f'{q},{label},"{text}"\n' for q, label, text in rows)
     )
-    found, left_out = trecqa.measure(world(tmp_path, tmp_path / "t.csv"), 1, lambda what, done, total: None)
+    found, left_out = trecqa.measure(world(tmp_path, tmp_path / "t.csv"), 1, None, lambda what, done, total: None)
     assert left_out == 1  # no right sentence among those of the second
     assert found["dateline"] == {
         "MAP": {"Where was the match played ?": 1.0},

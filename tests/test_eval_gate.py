@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
+from fakes import WordEmbedder
 
 from eval import gate
 from eval.__main__ import main
 from eval.gate import Measured, check, noise, updated
 from rag.errors import SettingsError
+from rag.settings import Settings
 
 
 def measured(value: float, n: int = 100, digest: str = "d") -> dict[str, Measured]:
@@ -52,6 +55,28 @@ def test_lowering_needs_a_flag_and_a_reason() -> None:
     with pytest.raises(SettingsError, match="gone"):
         updated(FLOORS, {"demo": Measured("d", {})}, lower=False, reason="")
     assert updated(FLOORS, measured(0.95), lower=False, reason="")["demo"]["figures"]["RR@10"]["floor"] == 0.95
+
+
+def test_sets_are_named_and_present(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder, settings = WordEmbedder(), Settings(llm="none")
+    with pytest.raises(SettingsError, match="--only names 'xquad_fr', expected some of demo"):
+        gate.measure(settings, embedder, tmp_path, ["xquad_fr"], lambda *_: None)
+    monkeypatch.setattr(gate, "_demo", lambda *_: Measured("d", {"RR@10": (0.9, 100)}))
+    assert set(gate.measure(settings, embedder, tmp_path, gate.SETS, lambda *_: None)) == {"demo"}
+    assert main(["gate", "--only", "xquad_en", "--shared", str(tmp_path), "--cache", str(tmp_path)]) == 2
+
+
+def test_pages_pin_ours_and_the_plain_reader(tmp_path: Path) -> None:
+    folder = tmp_path / "pages" / "article_extraction"
+    (folder / "html").mkdir(parents=True)
+    text = "The ferry Castellan ran aground on a sandbank off Port Selwyn shortly after dawn on Friday. " * 4
+    (folder / "html" / "p.html.gz").write_bytes(
+        gzip.compress(f"<html><body><article><h1>Aground</h1><p>{text}</p></article></body></html>".encode())
+    )
+    (folder / "ground-truth.json").write_text(json.dumps({"p": {"articleBody": text}}))
+    found = gate.measure(Settings(llm="none"), WordEmbedder(), tmp_path, [gate.PAGES], lambda *_: None)[gate.PAGES]
+    assert set(found.figures) == {"text F1", "text F1 of plain trafilatura"}
+    assert found.figures["text F1"] == (1.0, 1)
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,6 +156,20 @@ def test_lines_left_out_of_the_corpus_are_not_ingested(data: Dataset, tmp_path: 
     assert (result["ingest"]["read"], result["ingest"]["updated"], result["data"]["problem_count"]) == (4, 0, 1)
 
 
+def test_ids_with_blanks_are_found_under_their_own_names(tmp_path: Path) -> None:
+    folder = tmp_path / "blanks"
+    stories = {f"{name} #1.txt": text for name, text in STORIES.items()}
+    lines(folder / "corpus.jsonl", [{"_id": i, "title": "", "text": text} for i, text in stories.items()])
+    lines(folder / "queries_test.jsonl", [{"_id": i, "text": text} for i, text in QUESTIONS.items()])
+    lines(folder / "qrels_test.tsv", ["query-id\tcorpus-id\tscore", "q1\tferry #1.txt\t1"])
+    run(load(folder), tmp_path / "out", "words")
+    assert outcome.load_per_query(tmp_path / "out")["words"]["Success@1"] == {"q1": 1.0}
+    with (folder / "corpus.jsonl").open("a") as stream:
+        stream.write(json.dumps({"_id": "ferry-1.txt", "title": "", "text": "Another story, long enough."}) + "\n")
+    with pytest.raises(SettingsError, match=r"'ferry #1\.txt' and 'ferry-1\.txt'"):
+        run(load(folder), tmp_path / "other", "words")
+
+
 def test_an_archive_of_another_chunking_is_made_anew(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
