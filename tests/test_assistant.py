@@ -9,7 +9,7 @@ from fakes import ScriptedLLM, WordEmbedder
 
 from ingest.pipeline import ingest
 from rag.archive import Archive
-from rag.assistant import EXTRACTION, Assistant
+from rag.assistant import EXTRACTION, LEAST_BELIEF, MIXED, Assistant, standalone
 from rag.errors import ArchiveMissing, ModelUnavailable, QuestionError
 from rag.render import answer_data, answer_text
 from rag.schema import Answer, Article, Filters, Turn
@@ -87,6 +87,38 @@ def test_a_model_that_judges_the_excerpts_is_not_asked_when_it_doubts_them(assis
     assert not doubting.ask(QUESTION).answered
     assert list(doubting.llm.replies) == [TRUE]  # type: ignore[union-attr]  # never streamed
     assert assistant(TRUE, belief=1.0).ask(QUESTION).answered
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "answered"),
+    [
+        ("Who is the governor of the Bank of Corvane?", "Governor Hal Mercer said inflation had slowed.", True),
+        ("Who is the governor of the Bank of Corvane?", "The Bank of Corvane lowered its key rate.", False),
+        ("How many fell ill with measles in Harrow Bay?", "Sixty-one people had fallen ill since October.", True),
+        ("How many fell ill with measles in Harrow Bay?", "People had fallen ill since October.", False),
+    ],
+)
+def test_a_small_model_must_answer_with_the_kind_of_words_asked_for(
+    assistant: Asked, question: str, reply: str, answered: bool
+) -> None:
+    answer = assistant(reply, belief=1.0).ask(question)
+    assert answer.answered is answered
+    assert answered or reply in answer.withheld
+    assert assistant(reply).ask(question).answered  # a model that may refuse itself is not second-guessed
+
+
+def test_an_answer_from_two_articles_needs_a_question_that_compares_or_a_sure_model(assistant: Asked) -> None:
+    reply = "Nine councillors voted in favour. Councillor Tom Reyes blamed exemptions for residents."
+    question = "What did councillors of Villasera say and do about the parking levy?"
+    assert not assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question).answered
+    assert assistant(reply, belief=LEAST_BELIEF + MIXED + 0.01).ask(question).answered
+    assert assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question[:-1] + " or against it?").answered
+
+
+def test_a_model_that_says_that_the_excerpts_do_not_tell_has_refused(assistant: Asked) -> None:
+    answer = assistant("The governor of the Bank of Corvane is not named in the given excerpts.").ask(QUESTION)
+    assert not answer.answered
+    assert answer.refusal
 
 
 def test_an_invented_answer_is_refused_and_withheld(assistant: Asked) -> None:
@@ -188,6 +220,24 @@ def test_a_follow_up_is_looked_up_with_what_it_leans_on(assistant: Asked) -> Non
     assert {h.passage.article.id for h in answer.hits[:2]} == {"a9", "a10"}
     alone = assistant("NOT FOUND").ask("Why did he do it?")
     assert [h.passage.id for h in alone.hits[:2]] != [h.passage.id for h in answer.hits[:2]]
+
+
+@pytest.mark.parametrize(
+    ("question", "looked_up"),
+    [
+        ("How many seats has she?", "Who won the seat? Joanna Teague Alliance How many seats has she?"),
+        ("What had the union asked for?", "Who won the seat? Joanna Teague Alliance What had the union asked for?"),
+        ("What did Kamala Harris promise?", "What did Kamala Harris promise?"),
+        ("Why?", "Who won the seat? Joanna Teague Alliance Why?"),
+    ],
+)
+def test_what_a_follow_up_is_looked_up_with(question: str, looked_up: str) -> None:
+    history = [
+        Turn(question="Is it raining?", answer="No."),
+        Turn(question="Who won the seat?", answer="It was Joanna Teague of the Alliance, Joanna Teague from Orrin."),
+    ]
+    assert standalone(question, history).replace("joanna teague alliance", "Joanna Teague Alliance") == looked_up
+    assert standalone(question, []) == question
 
 
 def test_a_question_that_stands_alone_is_not_mixed_with_what_was_asked_before(assistant: Asked) -> None:

@@ -113,6 +113,32 @@ def test_a_sentence_with_a_claim_that_is_not_in_the_words_is_unsupported_and_say
     assert reason in found
 
 
+DOCTOR = Article(
+    id="doctor", title="Outbreak grows", language="en",
+    text="Leonie Marchetti has run the clinic since 2019.\n\nMeasles finds a gap as water finds a crack, "
+    "Dr Marchetti said.\n\nA survey puts the Labour Alliance at 36 percent before the vote.",
+)  # fmt: skip
+
+
+def test_a_first_name_that_the_article_gives_elsewhere_is_carried() -> None:
+    assert linked("Dr Leonie Marchetti said that measles finds a gap as water finds a crack.", DOCTOR)[1] == ""
+    assert "Hanna" in linked("Dr Hanna Marchetti said that measles finds a gap as water finds a crack.", DOCTOR)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "carried"),
+    [
+        ("The survey puts the Labour Alliance at 36 seats before the vote.", False),
+        ("The survey puts the Labour Alliance at 36 per cent before the vote.", True),
+        ("The survey puts the Labour Alliance at 36 before the vote.", True),
+        ("The survey puts the Labour Alliance at 36% before the vote.", True),
+    ],
+)
+def test_a_share_carries_no_count(text: str, carried: bool) -> None:
+    reason = linked(text, DOCTOR)[1]
+    assert reason == ("" if carried else "the cited words say 36 percent")
+
+
 def test_nothing_to_link_to_is_unsupported() -> None:
     assert link("It rained.", [], language="en")[1] != ""
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import WordEmbedder
 
-from rag.embed import LazyEmbedder, SentenceEmbedder
+from rag.embed import LazyEmbedder, Remembering, SentenceEmbedder
 from rag.errors import ModelUnavailable
 
 
@@ -44,3 +45,17 @@ def test_loading_leaves_the_environment_as_it_was(tiny_model: Path) -> None:
     before = dict(os.environ)
     SentenceEmbedder.load(str(tiny_model))
     assert dict(os.environ) == before
+
+
+def test_a_text_seen_lately_is_not_embedded_again() -> None:
+    inner = WordEmbedder()
+    embedder = Remembering(inner, most=2)
+    first = embedder.embed_passages(["ferry", "bank", "ferry"])
+    inner.embedded.clear()
+    np.testing.assert_array_equal(embedder.embed_passages(["bank", "ferry"]), first[[1, 0]])
+    assert not inner.embedded
+    embedder.embed_passages(["rate"])  # "bank" was asked for longest ago
+    assert embedder.embed_passages(["ferry", "rate"]).shape == first[:2].shape
+    assert inner.embedded == ["rate"]
+    embedder.embed_passages(["bank"])
+    assert inner.embedded == ["rate", "bank"]
