@@ -16,6 +16,7 @@ from rag.dates import resolved, written
 from rag.evidence import Candidate, same_paragraph
 from rag.schema import Article, Citation, Sentence, Span
 from rag.text import (
+    STOP_WORDS,
     content_stems,
     fold,
     months,
@@ -39,7 +40,7 @@ _QUOTED = re.compile(r"[“«„\"]([^“”«»„\"]{3,}?)[”»“\"]")
 # A sentence must share at least this part of its content words with what it cites. Set by hand, not tuned yet.
 LEAST_WORDS = 0.5
 _SHARE = re.compile(r"\s*(%|per\s?cent|pct|por ciento)", re.I)
-_SHARES = frozenset("percent per pct por ciento and or to of in".split())
+_SHARES = frozenset("percent per pct por ciento".split())
 MOST_QUOTES = 3
 
 
@@ -199,7 +200,7 @@ def _miscounted(text: str, chosen: Sequence[Candidate], given: Claims) -> list[s
     words = tokens(text)
     for token, unit in zip(words, words[1:], strict=False):
         number = numbers(token.text) - given.numbers
-        counts = unit.text.isalpha() and len(unit.text) > 2 and unit.folded not in _SHARES
+        counts = unit.text.isalpha() and len(unit.text) > 2 and unit.folded not in STOP_WORDS | _SHARES
         if not number or not counts or _SHARE.match(text[token.end :]):
             continue
         quoted = [c.text[t.end :] for c in chosen for t in tokens(c.text) if numbers(t.text) == number]

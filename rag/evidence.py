@@ -38,7 +38,10 @@ _ASKS = (
     ("name", re.compile(rf" (who|whom|whose|quien(es)?|which(?! ({_TIMES}|of)\b)) ")),
 )
 _COMPARES = re.compile(r" (or|than|both|either|each|versus|o|u|ambos|ambas) ")
-_PORTION = re.compile(r"\b(half|third|quarter|dozens?|hundreds|thousands|none|nobody|once|twice|mitad|tercio|docena)\b")
+_IN_WORDS = re.compile(  # numbers that `numbers` does not read
+    r"\b(half|third|quarter|dozens?|hundreds?|thousands?|none|nobody|once|twice|one|thirty|forty|fifty|sixty|seventy|"
+    r"eighty|ninety|mitad|tercio|docena|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|cien|ninguno)\b"
+)
 # Words that an article addresses to the machines that read it. They are stored and shown, never evidence.
 _TO_MACHINES = re.compile(
     r"\b(ignore|disregard|forget|override)\b[^.]{0,30}\b(previous|prior|above|earlier|all|any|your)\b[^.]{0,30}"
@@ -229,7 +232,7 @@ def compares(question: str) -> bool:
 def holds(wanted: str, text: str, question: str) -> bool:
     """Whether a sentence holds words of the wanted kind that the question does not already say."""
     if wanted == "number":
-        return bool(numbers(text) - numbers(question) or _PORTION.search(fold(text)))
+        return bool(numbers(text) - numbers(question) or _IN_WORDS.search(fold(text)))
     if wanted == "date":
         return bool(months(text) or weekdays(text) or numbers(text) - numbers(question))
     if wanted == "name":
