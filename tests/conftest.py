@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import ScriptedLLM, WordEmbedder
+from fakes import ModelServer, ScriptedLLM, WordEmbedder
 
 from ingest.pipeline import ingest
 from rag.archive import Archive
@@ -262,6 +262,17 @@ def serve() -> Iterator[Served]:
     served = Served()
     yield served
     served.stop()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[ModelServer]:
+    """A language model on the network that notes what it was sent."""
+    with ModelServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture

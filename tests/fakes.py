@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import log
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -98,3 +104,97 @@ class ScriptedLLM:
     def close(self) -> None:
         """Notes that it was closed."""
         self.closed = True
+
+
+class ModelServer(ThreadingHTTPServer):
+    """A model on the network: offers `tide`, which says "It rained on Monday." and behaves as `manner` says."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Model)
+        self.manner = "good"
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        self.hung_up = threading.Event()  # the client closed the connection in mid-stream
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class _Model(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ModelServer
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.server.keys.append(self.headers.get("Authorization"))
+        if self.server.manner == "locked":
+            self._json(401, {"error": {"message": "wrong key"}})
+        elif self.server.manner == "no list":
+            self._json(200, {})
+        elif self.server.manner == "not json":
+            self._json(200, None, raw=b"<html>hello</html>")
+        else:
+            self._json(200, {"data": [{"id": "tide"}, {"id": "llama3:latest"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.bodies.append(body)
+        if self.server.manner == "broken":
+            self._json(500, {"error": {"message": "out of memory"}})
+        elif body["model"] != "tide":
+            self._json(404, {"error": {"message": f"no model {body['model']}"}})
+        elif body.get("stream"):
+            self._stream()
+        else:
+            likely = {" Yes": 0.5, "yes": 0.25, "No": 0.1}
+            said = [{"token": token, "logprob": log(p), "bytes": None} for token, p in likely.items()]
+            known = {"content": [said[0] | {"top_logprobs": said}]} if self.server.manner != "no logprobs" else None
+            message = {"role": "assistant", "content": "Yes"}
+            self._json(200, _reply("chat.completion", {"message": message, "logprobs": known, "finish_reason": "stop"}))
+
+    def _json(self, status: int, data: object, raw: bytes | None = None) -> None:
+        payload = raw or json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        endless = self.server.manner == "endless"
+        try:
+            for number, word in enumerate(["It", " rained", " on", " Monday."] if not endless else ["rain "] * 2000):
+                if self.server.manner == "dies" and number == 2:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                if self.server.manner == "error event" and number == 2:
+                    self._event({"error": {"message": "slot was taken", "code": 500}})
+                    return
+                self._event(_reply("chat.completion.chunk", {"delta": {"content": word}, "finish_reason": None}))
+                time.sleep(0.01 if endless else 0)
+            self._event(_reply("chat.completion.chunk", {"delta": {}, "finish_reason": "stop"}))
+            self._chunk(b"data: [DONE]\n\n")
+            self._chunk(b"")
+        except OSError:
+            self.server.hung_up.set()
+            self.close_connection = True
+
+    def _event(self, data: object) -> None:
+        self._chunk(f"data: {json.dumps(data)}\n\n".encode())
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
+
+
+def _reply(kind: str, choice: dict[str, object]) -> dict[str, object]:
+    return {"id": "1", "object": kind, "created": 1, "model": "tide", "choices": [{"index": 0, **choice}]}

@@ -13,9 +13,8 @@ from typing import Any
 import httpx
 import pytest
 from conftest import Asked, Served
-from fakes import ScriptedLLM, WordEmbedder
+from fakes import ModelServer, ScriptedLLM, WordEmbedder
 from test_api import QUESTION, REPLY, done, events_of
-from test_llm import Server as ModelServer
 
 from rag.__main__ import main
 from rag.archive import Archive
@@ -136,16 +135,6 @@ def test_a_fault_in_the_model_is_a_500_without_details_and_the_next_question_wor
     (kind, data) = events_of(httpx.post(f"{url}/api/ask", json=ASK | {"stream": True}).text)[-1][1:]
     assert (kind, data["status"], "secret" in str(data)) == ("error", 500, False)
     assert httpx.post(f"{url}/api/ask", json=ASK).json()["answered"]
-
-
-@pytest.fixture
-def endpoint() -> Iterator[ModelServer]:
-    """A language model on the network."""
-    server = ModelServer()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.mark.parametrize("manner", ["dies", "error event", "broken"])

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import struct
-import threading
 from base64 import b64decode
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import openai
 import pytest
 from conftest import Asked, Served
-from fakes import ScriptedLLM, WordEmbedder
-from test_llm import Server as ModelServer
+from fakes import ModelServer, ScriptedLLM, WordEmbedder
 
 from rag.archive import Archive
 from rag.assistant import Assistant
@@ -339,16 +336,6 @@ def test_embeddings_that_cannot_be_made_are_refused_by_name(body: dict[str, Any]
     with pytest.raises(Unfit) as refused:
         parse_embedding(body, 256)
     assert refused.value.param == param
-
-
-@pytest.fixture
-def endpoint() -> Iterator[ModelServer]:
-    """A language model over the network that notes what it was sent."""
-    server = ModelServer()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture
