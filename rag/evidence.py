@@ -23,7 +23,7 @@ EMBEDDED_SENTENCES = 24
 COSINE, WORDS, RANK, KIND, NEAR = 0.35, 0.4, 0.45, 0.15, 0.4
 # Sentences far below the best one only make the reader, and the small model, look elsewhere.
 LEAST_SHARE, LEAST_UNITS = 0.4, 4
-# Of the best articles the other passages count too, as if hit with this share of the article's score. Demo gold set
+# Of the best article the other passages count too, as if hit with this share of the article's score. Demo gold set
 # .882 -> .889 and norquad_news_validation .933 -> .940 answers among the chosen sentences; two articles gave no more.
 WHOLE_ARTICLES, WHOLE_PASSAGES, WHOLE = 1, 12, 0.5
 MOST_BEFORE = 3  # sentences that a quotation may stand behind the name of its speaker
@@ -110,7 +110,7 @@ def gather(
 
 
 def _widened(hits: Sequence[Hit], archive: Archive) -> list[Hit]:
-    """The hits with the other passages of the best articles: the answer often stands in a passage that shares no
+    """The hits with the other passages of the best article: the answer often stands in a passage that shares no
     word with the question ("Turnout was 47.3 percent"), in an article that plainly is the one."""
     known = {hit.passage.id for hit in hits}
     best: dict[str, float] = {}
