@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from rag.schema import Span
+from rag.spelling import american
 
 # ISO 639-1 -> Snowball stemmer. Hebrew has a rule of its own below; other languages without a stemmer are compared by
 # their folded words.
@@ -101,7 +102,10 @@ def _stemmer(language: str) -> object | None:
 
 @lru_cache(maxsize=200_000)
 def stem(folded: str, language: str) -> str:
-    """The stem of a folded word in a language (ISO 639-1); the word itself where there is no stemmer."""
+    """The stem of a folded word in a language (ISO 639-1); the word itself where there is no stemmer.
+
+    One for both spellings of an English word: `sceptical` and `skeptical`.
+    """
     if folded[0].isdigit():
         return normal_number(folded)
     if language == "he":
@@ -109,7 +113,7 @@ def stem(folded: str, language: str) -> str:
     stemmer = _stemmer(language)
     if stemmer is None:
         return folded
-    return str(stemmer.stemWord(folded))  # type: ignore[attr-defined]
+    return str(stemmer.stemWord(american(folded) if language == "en" else folded))  # type: ignore[attr-defined]
 
 
 # "and", "when", "that", "from that" and then "the, in, as, to, from" are written as one word with what follows;

@@ -19,6 +19,10 @@ from rag.text import STOP_WORDS, fold, index_terms, stem, tokens
 
 NAME = "words"
 _WHOLE = "articles"  # folder within
+_MARK = "terms"  # file within, holds TERMS
+# Which rules of rag.text made the terms. An index of others would miss what it holds: raise this with every change of
+# them, and it is made anew. 2: English in one spelling.
+TERMS = "2"
 _HEAP = 64_000_000  # bytes of tantivy's writer; its least is 15 MB a thread
 
 
@@ -90,8 +94,18 @@ class TantivyWords:
             (folder / _WHOLE).mkdir(parents=True, exist_ok=True)
             self._index = tantivy.Index(self._schema, path=str(folder))
             self._whole = tantivy.Index(self._whole_schema, path=str(folder / _WHOLE))
-            if self._searcher(self._index).num_docs and not self._searcher(self._whole).num_docs:
-                raise ValueError("it holds passages, but not the words of their articles")
+            if self._searcher(self._index).num_docs:
+                self._check(folder)
+            else:
+                (folder / _MARK).write_text(TERMS, encoding="ascii")
+
+    def _check(self, folder: Path) -> None:
+        """Raises ValueError for an index that an earlier program made."""
+        if not self._searcher(self._whole).num_docs:
+            raise ValueError("it holds passages, but not the words of their articles")
+        made_by = (folder / _MARK).read_text(encoding="ascii") if (folder / _MARK).exists() else "1"
+        if made_by != TERMS:
+            raise ValueError(f"its words were made by rules {made_by}, this program has rules {TERMS}")
 
     @contextmanager
     def _reported(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from rag.archive import Archive
 from rag.catalog import StoredPassage
 from rag.errors import StorageError
 from rag.schema import Article, Filters, Passage
-from rag.words import TantivyWords
+from rag.words import TERMS, TantivyWords
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,27 @@ def test_an_index_of_an_earlier_program_or_without_its_articles_is_reported(tmp_
     shutil.rmtree(folder / "articles")
     with pytest.raises(StorageError, match="not the words of their articles.*dateline rebuild"):
         TantivyWords(folder)
+
+
+def test_an_index_made_by_other_rules_is_reported_and_an_empty_one_takes_the_new(tmp_path: Path) -> None:
+    folder = tmp_path / "words"
+    TantivyWords(folder).put([one(1, "a", "rain")])
+    for earlier in ("1", None):
+        (folder / "terms").write_text(earlier) if earlier else (folder / "terms").unlink()
+        with pytest.raises(StorageError, match=r"made by rules 1, this program has rules \d+\. No article is lost"):
+            TantivyWords(folder)
+    (folder / "terms").write_text(TERMS)
+    TantivyWords(folder).clear()
+    (folder / "terms").write_text("1")
+    TantivyWords(folder).put([one(1, "a", "rain")])
+    assert TantivyWords(folder).count() == 1
+
+
+def test_a_question_finds_the_other_spelling(tmp_path: Path) -> None:
+    index = TantivyWords(tmp_path / "words")
+    index.put([one(1, "a", "Sceptics criticised the labour programme"), one(2, "b", "rain")])
+    assert [key for key, _ in index.search("skeptics", 5, ("en",), Filters(), [])] == [1]
+    assert [key for key, _ in index.search("criticized labor programs", 5, ("en",), Filters(), [])] == [1]
 
 
 def test_another_index_on_the_same_folder_reads_what_was_committed(tmp_path: Path) -> None:
