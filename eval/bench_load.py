@@ -24,7 +24,6 @@ from rag.settings import Settings
 Progress = Callable[[str, int, int], None]
 CLIENTS, MODEL_CLIENTS = 50, 8
 WARM_UP = 100  # requests before memory is looked at for the first time: what loads lazily is there, caches fill
-IDLE_SECONDS = 3.0
 
 
 def run(settings: Settings, out: Path, requests: int, model_requests: int, progress: Progress) -> dict[str, Any]:
@@ -48,7 +47,8 @@ def run(settings: Settings, out: Path, requests: int, model_requests: int, progr
             rows += _rows_of_killed("extraction", served, CLIENTS)
         if model_requests:
             with clients.serving(folder, settings.llm) as served:
-                asked = list(_asks(model_requests, always_stream=True))
+                # Each question four times: what is remembered of a question is there after the first quarter.
+                asked = list(_asks(model_requests, always_stream=True, different=max(1, model_requests // 4)))
                 loads["model"] = clients.load(served, asked, MODEL_CLIENTS, _said_as(progress, "model", model_requests))
                 rows += _rows_of_killed("model", served, MODEL_CLIENTS)
     rows = [row for name, found in loads.items() for row in _rows(name, found)] + rows
@@ -78,9 +78,9 @@ def _searches(count: int) -> Iterator[Call]:
         yield Call(path="/api/search", body={"query": question.text}, key=question.text, essence=_found)
 
 
-def _asks(count: int, *, always_stream: bool = False) -> Iterator[Call]:
-    """Questions of the demo set; every other one as a stream."""
-    for number, question in enumerate(islice(cycle(gold.load()), count)):
+def _asks(count: int, *, always_stream: bool = False, different: int | None = None) -> Iterator[Call]:
+    """Questions of the demo set, all or the first `different` ones, over and over; every other one as a stream."""
+    for number, question in enumerate(islice(cycle(gold.load()[:different]), count)):
         body = {"question": question.text, "stream": always_stream or number % 2 == 1}
         yield Call(path="/api/ask", body=body, key=question.text, essence=_said)
 
@@ -124,14 +124,10 @@ def _rows_of_killed(name: str, served: Served, count: int) -> Iterator[outcome.R
     asked = next(_asks(1, always_stream=True))
     clients.leave(served, asked, count)
     stopped = clients.seconds_until(lambda: served.gauge("dateline_answers_inside") == 0, 120)
-    time.sleep(0.5)
-    before = served.process.cpu_seconds()
-    time.sleep(IDLE_SECONDS)
-    after = served.process.cpu_seconds()
-    burned = after - before if before is not None and after is not None else float("nan")
+    idle = clients.seconds_until(served.process.idle, 120)
     again = clients.load(served, [asked], 1, lambda done: None)
     yield _row("killed clients: s until none runs", name, stopped, count)
-    yield _row(f"killed clients: CPU s in the {IDLE_SECONDS:g} s after", name, burned, count)
+    yield _row("killed clients: s from then until the processor rests", name, idle, count)
     yield _row("killed clients: next request 200", name, again.statuses["200"], 1)
 
 

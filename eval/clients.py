@@ -45,6 +45,13 @@ class Process:
             return (int(fields[11]) + int(fields[12])) / _TICKS
         return None
 
+    def idle(self) -> bool:
+        """Whether it uses next to no CPU, looked at for half a second. Unknown counts as busy."""
+        before = self.cpu_seconds()
+        time.sleep(0.5)
+        after = self.cpu_seconds()
+        return before is not None and after is not None and after - before <= 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Served:

@@ -154,7 +154,6 @@ def test_a_run_over_the_real_api(
 
     monkeypatch.setattr(clients, "serving", Serving)
     monkeypatch.setattr(bench_load, "_fill", lambda settings, folder: None)
-    monkeypatch.setattr(bench_load, "IDLE_SECONDS", 0.1)
     out = tmp_path / "load.json"
     assert main(["bench", "load", "--out", str(out), "--requests", "60", "--model-requests", "4", "--llm", "none"]) == 0
     result = outcome.load(out)
@@ -168,5 +167,6 @@ def test_a_run_over_the_real_api(
         assert rows[system, "other than 200 and 429"] == rows[system, "said something else"] == 0
     assert rows["extraction", "p50 ms to first event"] <= rows["extraction", "p99 ms"]
     assert rows["model", "killed clients: next request 200"] == 1
+    assert rows["model", "killed clients: s from then until the processor rests"] < 60
     assert result["clients"] == {"search": 50, "extraction": 50, "model": 8}
     assert "answered 200" in capsys.readouterr().out

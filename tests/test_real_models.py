@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from ingest.read import ReadOptions, read
 from rag.archive import Archive
 from rag.assistant import Assistant
 from rag.embed import LazyEmbedder
+from rag.errors import ModelUnavailable
+from rag.llm import Message, open_llm
 from rag.settings import Settings
 from rag.text import fold
 
@@ -68,3 +72,18 @@ def test_a_spanish_question_finds_the_same_passage_of_an_english_article(assista
     answer = assistant.ask("¿Cuándo empiezan las negociaciones?")
     assert any("negotiations will start after January 10" in hit.passage.text for hit in answer.hits)
     assert any("January 10" in citation.quote for citation in answer.citations)
+
+
+def test_a_client_that_hangs_up_leaves_no_prompt_being_read(tmp_path: Path) -> None:
+    """2,500 tokens take more than half a minute on two cores, and nobody waits for them any more."""
+    llm = open_llm(Settings(data_dir=tmp_path, llm_timeout_seconds=1))
+    assert llm is not None
+    try:
+        with pytest.raises(ModelUnavailable):
+            list(llm.stream([Message("user", " ".join(f"item {n} of the list" for n in range(360)))], 5))
+        time.sleep(5)
+        before = sum(os.times()[:2])
+        time.sleep(1)
+        assert sum(os.times()[:2]) - before < 0.5
+    finally:
+        llm.close()
