@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def run(
     corpus: Path | None = None, every: int = 1, limit: int | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Runs a set, predictions line by line into `out`, and returns the result.
+    """Runs a set, predictions line by line into `out`, and returns the result; beside a model the same tasks are
+    answered by extraction, which shows what the model adds.
 
     A second call goes on, also with another sample: what was answered with this data, code, model and these settings
     is not asked again.
@@ -54,30 +56,49 @@ def run(
     world = World(file=file, out=out, settings=settings, embedder=embedder, llm=llm, corpus=corpus)
     if not file.is_file():
         raise SettingsError(f"--data is '{file}', expected the file of the set {name}.")
-    try:
-        if name == "trecqa":
+    if name == "trecqa":
+        with _reading(name, file):
             return _ranked(world, every, limit, progress, began)
-        kind = SETS[name]
-        tasks = _sample(kind.tasks(world), every, limit)
+    asked = {one: _asked(name, world, one, every, limit, progress) for one in ([llm, None] if llm else [None])}
+    per_query = {_system(one): SETS[name].score(found) for one, found in asked.items()}
+    crashed: dict[str, dict[str, str]] = {}
+    for one, found in asked.items():
+        crashed |= asking.crashes(_system(one), found)
+    return outcome.save(
+        out, f"behaviour {name}", outcome.rows_of(per_query), per_query, settings=settings, model=_system(llm),
+        data={"name": file.stem, "digest": digest([file]), "tasks": len(asked[llm])}, protocol=SETS[name].protocol,
+        crashed=crashed, seconds=time.perf_counter() - began, **summaries(asked[llm]),
+    )  # fmt: skip
+
+
+@contextmanager
+def _reading(name: str, file: Path) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, KeyError, TypeError) as error:
         message = f"{file} is not a file of the set {name}: {type(error).__name__} {error}."
         raise SettingsError(message) from error
+
+
+def _system(llm: LLM | None) -> str:
+    return llm.name if llm else "extraction"
+
+
+def _asked(
+    name: str, world: World, llm: LLM | None, every: int, limit: int | None, progress: Progress
+) -> list[asking.Row]:
+    """What a model, or extraction, answers to a sample of a set's tasks."""
+    mine = replace(world, llm=llm, archive=None)
     try:
-        system = llm.name if llm else "extraction"
+        with _reading(name, world.file):
+            tasks = _sample(SETS[name].tasks(mine), every, limit)
         code = outcome.code_digest("rag", "ingest", "eval/asking.py", f"eval/{name}.py")
-        key = json.dumps([digest([file]), code, system, outcome.public(settings)])
+        key = json.dumps([digest([world.file]), code, _system(llm), outcome.public(world.settings)])
         items = [(task.id, task.run) for task in tasks]
-        found = asking.journal(
-            out / asking.PREDICTIONS, key, items, lambda done: progress(name, done, len(tasks))
-        )  # fmt: skip
+        path = world.out / (asking.PREDICTIONS if llm == world.llm else f"extraction-{asking.PREDICTIONS}")
+        return asking.journal(path, key, items, lambda done: progress(f"{name}, {_system(llm)}", done, len(tasks)))
     finally:
-        world.close()
-    per_query = {system: kind.score(found)}
-    return outcome.save(
-        out, f"behaviour {name}", outcome.rows_of(per_query), per_query, settings=settings, model=system,
-        data={"name": file.stem, "digest": digest([file]), "tasks": len(tasks)}, protocol=kind.protocol,
-        crashed=asking.crashes(system, found), seconds=time.perf_counter() - began, **summaries(found),
-    )  # fmt: skip
+        mine.close()
 
 
 def _sample(tasks: Sequence[Task], every: int, limit: int | None) -> list[Task]:

@@ -28,8 +28,7 @@ def _sets(results: Sequence[Result], measure: str) -> str:
     lines = [f"| {measure} | n | {' | '.join(systems)} |", f"|---|---:|{'---:|' * len(systems)}"]
     for one in results:
         here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
-        n = max((r["n"] for r in here.values()), default=0)
-        lines.append(f"| {one['data']['name']} | {n:,} | {_cells(here, systems)} |")
+        lines.append(f"| {one['data']['name']} | {_most(here):,} | {_cells(here, systems)} |")
     return "\n".join(lines)
 
 
@@ -40,15 +39,23 @@ def _measures(one: Result) -> str:
     lines.append(f"|---|---:|{'---:|' * len(systems)}")
     for measure in dict.fromkeys(r["measure"] for r in one["rows"]):
         here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
-        n = max(r["n"] for r in here.values())
-        lines.append(f"| {measure} | {n:,} | {_cells(here, systems)} |")
+        lines.append(f"| {measure} | {_most(here):,} | {_cells(here, systems, _ranks(one))} |")
     return "\n".join(lines)
 
 
-def _cells(here: Mapping[str, Mapping[str, Any]], systems: Sequence[str]) -> str:
-    values = [r["value"] for r in here.values() if r["value"] is not None]
-    best = max(values) if len(values) > 1 else None
+def _cells(here: Mapping[str, Mapping[str, Any]], systems: Sequence[str], ranks: bool = True) -> str:
+    best = _best(here) if ranks else None
     return " | ".join(_cell(here.get(system), best) for system in systems)
+
+
+def _best(here: Mapping[str, Mapping[str, Any]]) -> float | None:
+    values = [r["value"] for r in here.values() if r["value"] is not None]
+    return max(values) if len(values) > 1 else None
+
+
+def _ranks(one: Result) -> bool:
+    """Whether more is better in each of its measures. Of attacks and refusals it depends on the row: none is bold."""
+    return not one["command"].startswith("behaviour") or one["command"] == "behaviour trecqa"
 
 
 def _cell(found: Mapping[str, Any] | None, best: float | None) -> str:
@@ -68,8 +75,7 @@ def readme(results: Sequence[Result]) -> str:
         lines = [f"| {shown} | n | {_heads(systems)} |", f"|---|--:|{'--:|' * len(systems)}"]
         for one in retrieval:
             here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
-            n = max((r["n"] for r in here.values()), default=0)
-            lines.append(f"| {_link(one['data']['name'], one)} | {n:,} | {_short_cells(here, systems)} |")
+            lines.append(f"| {_link(one['data']['name'], one)} | {_most(here):,} | {_short_cells(here, systems)} |")
         parts.append("\n".join(lines))
     parts += [_pages(one) for one in results if one["command"] == "ingest-pages"]
     parts += [_pages(one) for one in results if one["command"].startswith("behaviour")]
@@ -93,7 +99,7 @@ def _pages(one: Result) -> str:
     lines = [f"| {_link(title, one)} | n | {_heads(systems)} |", f"|---|--:|{'--:|' * len(systems)}"]
     for measure in dict.fromkeys(r["measure"] for r in one["rows"]):
         here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
-        lines.append(f"| {measure} | {max(r['n'] for r in here.values()):,} | {_short_cells(here, systems)} |")
+        lines.append(f"| {measure} | {_most(here):,} | {_short_cells(here, systems, _ranks(one))} |")
     return "\n".join(lines)
 
 
@@ -110,14 +116,17 @@ def _bench(one: Result) -> str:
     return "\n".join(lines)
 
 
+def _most(here: Mapping[str, Mapping[str, Any]]) -> int:
+    return max((int(r["n"]) for r in here.values()), default=0)
+
+
 def _number(value: float | None) -> str:
     """Three digits that count."""
     return "–" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _short_cells(here: Mapping[str, Mapping[str, Any]], systems: Sequence[str]) -> str:
-    values = [r["value"] for r in here.values() if r["value"] is not None]
-    best = max(values) if len(values) > 1 else None
+def _short_cells(here: Mapping[str, Mapping[str, Any]], systems: Sequence[str], ranks: bool = True) -> str:
+    best = _best(here) if ranks else None
     return " | ".join(_short_cell(here.get(system), best) for system in systems)
 
 

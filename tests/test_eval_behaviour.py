@@ -233,7 +233,11 @@ def test_mtragun_asks_with_history_over_its_pool(tmp_path: Path) -> None:
     )
     llm = ScriptedLLM("The match was played in Tampa.", "NOT FOUND", "NOT FOUND")
     result = behaviour.run("mtragun", file, tmp_path / "out", Settings(llm="none"), WordEmbedder(), llm)
-    found = {r["measure"]: r["value"] for r in result["rows"]}
+    found = {r["measure"]: r["value"] for r in result["rows"] if r["system"] == llm.name}
+    plain = {r["measure"]: r["value"] for r in result["rows"] if r["system"] == "extraction"}
+    assert set(plain) == set(found)
+    assert plain["token F1 of answers"] < found["token F1 of answers"]  # it quotes whole sentences
+    assert len((tmp_path / "out" / "extraction-predictions.jsonl").read_text().splitlines()) == 1 + 2
     assert found["refused (answerable)"] == 0.0
     assert found["refused (unanswerable)"] == 1.0
     assert found["refusal precision"] == 1.0
