@@ -70,28 +70,28 @@ def load(folder: Path, split: str | None = None) -> Dataset:
     """Reads and checks a data set. Raises SettingsError when there is no corpus or no query to read at all."""
     if not folder.is_dir():
         raise SettingsError(f"--data is '{folder}', expected the folder of a data set in BEIR layout.")
-    files = _files(folder, split)
+    where = files(folder, split)
     problems: list[Problem] = []
-    corpus = {one.id: one for one in _documents(files["corpus"], problems)}
+    corpus = {one.id: one for one in _documents(where["corpus"], problems)}
     if not corpus:
-        raise SettingsError(f"{files['corpus']} holds no article that can be read. {_first(problems)}")
+        raise SettingsError(f"{where['corpus']} holds no article that can be read. {_first(problems)}")
     torn: set[str] = set()
-    queries = {one.id: one for one in _queries(files["queries"], problems, torn)}
+    queries = {one.id: one for one in _queries(where["queries"], problems, torn)}
     if not queries:
-        raise SettingsError(f"{files['queries']} holds no query that can be read. {_first(problems)}")
-    judged, hopeless = _qrels(files["qrels"], corpus, queries, problems)
+        raise SettingsError(f"{where['queries']} holds no query that can be read. {_first(problems)}")
+    judged, hopeless = _qrels(where["qrels"], corpus, queries, problems)
     left_out = {q: hopeless.get(q, "no relevant article named") for q in queries if q not in judged}
     left_out |= dict.fromkeys(torn, "two questions have its id")
     return Dataset(
         name=folder.resolve().name,
-        split=files["split"].name,
+        split=where["split"].name,
         folder=folder,
         corpus=corpus,
         queries=queries,
         qrels={q: judged[q] for q in queries if q in judged and q not in torn},
         left_out=left_out,
         problems=tuple(problems),
-        digest=digest([files["corpus"], files["queries"], files["qrels"]]),
+        digest=digest([where["corpus"], where["queries"], where["qrels"]]),
     )
 
 
@@ -121,8 +121,8 @@ def questions(path: Path) -> Dataset:
     )
 
 
-def _files(folder: Path, split: str | None) -> dict[str, Path]:
-    """Paths of corpus, queries and qrels, and the split as a bare path."""
+def files(folder: Path, split: str | None) -> dict[str, Path]:
+    """Paths of corpus, queries and qrels, and the split as a bare path. Raises SettingsError naming what is missing."""
     corpus = next((p for n in ("corpus.jsonl", "corpus.jsonl.gz") if (p := folder / n).is_file()), None)
     if corpus is None:
         raise SettingsError(f"{folder} has no corpus.jsonl or corpus.jsonl.gz.")

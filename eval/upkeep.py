@@ -1,10 +1,11 @@
-"""The commands that judge runs and guard them: compare, report, bench, gate, make-questions."""
+"""The commands that run many sets, judge runs and guard them: all, compare, report, bench, gate, make-questions."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -19,12 +20,41 @@ from rag.settings import Settings
 
 def add(commands: Any) -> None:
     """Adds the parsers; HANDLERS answer to their names."""
+    _add_all(commands)
     _add_compare(commands)
     _add_report(commands)
     _add_kept(commands)
     _add_bench(commands)
     _add_gate(commands)
     _add_make_questions(commands)
+
+
+def _add_all(commands: Any) -> None:
+    one = commands.add_parser("all", help="every set of a folder that needs no language model, several at once")
+    one.add_argument("--shared", type=Path, required=True, help="folder with retrieval/, pages/ and behaviour/")
+    one.add_argument("--out", type=Path, required=True, help="folder that gets a folder for each set")
+    one.add_argument("--at-once", type=int, default=0, metavar="N", help="sets side by side (default: one a core)")
+    one.add_argument("--cache", type=Path, help="folder of embeddings kept between runs (default: the user's cache)")
+
+
+def _all(args: argparse.Namespace, bars: Bars) -> int:
+    from eval import everything
+
+    found, left_out = everything.jobs(args.shared.absolute())
+    for name, why in left_out.items():
+        sys.stderr.write(f"eval: {name} is left out: {why}\n")
+    began = time.perf_counter()
+
+    def told(done: everything.Done) -> None:
+        say(f"{done.job.name:40} {done.seconds:6.0f} s" + ("" if done.code == 0 else f"   failed: {done.last}"))
+
+    extra = ["--cache", str(args.cache.absolute())] if args.cache else []
+    done = everything.run(found, args.out.absolute(), extra, at_once=args.at_once, told=told)
+    say(f"{len(done)} sets, {time.perf_counter() - began:.0f} s in all. Figures: {args.out}/*/result.json")
+    failed = [one.job.name for one in done if one.code != 0]
+    if failed:
+        sys.stderr.write(f"eval: failed: {', '.join(failed)}; what they said is in {everything.LOG} beside each.\n")
+    return 1 if failed else 0
 
 
 def _add_compare(commands: Any) -> None:
@@ -195,6 +225,7 @@ def _make_questions(args: argparse.Namespace, bars: Bars) -> int:
 
 
 HANDLERS: dict[str, Callable[[argparse.Namespace, Bars], int]] = {
+    "all": _all,
     "compare": _compare,
     "report": _report,
     "keep": _keep,

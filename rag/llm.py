@@ -234,8 +234,8 @@ def _serve(file: Path, key: str, threads: int) -> Any:
         params.cache_ram_mib = 0
         params.verbosity = -1
         params.ui = False
-        # A trial load that fits the model to a GPU's memory, and a reading of nothing: Assistant.warm_up reads the prompt
-        # itself. Python waits for the server's start, which took 2.6 s with them and 1.5 s without.
+        # A trial load that fits the model to a GPU's memory, and a reading of nothing: Assistant.warm_up reads the
+        # prompt itself. Python waits for the server's start, which took 2.6 s with them and 1.5 s without.
         params.fit_params = params.warmup = False
         return xllamacpp.Server(params)
     except ImportError as error:

@@ -43,8 +43,8 @@ class Settings(BaseModel):
     top_k: int = Field(default=8, ge=1, le=100, description="hits that a question gets")
     fetch_k: int = Field(default=60, ge=1, le=2000, description="passages each index gives before fusion")
     per_article: int = Field(default=2, ge=1, le=50, description="passages an article may have among the hits")
-    # Of 0 to .6, .2 to .4 were alike and best on four English sets (nDCG@10 .917, .910 at .1, .908 at .6) and on four in
-    # German, Hebrew, Norwegian and Spanish (.950 at .2, .949 at .3, .947 without vectors): sweep of 23 November 2026.
+    # Of 0 to .6, .2 to .4 were alike and best on four English sets (nDCG@10 .917, .910 at .1, .908 at .6) and on four
+    # in German, Hebrew, Norwegian and Spanish (.950 at .2, .949 at .3, .947 without vectors): sweep of 23 Nov. 2026.
     dense_weight: float = Field(default=0.3, ge=0, le=1, description="share of the vectors in the fused score")
     evidence_tokens: int = Field(
         default=0, ge=0, le=20000, description="evidence given to the model; 0: fit for the model (see evidence.py)"
