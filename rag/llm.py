@@ -54,14 +54,15 @@ class OpenAIChat:
     def __init__(self, *, url: str, model: str, key: str, name: str, timeout: float, evidence_tokens: int) -> None:
         self.name = name
         self.evidence_tokens = evidence_tokens
-        self._url, self._model, self._key, self._timeout = url, model, key, timeout
+        # Without a key something must still stand behind "Bearer": an empty one is no header.
+        self._url, self._model, self._key, self._timeout = url, model, key or "none", timeout
         self._made: Any = None
         self._lock = threading.Lock()
         self._latest = threading.local()  # the HTTP response that this thread's last request got
 
     @property
-    def _client(self) -> Any:
-        """Made at the first question: importing llama-index takes longer than opening an archive."""
+    def client(self) -> Any:
+        """The llama-index LLM behind it, made at the first question: importing it takes seconds."""
         with self._lock:
             if self._made is None:
                 import httpx
@@ -70,7 +71,7 @@ class OpenAIChat:
                 self._made = OpenAILike(
                     model=self._model,
                     api_base=self._url,
-                    api_key=self._key or "none",
+                    api_key=self._key,
                     is_chat_model=True,
                     temperature=0.0,
                     timeout=self._timeout,
@@ -109,7 +110,7 @@ class OpenAIChat:
     def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
         """The reply piece by piece."""
         try:
-            pieces, response = self._client.stream_chat(_chat(messages), max_tokens=max_tokens), None
+            pieces, response = self.client.stream_chat(_chat(messages), max_tokens=max_tokens), None
             try:
                 for piece in pieces:
                     response = response or self._latest.response
@@ -126,7 +127,7 @@ class OpenAIChat:
     def probability(self, messages: Sequence[Message], word: str) -> float | None:
         """How likely the reply begins with `word`, from the log-probabilities of its first token."""
         try:
-            reply = self._client.chat(_chat(messages), max_tokens=1, logprobs=True, top_logprobs=10)
+            reply = self.client.chat(_chat(messages), max_tokens=1, logprobs=True, top_logprobs=10)
         except _errors() as error:
             raise self._unavailable(error) from error
         if not reply.logprobs or not reply.logprobs[0]:

@@ -49,8 +49,9 @@ class Sampled(OpenAIChat):
         self._chat, self.parameters = chat, dict(parameters)
 
     @property
-    def _client(self) -> Any:
-        return _Client(self._chat._client, self.parameters)
+    def client(self) -> Any:
+        """The model's own, which adds the parameters to what it is asked to write."""
+        return _Client(self._chat.client, self.parameters)
 
     def probability(self, messages: Sequence[Message], word: str) -> float | None:
         """As the model gives it: chance and penalties are for writing, not for judging."""

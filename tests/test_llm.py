@@ -128,6 +128,13 @@ def test_a_hosted_model_is_opened_when_the_endpoint_offers_it(endpoint: ModelSer
     assert endpoint.bodies == []  # nothing was asked yet
 
 
+def test_an_endpoint_without_keys_needs_none(endpoint: ModelServer) -> None:
+    llm = open_llm(Settings(llm="tide", llm_url=endpoint.url))
+    assert llm is not None
+    assert list(llm.stream(ASKED, 40)) == ["It", " rained", " on", " Monday."]
+    assert endpoint.keys == ["Bearer none"]
+
+
 def test_an_endpoint_that_lists_nothing_is_believed(endpoint: ModelServer) -> None:
     endpoint.manner = "no list"
     assert named(endpoint, llm="anything") is not None
