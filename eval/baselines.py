@@ -6,6 +6,7 @@ A second door for those libraries: a baseline that went through ours would measu
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -56,8 +57,8 @@ class PlainLlamaIndex:
             )
             finished.write_text(json.dumps(key))
         store = ChromaVectorStore(chroma_collection=self._client.get_collection(_COLLECTION))
-        index = VectorStoreIndex.from_vector_store(store, embed_model=embedding)
-        self._retriever = index.as_retriever(similarity_top_k=min(top_k, store._collection.count()))
+        self._index = VectorStoreIndex.from_vector_store(store, embed_model=embedding)
+        self._retriever = self._index.as_retriever(similarity_top_k=min(top_k, store._collection.count()))
 
     def search(self, question: str, k: int) -> list[tuple[str, float]]:
         """At most k (article, score), best first: nodes folded to their article's first."""
@@ -65,6 +66,16 @@ class PlainLlamaIndex:
         for found in self._retriever.retrieve(question):
             best.setdefault(str(found.node.metadata["article"]), float(found.score or 0.0))
         return list(best.items())[:k]
+
+    def ask(self, question: str, llm: Any) -> tuple[str, float | None, float]:
+        """What the query engine answers with its defaults (the two nearest nodes), and the milliseconds to its first
+        word (None without one) and to its end. `llm` is a llama-index LLM."""
+        engine, began, first, said = self._index.as_query_engine(llm=llm, streaming=True), time.perf_counter(), None, ""
+        for piece in engine.query(question).response_gen:
+            if first is None and piece.strip():
+                first = (time.perf_counter() - began) * 1000
+            said += piece
+        return said, first, (time.perf_counter() - began) * 1000
 
     def close(self) -> None:
         """Lets go of the files."""

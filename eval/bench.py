@@ -7,7 +7,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,16 @@ import numpy as np
 from eval import asking, datasets, generated, gold, outcome
 from eval.answers import summaries
 from eval.datasets import Document
+from eval.metrics import contains_answer
 from eval.retrieval import percentiles
 from ingest.pipeline import ingest
 from ingest.read import ReadOptions, read
 from rag.archive import Archive
 from rag.assistant import Assistant
 from rag.embed import LazyEmbedder
-from rag.llm import open_llm
+from rag.llm import OpenAIChat, open_llm
 from rag.retrieve import Retriever
-from rag.schema import Article
+from rag.schema import Article, Filters
 from rag.settings import Settings
 
 Progress = Callable[[str, int, int], None]
@@ -65,30 +66,65 @@ def bench_query(settings: Settings, out: Path, sizes: Sequence[int], progress: P
 
 
 def bench_answer(settings: Settings, out: Path, count: int, progress: Progress) -> dict[str, Any]:
-    """Questions of the demo set through the assistant: milliseconds to sources, first word and end, and memory."""
+    """Questions of the demo set through the assistant: milliseconds to sources, first word and end, and memory; beside
+    them the same questions to llama-index's query engine with its defaults and the same model.
+
+    The questions are the first answerable ones without a conversation before them, which that engine does not take.
+    """
     began = time.perf_counter()
+    questions = [q for q in gold.load() if q.answerable and not q.history][:count]
     with tempfile.TemporaryDirectory(prefix="dateline-bench-") as folder:
-        own = settings.model_copy(update={"data_dir": Path(folder)})
+        own = settings.model_copy(update={"data_dir": Path(folder) / "archive"})
         llm = open_llm(own)
         embedder = LazyEmbedder(own.embedder)
-        with closing(Archive(own)) as archive:
-            ingest(read([gold.ARCHIVE], ReadOptions()), archive, embedder)
-            assistant = Assistant(archive, embedder, llm, own)
-            assistant.warm_up()
-            found = []
-            for number, question in enumerate(gold.load()[:count], start=1):
-                answer, error = asking.ask(assistant, question.text, question.history)
-                found.append(asking.prediction(question.id, question.text, answer, error=error))
-                progress("bench answer", number, count)
-        if llm is not None:
-            llm.close()
-    timed = {k: v for k, v in summaries(found).items() if k.startswith("latenc")}
-    flat = {f"{name} {q} ms": v for name, one in timed["latency_ms"].items() for q, v in one.items() if q != "n"}
-    measured = {OURS: {**flat, "memory MB": peak_memory()}}
-    model = llm.name if llm else "extraction"
-    return _save(
-        out, "bench answer", {"name": "demo", "questions": count}, own, measured, began, {"model": model, **timed}
-    )
+        try:
+            with closing(Archive(own)) as archive:
+                ingest(read([gold.ARCHIVE], ReadOptions()), archive, embedder)
+                found = _answers(Assistant(archive, embedder, llm, own), questions, progress)
+                articles = archive.catalog.articles(Filters(), limit=10_000)
+            measured = {OURS: _flat(summaries(found)["latency_ms"], [one["right"] for one in found])}
+            measured[OURS]["memory MB"] = peak_memory()
+            if isinstance(llm, OpenAIChat):
+                documents = [Document(id=one.id, title=one.title, text=one.text) for one in articles]
+                measured[PLAIN] = _plain_answers(documents, Path(folder), llm, questions, progress)
+        finally:
+            if llm is not None:
+                llm.close()
+    data = {"name": "demo", "digest": gold.digest(), "questions": len(questions)}
+    return _save(out, "bench answer", data, own, measured, began, {"model": llm.name if llm else "extraction"})
+
+
+def _answers(assistant: Assistant, questions: Sequence[gold.Question], progress: Progress) -> list[asking.Row]:
+    assistant.warm_up()
+    found = []
+    for number, question in enumerate(questions, start=1):
+        answer, error = asking.ask(assistant, question.text)
+        found.append(asking.prediction(question.id, question.text, answer, error=error, answers=question.answers))
+        progress("bench answer", number, len(questions))
+    return found
+
+
+def _plain_answers(
+    documents: Sequence[Document], folder: Path, llm: OpenAIChat, questions: Sequence[gold.Question],
+    progress: Progress,
+) -> dict[str, float]:  # fmt: skip
+    from eval.baselines import PlainLlamaIndex
+
+    first, total, right = [], [], []
+    with closing(PlainLlamaIndex(documents, folder, "bench")) as plain:
+        plain.search(questions[0].text, 1)  # loads what loads lazily, as warm_up does
+        for number, question in enumerate(questions, start=1):
+            said, to_first, to_end = plain.ask(question.text, llm.client)
+            first += [to_first] if to_first is not None else []
+            total.append(to_end)
+            right.append(contains_answer(said, question.answers))
+            progress("bench answer, plain", number, len(questions))
+    return _flat({"to first word": percentiles(first), "in total": percentiles(total)}, right)
+
+
+def _flat(times: Mapping[str, Mapping[str, float]], right: Sequence[float | None]) -> dict[str, float]:
+    found = {f"{name} {q} ms": v for name, one in times.items() for q, v in one.items() if q != "n"}
+    return {"answer contains gold": float(np.mean([one or 0.0 for one in right])), **found}
 
 
 def _save(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import ModelServer, WordEmbedder
 
-from eval import bench, generated, outcome
+from eval import baselines, bench, generated, outcome
 from eval.__main__ import main
 from rag.settings import Settings
 
@@ -51,3 +52,20 @@ def test_ratios_and_slopes_are_reported(
     assert "grows as x^" in capsys.readouterr().out
     assert main(["report", str(tmp_path)]) == 0
     assert main(["bench", "query", "--out", str(tmp_path), "--sizes", "many"]) == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_one_model_answers_through_both(
+    tmp_path: Path, tiny_model: Path, endpoint: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "plain_embedding", lambda: baselines.borrowed_embedding(WordEmbedder()))
+    settings = Settings(embedder=str(tiny_model), llm="tide", llm_url=endpoint.url)
+    result = bench.bench_answer(settings, tmp_path, 2, lambda what, done, total: None)
+    found = {(row["system"], row["measure"]): row["value"] for row in result["rows"]}
+    assert found["plain-llamaindex", "answer contains gold"] == 0  # "It rained on Monday." is no answer to either
+    assert 0 < found["plain-llamaindex", "to first word p50 ms"] <= found["plain-llamaindex", "in total p95 ms"]
+    assert result["ratios_to_plain"]["in total p50 ms"] > 0
+    # The same model, but what it is given to read differs.
+    plain = [body for body in endpoint.bodies if "Context information is below" in str(body)]
+    assert len(plain) == 2
+    assert len(endpoint.bodies) > len(plain)
