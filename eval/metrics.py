@@ -24,11 +24,13 @@ def reciprocal_rank(ranked: Sequence[str], relevant: frozenset[str], k: int = 10
 def normalize(text: str) -> str:
     """SQuAD's normalisation (Rajpurkar et al. 2016): lower case, no punctuation, no articles, single spaces.
 
-    Thousands separators and ordinal endings go first, so that 1,200 equals 1200 and 3rd equals 3.
+    Thousands separators and ordinal endings go first, so that 1,200 equals 1200 and 3rd equals 3; a percent sign is a
+    word of its own, so that 71.4% and 71.4 per cent hold 71.4.
     """
     text = unicodedata.normalize("NFKC", text).lower()
     text = re.sub(r"(?<=\d)[,.](?=\d{3}(?!\d))", "", text)
     text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b", "", text)
+    text = re.sub(r"%|\b(?:per\s?cent|por\s+ciento)\b", " % ", text)
     text = re.sub(r"[^\w\s.%]|(?<!\d)\.|\.(?!\d)", " ", text)
     return " ".join(_ARTICLES.sub(" ", text).split())
 

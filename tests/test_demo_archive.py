@@ -95,3 +95,7 @@ def test_an_accepted_answer_is_found_at_word_boundaries_only() -> None:
     assert contains_answer("They paid 1,200 crowns on March 3rd.", ["1200"])
     assert contains_answer("They paid 1,200 crowns on March 3rd.", ["March 3"])
     assert not contains_answer("They paid 11,200 crowns.", ["1200"])
+    for written in ("71.4%", "71.4 %", "71.4 per cent", "71.4 percent", "71.4 por ciento"):
+        assert contains_answer(f"It prevented {written} of illness.", ["71.4"])
+        assert contains_answer(f"It prevented {written} of illness.", ["71.4%"])
+    assert not contains_answer("It prevented 71.4% of illness.", ["1.4", "71", "71.4% in adults"])
