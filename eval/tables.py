@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rag.weights import LLM_NAME
+
 RETRIEVAL = ("nDCG@10", "Success@1", "R@100")
 README = {"Success@1": "a relevant article comes first", "nDCG@10": "nDCG@10"}
 NAMES = {
     "dateline": "Dateline", "dense": "vectors alone", "words": "words alone", "bm25": "BM25",
     "plain-llamaindex": "plain llama-index", "plain-trafilatura": "plain trafilatura",
+    LLM_NAME: "packaged model", "extraction": "no model (extraction)",
 }  # fmt: skip
 Result = Mapping[str, Any]
 
