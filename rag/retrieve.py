@@ -75,15 +75,19 @@ def select(ranked: Sequence[tuple[Passage, float]], top_k: int, per_article: int
     leader_of: dict[str, str] = {}
     taken: dict[str, int] = {}
     hits: list[Hit] = []
+    runs_seen: set[tuple[str, ...]] = set()  # of all leaders: most articles share no run with any of them
     for passage, score in ranked:
         article = passage.article
         if article.id not in leader_of:
-            leader = next((a for a in leaders if same_story(a, article)), None)
+            runs = _shingles(article.text)
+            met = not runs_seen.isdisjoint(runs)
+            leader = next((a for a in leaders if same_story(a, article)), None) if met else None
             leader_of[article.id] = leader.id if leader else article.id
             if leader:
                 copies[leader.id].append(article)
             else:
                 leaders.append(article)
+                runs_seen |= runs
                 copies[article.id] = []
         if leader_of[article.id] != article.id or taken.get(article.id, 0) >= per_article:
             continue
