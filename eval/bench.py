@@ -69,10 +69,12 @@ def bench_answer(settings: Settings, out: Path, count: int, progress: Progress) 
     """Questions of the demo set through the assistant: milliseconds to sources, first word and end, and memory; beside
     them the same questions to llama-index's query engine with its defaults and the same model.
 
-    The questions are the first answerable ones without a conversation before them, which that engine does not take.
+    The questions are a spread sample of the answerable ones without a conversation before them, which that engine does
+    not take.
     """
     began = time.perf_counter()
-    questions = [q for q in gold.load() if q.answerable and not q.history][:count]
+    known = {q.id: q for q in gold.load() if q.answerable and not q.history}
+    questions = [known[key] for key in asking.spread(list(known), limit=count)]
     with tempfile.TemporaryDirectory(prefix="dateline-bench-") as folder:
         own = settings.model_copy(update={"data_dir": Path(folder) / "archive"})
         llm = open_llm(own)
