@@ -15,17 +15,7 @@ from dataclasses import dataclass, replace
 from rag.dates import resolved, written
 from rag.evidence import Candidate, same_paragraph
 from rag.schema import Article, Citation, Sentence, Span
-from rag.text import (
-    STOP_WORDS,
-    content_stems,
-    fold,
-    months,
-    names,
-    numbers,
-    sentence_spans,
-    tokens,
-    weekdays,
-)
+from rag.text import STOP_WORDS, content_stems, fold, months, names, numbers, sentence_spans, tokens, weekdays
 
 _MARKER = re.compile(
     r"\s*[\[【(（](?:source|sources|excerpt|id)?[:\s]*(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)[\]】)）](?!\w)", re.I
@@ -40,7 +30,8 @@ _QUOTED = re.compile(r"[“«„\"]([^“”«»„\"]{3,}?)[”»“\"]")
 # A sentence must share at least this part of its content words with what it cites. Set by hand, not tuned yet.
 LEAST_WORDS = 0.5
 _SHARE = re.compile(r"\s*(%|per\s?cent|pct|por ciento)", re.I)
-_SHARES = frozenset("percent per pct por ciento".split())
+# Words behind a number that it does not count.
+_UNCOUNTED = STOP_WORDS | frozenset("percent per pct por ciento".split())
 MOST_QUOTES = 3
 
 
@@ -200,7 +191,7 @@ def _miscounted(text: str, chosen: Sequence[Candidate], given: Claims) -> list[s
     words = tokens(text)
     for token, unit in zip(words, words[1:], strict=False):
         number = numbers(token.text) - given.numbers
-        counts = unit.text.isalpha() and len(unit.text) > 2 and unit.folded not in STOP_WORDS | _SHARES
+        counts = unit.text.isalpha() and len(unit.text) > 2 and unit.folded not in _UNCOUNTED
         if not number or not counts or _SHARE.match(text[token.end :]):
             continue
         quoted = [c.text[t.end :] for c in chosen for t in tokens(c.text) if numbers(t.text) == number]
