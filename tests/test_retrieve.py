@@ -144,6 +144,20 @@ def test_top_k_bounds_the_hits_even_beyond_fetch_k(stored: Archive) -> None:
     assert len(small.retrieve("the", top_k=3)) == 3
 
 
+def test_a_hit_behind_many_passages_of_another_article_is_reached(archive: Archive) -> None:
+    from ingest.pipeline import ingest
+
+    story = " ".join(f"The zeppelin passed over mile {mile} of the valley at noon." for mile in range(400))
+    rest = " ".join(f"Clause {number} concerns the drains of the town hall." for number in range(30))
+    ingest(
+        [Article(id="long", title="", text=story), Article(id="late", title="", text=f"{rest} A zeppelin too.")],
+        archive, WordEmbedder(),
+    )  # fmt: skip
+    assert len(archive.catalog.passages_of("long")) > 2 * 2  # more than are read at once for two hits
+    hits = retriever(archive).retrieve("zeppelin", top_k=2, per_article=1, dense_weight=0)
+    assert [hit.passage.article.id for hit in hits] == ["long", "late"]
+
+
 def test_withdrawn_articles_are_not_found(archive: Archive) -> None:
     from ingest.pipeline import ingest
 
