@@ -7,30 +7,32 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from eval.datasets import Document
+from eval.measures import DEPTH
 from eval.remembered import Vectors
 from rag import weights
 from rag.embed import Embedder
 from rag.errors import ModelUnavailable
 
 _COLLECTION = "plain-llamaindex"
-_NODES = 300  # nodes asked for: enough for 100 articles, as an article has one to three nodes of 1,024 tokens
 
 
 class PlainLlamaIndex:
     """SentenceSplitter with its defaults, HuggingFaceEmbedding in float32, ChromaVectorStore, index retriever."""
 
     def __init__(
-        self, corpus: Sequence[Document], folder: Path, key: str, embedding: Any = None, top_k: int = _NODES
+        self, corpus: Sequence[Document], folder: Path, key: str, embedding: Any = None, top_k: int | None = None
     ) -> None:
-        """Embeds the corpus into `folder` unless it is there, made from the same data (`key`); asks `top_k` nodes.
+        """Embeds the corpus into `folder` unless it is there, made from the same data (`key`).
 
-        Raises ModelUnavailable when the integrations are not installed.
+        Asks `top_k` nodes a question; None: the fewest that hold 100 articles, whichever they are. Raises
+        ModelUnavailable when the integrations are not installed.
         """
         try:
             from llama_index.core import StorageContext, VectorStoreIndex
@@ -58,7 +60,8 @@ class PlainLlamaIndex:
             finished.write_text(json.dumps(key))
         store = ChromaVectorStore(chroma_collection=self._client.get_collection(_COLLECTION))
         self._index = VectorStoreIndex.from_vector_store(store, embed_model=embedding)
-        self._retriever = self._index.as_retriever(similarity_top_k=min(top_k, store._collection.count()))
+        wanted = top_k or _nodes_of_articles(store._collection, DEPTH)
+        self._retriever = self._index.as_retriever(similarity_top_k=min(wanted, store._collection.count()))
 
     def search(self, question: str, k: int) -> list[tuple[str, float]]:
         """At most k (article, score), best first: nodes folded to their article's first."""
@@ -80,6 +83,12 @@ class PlainLlamaIndex:
     def close(self) -> None:
         """Lets go of the files."""
         self._client.close()
+
+
+def _nodes_of_articles(collection: Any, articles: int) -> int:
+    """How many nodes hold at least so many articles, whichever nodes they are."""
+    nodes = Counter(str(one["article"]) for one in collection.get(include=["metadatas"])["metadatas"])
+    return sum(count for _, count in nodes.most_common(articles - 1)) + 1
 
 
 def _splitter() -> Any:

@@ -34,5 +34,16 @@ def test_the_plain_index_finds_articles_and_is_kept(tmp_path: Path) -> None:
     assert len(embedder.embedded) == 2 * nodes - 1
 
 
+def test_the_plain_index_is_asked_for_enough_nodes_for_100_articles(tmp_path: Path) -> None:
+    from eval.baselines import PlainLlamaIndex, borrowed_embedding
+
+    # Notices without a common word: Chroma does not reach all of many near-copies.
+    notices = (Document(id=f"n{i}", title="", text=f"Harbour{i} clerk{i} pier{i}") for i in range(99))
+    corpus = [CORPUS[0], *notices]
+    plain = PlainLlamaIndex(corpus, tmp_path, "k", borrowed_embedding(WordEmbedder()))
+    assert len(plain.search("ferry Castellan aground", 100)) == 100  # though the first article takes several nodes
+    plain.close()
+
+
 def test_plain_trafilatura_finds_nothing_in_nothing() -> None:
     assert plain_trafilatura("<html><body></body></html>") == ("", "", None)
