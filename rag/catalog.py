@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -66,6 +66,9 @@ class StoredPassage:
     hash: str
 
 
+_Counted = TypeVar("_Counted")
+
+
 def digest(article: Article) -> str:
     """A fingerprint of everything of an article that a reader can see; equal means nothing changed."""
     seen = (
@@ -93,6 +96,7 @@ class Catalog:
         self._write = threading.RLock()
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._counted: dict[str, tuple[int, Any]] = {}  # what was counted over all articles, and at which change
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db.executescript(_SCHEMA)
@@ -291,12 +295,28 @@ class Catalog:
 
     def coverage(self, filters: Filters = Filters()) -> Coverage:
         """How many live articles lie within the filters and which days they span."""
+        if filters == Filters():
+            return self._at_last_change("coverage", lambda: self._coverage(filters))
+        return self._coverage(filters)
+
+    def _coverage(self, filters: Filters) -> Coverage:
         where, values = _where(filters)
         with self._errors():
             row = self._db.execute(
                 f"SELECT count(*) AS n, min(a.day) AS first, max(a.day) AS last FROM articles a WHERE {where}", values
             ).fetchone()
         return Coverage(articles=row["n"], first=_day(row["first"]), last=_day(row["last"]))
+
+    def _at_last_change(self, name: str, count: Callable[[], _Counted]) -> _Counted:
+        """What `count` gives, kept until the catalogue changes: every question asks, and it reads all articles."""
+        with self._errors():
+            if self._db.in_transaction:  # what it has changed may be taken back, or stand under a number given anew
+                return count()
+            change = self.last_change()  # before counting: one that comes meanwhile is then seen the next time
+            kept = self._counted.get(name)
+            if kept is None or kept[0] != change:
+                kept = self._counted[name] = change, count()
+        return cast(_Counted, kept[1])
 
     def outlets(self) -> dict[str, int]:
         """Outlet -> number of live articles, by name."""
@@ -308,6 +328,9 @@ class Catalog:
 
     def languages(self) -> dict[str, int]:
         """Language (ISO 639-1) -> number of live articles, most frequent first."""
+        return dict(self._at_last_change("languages", self._languages))
+
+    def _languages(self) -> dict[str, int]:
         rows = self._db.execute(
             "SELECT language, count(*) AS n FROM articles WHERE status = 'live' AND language != '' "
             "GROUP BY language ORDER BY n DESC, language"

@@ -192,6 +192,25 @@ def test_outlets_and_languages_are_counted(stored: Archive) -> None:
     assert stored.catalog.languages() == {"en": 8, "es": 1, "zh": 1}
 
 
+def test_counts_follow_every_change_also_of_another_process(catalog: Catalog) -> None:
+    other = Catalog(catalog.path)  # its own connection and its own memory, as in another process
+    for reader in (catalog, other):
+        assert (reader.coverage().articles, reader.languages()) == (0, {})
+    two = replace(RAIN, language="en"), replace(RAIN, id="b", language="es")
+    catalog.store([prepared(one) for one in two], {})
+    for reader in (catalog, other):
+        assert (reader.coverage().articles, reader.languages()) == (2, {"en": 1, "es": 1})
+        assert reader.coverage(Filters(languages=("es",))).articles == 1
+    other.store([prepared(replace(RAIN, status="withdrawn", language="en"))], {})
+    other.languages().clear()  # what is handed out is the caller's own
+    for reader in (catalog, other):
+        assert (reader.coverage().articles, reader.languages()) == (1, {"es": 1})
+    catalog.remove("b")
+    for reader in (catalog, other):
+        assert (reader.coverage().articles, reader.languages()) == (0, {})
+    other.close()
+
+
 def test_a_day_number_sorts_like_the_day() -> None:
     assert day_number(date(2025, 3, 7)) == 20250307
     assert day_number(None) is None
@@ -218,6 +237,7 @@ def test_a_reader_in_another_thread_sees_the_last_commit_and_does_not_wait(catal
     seen: list[int] = []
     with catalog.transaction() as db:
         db.execute("DELETE FROM articles")
+        db.execute("INSERT INTO changes (article_id) VALUES ('rain')")  # as every writer does
         reader = threading.Thread(target=lambda: seen.append(catalog.coverage().articles))
         reader.start()
         reader.join(timeout=5)
