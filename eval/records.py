@@ -60,7 +60,7 @@ def objects(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[tup
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problems.append(Problem(path.name, number, f"not JSON ({error}); left out"))
             continue
         if not isinstance(row, dict) or not str(row.get("_id") or "") or not isinstance(row.get("text"), str):
@@ -76,7 +76,7 @@ def objects(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[tup
 
 def judgements(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, str, int]]:
     """Line, query, article and grade; three columns, or the four of TREC (query, iteration, article, grade)."""
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         for number, row in enumerate(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
             if not row or (number == 1 and not _is_grade(row[-1])):
                 continue

@@ -93,6 +93,16 @@ def test_wrong_columns(tmp_path: Path) -> None:
     assert "found 1 columns" in found[0]
 
 
+def test_labels_that_are_not_utf_8_or_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    folder = write(tmp_path, CORPUS, QUERIES, [])
+    (folder / "qrels_test.tsv").write_bytes(b"\xef\xbb\xbfq1\td1\t1\nq2\tcaf\xe9\t1\nq2\td2\t1\n")
+    data = load(folder)
+    assert data.qrels == {"q1": {"d1": 1}, "q2": {"d2": 1}}
+    assert [str(problem) for problem in data.problems] == [
+        "qrels_test.tsv:2: the corpus has no article 'caf�'; left out"
+    ]
+
+
 def test_trec_columns_are_read(tmp_path: Path) -> None:
     assert load(write(tmp_path, CORPUS, QUERIES, ["q1\t0\td1\t1"])).qrels == {"q1": {"d1": 1}}
 
