@@ -12,7 +12,7 @@ from typing import Any
 
 from eval import commands as others
 from eval import demo_run, outcome
-from eval.printing import print_times
+from eval.printing import print_crashes, print_times, say
 from rag.errors import DatelineError
 from rag.settings import Settings
 
@@ -48,7 +48,7 @@ def _fill(args: argparse.Namespace) -> int:
     if demo_run.is_filled(settings):
         return 0
     report = demo_run.fill_archive(settings)
-    _say(
+    say(
         f"Demo archive at {args.data_dir}: {report.kept} articles new, {report.unchanged} unchanged, "
         f"{sum(report.rejected.values())} rejected, {report.seconds:.1f} s"
     )
@@ -65,15 +65,20 @@ def _demo(args: argparse.Namespace) -> int:
             def moved(done: int) -> None:
                 bar.update(done - bar.n)
 
-            result = demo_run.run(
-                settings,
-                with_answers=not args.retrieval_only,
-                every=args.every,
-                progress=moved,
-            )
+            kept = args.out.with_suffix(".part.jsonl") if args.out else None
+            try:
+                result = demo_run.run(
+                    settings, with_answers=not args.retrieval_only, every=args.every, kept=kept, progress=moved
+                )
+            except KeyboardInterrupt:
+                if args.out:
+                    raise
+                sys.stderr.write("eval: interrupted. Without --out nothing is kept.\n")
+                return 130
     _print(result)
-    if args.out:
+    if args.out and kept:
         outcome.write(args.out, demo_run.as_json(result))
+        kept.unlink(missing_ok=True)
     return 0
 
 
@@ -98,22 +103,19 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
 
 def _print(result: dict[str, Any]) -> None:
     data = result["data"]
-    _say(f"demo gold set {data['digest']}, {data['questions']} questions, model: {result['model']}\n")
-    _say(f"{'measure':38} {'system':12} {'value':>6}   95% interval      n")
+    say(f"demo gold set {data['digest']}, {data['questions']} questions, model: {result['model']}\n")
+    say(f"{'measure':38} {'system':12} {'value':>6}   95% interval      n")
     for r in result["rows"]:
         if r["value"] is not None:
             interval = f"[{r['low']:.3f}, {r['high']:.3f}]"
-            _say(f"{r['measure']:38} {r['system'][:12]:12} {r['value']:6.3f}   {interval:16} {r['n']:4}")
+            say(f"{r['measure']:38} {r['system'][:12]:12} {r['value']:6.3f}   {interval:16} {r['n']:4}")
     if any(p for p in result["predictions"]):
-        _say("\nright, by kind of question (refused, for the last two)")
+        say("\nright, by kind of question (refused, for the last two)")
         for kind, found in result["by_kind"].items():
-            _say(f"  {kind:16} {found['right']:.2f}  n={found['n']}")
+            say(f"  {kind:16} {found['right']:.2f}  n={found['n']}")
     print_times(result)
-    _say(f"\n{result['seconds']} s in all")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    print_crashes(result)
+    say(f"\n{result['seconds']} s in all")
 
 
 if __name__ == "__main__":

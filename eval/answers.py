@@ -89,7 +89,7 @@ def score(found: Sequence[Mapping[str, Any]], system: str, catalog: Catalog) -> 
             note("citation precision", one, scores.citation_precision(one))
         if one["answer"]:
             note("stray markers", one, float(one["answer"]["stray_markers"]))
-            for number, value in enumerate(scores.verbatim(one, _texts(one, catalog))):
+            for number, value in enumerate(scores.verbatim(one, stored_texts(one, catalog))):
                 note("quotes verbatim", one, value, f"#{number}")
         _note_refusal(one, note)
     return {system: measures}
@@ -107,9 +107,9 @@ def _note_refusal(one: Mapping[str, Any], note: Callable[..., None]) -> None:
         note("refusal precision", one, float(not one["answerable"]))
 
 
-def _texts(one: Mapping[str, Any], catalog: Catalog) -> dict[str, str]:
-    """The stored text of each cited article."""
-    ids = {citation["article_id"] for citation in one["answer"]["citations"]}
+def stored_texts(one: Mapping[str, Any], catalog: Catalog) -> dict[str, str]:
+    """Article id → its stored text, of the articles that a prediction cites; empty where the question crashed."""
+    ids = {citation["article_id"] for citation in (one["answer"] or {}).get("citations", ())}
     return {key: article.text for key in ids if (article := catalog.article(key))}
 
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from eval import gold, outcome
-from eval.metrics import contains_answer, hit_at_k, reciprocal_rank
+from eval import asking, gold, outcome, scores
+from eval.answers import stored_texts, summaries
+from eval.metrics import hit_at_k, reciprocal_rank
 from eval.outcome import row
-from eval.retrieval import percentiles
 from ingest.pipeline import IngestReport, ingest
 from ingest.read import ReadOptions, read
 from rag.archive import Archive
 from rag.assistant import Assistant, standalone
+from rag.catalog import Catalog
 from rag.embed import LazyEmbedder
-from rag.errors import DatelineError
-from rag.schema import Answer
 from rag.settings import Settings
 
 SYSTEMS = {"dateline": None, "dense": 1.0, "words": 0.0}
@@ -76,77 +77,33 @@ def _articles(assistant: Assistant, question: gold.Question, weight: float | Non
     return list(dict.fromkeys(article.id for h in hits for article in (h.passage.article, *h.copies)))
 
 
-def ask_all(
-    assistant: Assistant, questions: Sequence[gold.Question], progress: Callable[[int], None] = lambda done: None
-) -> list[tuple[gold.Question, Answer | None]]:
-    """Every question with its answer; None where asking failed, which counts as a miss everywhere."""
-    asked: list[tuple[gold.Question, Answer | None]] = []
-    for number, question in enumerate(questions, start=1):
-        try:
-            asked.append((question, assistant.ask(question.text, history=question.history)))
-        except DatelineError:
-            asked.append((question, None))
-        progress(number)
-    return asked
-
-
-def measure_answers(asked: Sequence[tuple[gold.Question, Answer | None]], system: str) -> list[outcome.Row]:
+def measure_answers(found: Sequence[asking.Row], system: str, catalog: Catalog) -> list[outcome.Row]:
     """Right answers, sound citations and refusals."""
-    answerable = [(q, a) for q, a in asked if q.answerable]
-    others = [(q, a) for q, a in asked if not q.answerable]
-    cited = [(q, a) for q, a in answerable if a and a.answered and a.citations]
-    quotes = [c for _, a in asked if a for c in a.citations]
-    sentences = [s for _, a in asked if a for s in a.sentences]
+    answerable = [one for one in found if one["answerable"]]
+    others = [one for one in found if not one["answerable"]]
+    cited = [one for one in answerable if one["answer"] and one["answer"]["answered"] and one["answer"]["citations"]]
+    in_gold = [[float(c["article_id"] in one["articles"]) for c in one["answer"]["citations"]] for one in cited]
+    quotes = [value for one in found for value in scores.verbatim(one, stored_texts(one, catalog))]
+    sentences = [s for one in found if one["answer"] for s in one["answer"]["sentences"]]
     return [
-        row("answer contains gold", system, [_right(q, a) for q, a in answerable]),
-        row("quote verbatim in article", system, [float(_verbatim(c)) for c in quotes]),
-        row("cites a gold article", system, [float(_cites_gold(q, a)) for q, a in cited]),
-        row(
-            "citations in gold articles",
-            system,
-            [_in_gold(q, c.passage.article.id) for q, a in cited for c in a.citations],
-        ),
-        row("refused (unanswerable, false premise)", system, [float(bool(a and not a.answered)) for _, a in others]),
-        row("answered (answerable)", system, [float(bool(a and a.answered)) for _, a in answerable]),
-        row("sentences supported", system, [float(s.verdict == "supported") for s in sentences]),
+        row("answer contains gold", system, [scores.contains(one) for one in answerable]),
+        row("quote verbatim in article", system, quotes),
+        row("cites a gold article", system, [max(values) for values in in_gold]),
+        row("citations in gold articles", system, [value for values in in_gold for value in values]),
+        row("refused (unanswerable, false premise)", system, [float(scores.refused(one)) for one in others]),
+        row("answered (answerable)", system, [float(bool(scores.text_of(one))) for one in answerable]),
+        row("sentences supported", system, [float(s["verdict"] == "supported") for s in sentences]),
     ]
 
 
-def _good(question: gold.Question, answer: Answer | None) -> float:
-    """1 for a right answer, or for a refusal where there is none."""
-    return _right(question, answer) if question.answerable else float(bool(answer and not answer.answered))
-
-
-def _right(question: gold.Question, answer: Answer | None) -> float:
-    return contains_answer(answer.text, question.answers) if answer and answer.answered else 0.0
-
-
-def _verbatim(citation: Any) -> bool:
-    article = citation.passage.article
-    return bool(citation.quote) and article.text[citation.start : citation.end] == citation.quote
-
-
-def _in_gold(question: gold.Question, article_id: str) -> float:
-    return float(article_id in question.articles)
-
-
-def _cites_gold(question: gold.Question, answer: Answer) -> bool:
-    return any(_in_gold(question, c.passage.article.id) for c in answer.citations)
-
-
-def latencies(asked: Sequence[tuple[gold.Question, Answer | None]]) -> dict[str, dict[str, float]]:
-    """Percentiles of the milliseconds to sources, first word and end."""
-    names = {"to sources": "retrieve_ms", "to first word": "first_token_ms", "in total": "total_ms"}
-    return {
-        name: percentiles([v for _, a in asked if a and (v := getattr(a.timings, key)) is not None])
-        for name, key in names.items()
-    }
-
-
-def run(settings: Settings, *, with_answers: bool, every: int = 1, progress: Callable[[int], None]) -> dict[str, Any]:
+def run(
+    settings: Settings, *, with_answers: bool, every: int = 1, kept: Path | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:  # fmt: skip
     """The whole demo evaluation as plain data; `every` > 1 takes only every so manyth question.
 
-    It holds no hits and no path: small enough, and clean enough, to be kept in the project.
+    It holds no hits and no path: small enough, and clean enough, to be kept in the project. `kept` is a file to which
+    each answer goes as it comes: a second call with the same data, settings and code goes on from there.
     """
     outcome.provenance()
     began = time.perf_counter()
@@ -155,37 +112,45 @@ def run(settings: Settings, *, with_answers: bool, every: int = 1, progress: Cal
     with Assistant.open(settings=settings, with_llm=with_answers) as assistant:
         assistant.warm_up()
         rows = measure_retrieval(assistant, questions)
-        asked = ask_all(assistant, questions, progress) if with_answers else []
-        if asked:
-            rows += measure_answers(asked, assistant.model)
-        kinds = {k: [_good(q, a) for q, a in asked if q.kind == k] for k in dict.fromkeys(q.kind for q in questions)}
+        found = _ask_all(assistant, questions, kept, progress) if with_answers else []
+        if found:
+            rows += measure_answers(found, assistant.model, assistant.archive.catalog)
+        summary = summaries(found)
         data = {"name": "demo", "digest": gold.digest(), "questions": len(questions)}
         return outcome.result(
             "demo", rows, settings=settings, data=data,
             model=assistant.model, ingest={k: v for k, v in report.as_dict().items() if k != "rejections"},
-            by_kind={k: {"right": statistics.fmean(v), "n": len(v)} for k, v in kinds.items() if v},
-            latency_ms={name: found for name, found in latencies(asked).items() if found},
-            predictions=[predicted(q, a) for q, a in asked], seconds=round(time.perf_counter() - began, 1),
+            crashed=asking.crashes(assistant.model, found), by_kind=summary["by_kind"],
+            latency_ms={name: times for name, times in summary["latency_ms"].items() if times},
+            predictions=[_shortened(one) for one in found], seconds=round(time.perf_counter() - began, 1),
         )  # fmt: skip
 
 
+def _ask_all(
+    assistant: Assistant, questions: Sequence[gold.Question], kept: Path | None, progress: Callable[[int], None]
+) -> list[asking.Row]:
+    key = [gold.digest(), outcome.code_digest("rag", "ingest"), assistant.model, outcome.public(assistant.settings)]
+    tasks = [(question.id, partial(_ask, assistant, question)) for question in questions]
+    with TemporaryDirectory(prefix="dateline-demo-") as folder:
+        return asking.journal(kept or Path(folder) / asking.PREDICTIONS, json.dumps(key), tasks, progress)
+
+
+def _ask(assistant: Assistant, question: gold.Question) -> asking.Row:
+    answer, error = asking.ask(assistant, question.text, question.history)
+    return asking.prediction(
+        question.id, question.text, answer, answers=question.answers, articles=sorted(question.articles),
+        can_answer=question.answerable, error=error, kind=question.kind,
+    )  # fmt: skip
+
+
+_KEPT = ("id", "kind", "question", "answers", "articles", "right")
 _LEFT_OUT = ("question", "hits", "coverage", "model")  # of an answer: said elsewhere, or long
 
 
-def predicted(question: gold.Question, answer: Answer | None) -> dict[str, Any]:
+def _shortened(one: asking.Row) -> dict[str, Any]:
     """What was answered beside what was expected, to read the misses."""
-    from rag.render import answer_data
-
-    data = {k: v for k, v in answer_data(answer).items() if k not in _LEFT_OUT} if answer else None
-    return {
-        "id": question.id,
-        "kind": question.kind,
-        "question": question.text,
-        "answers": question.answers,
-        "articles": sorted(question.articles),
-        "right": _good(question, answer),
-        "answer": data,
-    }
+    answer = {k: v for k, v in one["answer"].items() if k not in _LEFT_OUT} if one["answer"] else None
+    return {**{name: one[name] for name in _KEPT}, "answer": answer}
 
 
 def as_json(result: dict[str, Any]) -> str:

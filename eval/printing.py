@@ -27,6 +27,11 @@ def print_rows(result: Mapping[str, Any]) -> None:
         here = [rows.get((measure, system)) for system in systems]
         n = next((r["n"] for r in here if r), 0)
         say(f"{measure:36} {n:5} " + " ".join(f"{_cell(r):>22}" for r in here))
+    print_crashes(result)
+
+
+def print_crashes(result: Mapping[str, Any]) -> None:
+    """A line for each system on which questions crashed."""
     for system, crashed in (result.get("crashed") or {}).items():
         say(f"{system}: {len(crashed)} questions crashed and count as misses: {', '.join(list(crashed)[:5])}")
 
