@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from eval import scores
+from eval import records, scores
 from eval.compare import json_lines
 from eval.gold import REFUSED_KINDS
 from eval.outcome import SEED
+from eval.records import Problem
 from ingest.pipeline import ingest
 from rag.archive import Archive
 from rag.assistant import Assistant
@@ -151,6 +152,7 @@ class World:
     llm: LLM | None
     corpus: Path | None = None
     archive: Archive | None = None
+    problems: list[Problem] = field(default_factory=list)  # what of the file cannot be used
 
     def opened(self) -> Archive:
         """The archive in `out`, the same at every call."""
@@ -176,6 +178,18 @@ class World:
         except CRASHES as crash:
             answer, error = None, f"{type(crash).__name__}: {crash}"
         return prediction(key, question, answer, error=error, **labels)
+
+
+def tasks_of_lines(world: World, build: Callable[[int, Row], Iterable[Task]]) -> list[Task]:
+    """The tasks that `build` makes of each line of the set's file; a line that is none of this set is a problem."""
+    found: list[Task] = []
+    for number, row in records.rows(world.file, world.problems):
+        try:
+            found += build(number, row)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"not a line of this set ({type(error).__name__} {error}); left out"
+            world.problems.append(Problem(world.file.name, number, message))
+    return found
 
 
 def by_measure(rows: Iterable[tuple[str, str, float]]) -> Measured:

@@ -13,7 +13,7 @@ from typing import Any
 from eval import asking, bipia, mtragun, outcome, ramdocs, rgb, trecqa
 from eval.answers import summaries
 from eval.asking import Measured, Task, World
-from eval.records import digest
+from eval.records import digest, first_problem
 from rag.embed import Embedder
 from rag.errors import SettingsError
 from rag.llm import LLM
@@ -66,7 +66,8 @@ def run(
         crashed |= asking.crashes(_system(one), found)
     return outcome.save(
         out, f"behaviour {name}", outcome.rows_of(per_query), per_query, settings=settings, model=_system(llm),
-        data={"name": file.stem, "digest": digest([file]), "tasks": len(asked[llm])}, protocol=SETS[name].protocol,
+        data={"name": file.stem, "digest": digest([file]), "tasks": len(asked[llm]), **_problems(world)},
+        protocol=SETS[name].protocol,
         crashed=crashed, seconds=time.perf_counter() - began, **summaries(asked[llm]),
     )  # fmt: skip
 
@@ -75,9 +76,15 @@ def run(
 def _reading(name: str, file: Path) -> Iterator[None]:
     try:
         yield
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{file} is not a file of the set {name}: {type(error).__name__} {error}."
         raise SettingsError(message) from error
+
+
+def _problems(world: World) -> dict[str, Any]:
+    """What of the file could not be used, each once: model and extraction read it both."""
+    found = [str(problem) for problem in dict.fromkeys(world.problems)]
+    return {"problems": found[:50], "problem_count": len(found)}
 
 
 def _system(llm: LLM | None) -> str:
@@ -92,6 +99,8 @@ def _asked(
     try:
         with _reading(name, world.file):
             tasks = _sample(SETS[name].tasks(mine), every, limit)
+        if not tasks:
+            raise SettingsError(f"{world.file} has no line of the set {name}. {first_problem(mine.problems)}")
         code = outcome.code_digest("rag", "ingest", "eval/asking.py", f"eval/{name}.py")
         key = json.dumps([digest([world.file]), code, _system(llm), outcome.public(world.settings)])
         items = [(task.id, task.run) for task in tasks]
@@ -115,6 +124,7 @@ def _ranked(
     n = len(next(iter(next(iter(per_query.values())).values())))
     return outcome.save(
         world.out, "behaviour trecqa", outcome.rows_of(per_query), per_query, settings=world.settings,
-        data={"name": world.file.stem, "digest": digest([world.file]), "questions": n}, protocol=trecqa.PROTOCOL,
+        data={"name": world.file.stem, "digest": digest([world.file]), "questions": n, **_problems(world)},
+        protocol=trecqa.PROTOCOL,
         left_out=left_out, seconds=time.perf_counter() - began,
     )  # fmt: skip

@@ -171,6 +171,8 @@ def _behaviour(args: argparse.Namespace, bars: Bars) -> int:
             args.set, args.data, args.out, settings, remembered(settings, args.cache)[1], llm,
             corpus=args.corpus, every=args.every, limit=args.limit, progress=progress,
         )  # fmt: skip
+    for problem in result["data"]["problems"][:20]:
+        sys.stderr.write(f"eval: {problem}\n")
     say(result["protocol"])
     print_rows(result)
     print_times(result)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eval.records import Problem, digest, judgements, objects
+from eval.records import Problem, digest, first_problem, judgements, objects
 from rag.errors import SettingsError
 from rag.schema import Turn
 
@@ -74,11 +74,11 @@ def load(folder: Path, split: str | None = None) -> Dataset:
     problems: list[Problem] = []
     corpus = {one.id: one for one in _documents(where["corpus"], problems)}
     if not corpus:
-        raise SettingsError(f"{where['corpus']} holds no article that can be read. {_first(problems)}")
+        raise SettingsError(f"{where['corpus']} holds no article that can be read. {first_problem(problems)}")
     torn: set[str] = set()
     queries = {one.id: one for one in _queries(where["queries"], problems, torn)}
     if not queries:
-        raise SettingsError(f"{where['queries']} holds no query that can be read. {_first(problems)}")
+        raise SettingsError(f"{where['queries']} holds no query that can be read. {first_problem(problems)}")
     judged, hopeless = _qrels(where["qrels"], corpus, queries, problems)
     left_out = {q: hopeless.get(q, "no relevant article named") for q in queries if q not in judged}
     left_out |= dict.fromkeys(torn, "two questions have its id")
@@ -106,7 +106,7 @@ def questions(path: Path) -> Dataset:
     torn: set[str] = set()
     found = {one.id: one for one in _queries(path, problems, torn)}
     if not found:
-        raise SettingsError(f"{path} holds no question that can be read. {_first(problems)}")
+        raise SettingsError(f"{path} holds no question that can be read. {first_problem(problems)}")
     labels = {q.id: dict.fromkeys(_texts(q.meta.get("articles")), 1) for q in found.values()}
     return Dataset(
         name=path.stem,
@@ -224,7 +224,3 @@ def _counted(reasons: Any) -> dict[str, int]:
     for reason in reasons:
         found[reason] = found.get(reason, 0) + 1
     return found
-
-
-def _first(problems: Sequence[Problem]) -> str:
-    return f"First problem: {problems[0]}" if problems else "It is empty."

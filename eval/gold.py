@@ -38,12 +38,12 @@ class Question:
 def load(folder: Path = FOLDER, split: str = "test") -> list[Question]:
     """The questions of a data set in BEIR layout with our `meta`, in file order."""
     relevant: dict[str, set[str]] = {}
-    for line in (folder / f"qrels_{split}.tsv").read_text(encoding="utf-8").splitlines()[1:]:
+    for line in (folder / f"qrels_{split}.tsv").read_text(encoding="utf-8").strip().split("\n")[1:]:
         query, article, score = line.split("\t")
         if int(score) > 0:
             relevant.setdefault(query, set()).add(article)
     questions = []
-    for line in (folder / f"queries_{split}.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (folder / f"queries_{split}.jsonl").read_text(encoding="utf-8").strip().split("\n"):
         row = json.loads(line)
         meta = row["meta"]
         questions.append(

@@ -24,6 +24,7 @@ def tasks(world: World) -> list[Task]:
             f"The conversations need their passages: name the folder mtragun_goldpool with --corpus, not {pool}."
         )
     data = datasets.questions(world.file)
+    world.problems.extend(data.problems)
     retrieval.fill(datasets.load(pool), world.opened(), world.embedder, world.out, lambda what, done, total: None)
     assistant = world.assistant()
     return [Task(query.id, _asker(assistant, query)) for query in data.queries.values()]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from eval import scores
-from eval.asking import Measured, Row, Task, World, by_measure
+from eval.asking import Measured, Row, Task, World, by_measure, tasks_of_lines
 from eval.metrics import contains_answer
 
 PROTOCOL = (
@@ -18,16 +17,16 @@ PROTOCOL = (
 
 def tasks(world: World) -> list[Task]:
     """One task a question."""
-    rows = [json.loads(line) for line in world.file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [Task(str(number), _asker(world, str(number), row)) for number, row in enumerate(rows)]
+    return tasks_of_lines(world, lambda line, row: [Task(str(line - 1), _asker(world, str(line - 1), row))])
 
 
 def _asker(world: World, key: str, row: Mapping[str, Any]) -> Callable[[], Row]:
-    documents = {f"{one['type']}-{number}": one["text"] for number, one in enumerate(row["documents"], start=1)}
+    documents = {f"{one['type']}-{number}": str(one["text"]) for number, one in enumerate(row["documents"], start=1)}
     answers, wrong = [str(a) for a in row["gold_answers"]], [str(a) for a in row["wrong_answers"]]
     gold = [name for name in documents if name.startswith("correct")]
+    question = str(row["question"])
     return lambda: world.ask_over(
-        key, row["question"], documents, answers=answers, articles=gold, can_answer=True, wrong=wrong,
+        key, question, documents, answers=answers, articles=gold, can_answer=True, wrong=wrong,
         kind="conflict" if wrong else "no conflict",
     )  # fmt: skip
 

@@ -25,6 +25,11 @@ class Problem:
         return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
 
 
+def first_problem(problems: Sequence[Problem]) -> str:
+    """Why nothing of a file could be used, as a sentence for an error."""
+    return f"First problem: {problems[0]}" if problems else "It is empty."
+
+
 def digest(files: Sequence[Path]) -> str:
     """16 hex digits over the names and unpacked bytes of these files; a missing file counts as empty."""
     whole = sha256()
@@ -55,15 +60,8 @@ def objects(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[tup
     """
     texts: dict[str, str] = {}
     seen: dict[str, int] = {}
-    for number, line in _lines(path, problems):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            problems.append(Problem(path.name, number, f"not JSON ({error}); left out"))
-            continue
-        if not isinstance(row, dict) or not str(row.get("_id") or "") or not isinstance(row.get("text"), str):
+    for number, row in rows(path, problems):
+        if not str(row.get("_id") or "") or not isinstance(row.get("text"), str):
             problems.append(Problem(path.name, number, "expected an object with _id and text; left out"))
         elif str(row["_id"]) in seen:
             first = seen[str(row["_id"])]
@@ -72,6 +70,22 @@ def objects(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[tup
         else:
             seen[str(row["_id"])], texts[str(row["_id"])] = number, row["text"]
             yield number, str(row["_id"]), row
+
+
+def rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line and object of each line of a JSON Lines file that is one."""
+    for number, line in _lines(path, problems):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            problems.append(Problem(path.name, number, f"not JSON ({error}); left out"))
+            continue
+        if isinstance(row, dict):
+            yield number, row
+        else:
+            problems.append(Problem(path.name, number, "expected an object; left out"))
 
 
 def judgements(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, str, int]]:

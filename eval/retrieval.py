@@ -210,7 +210,7 @@ def _searched(search: Search, text: str) -> tuple[list[tuple[str, float]], float
 @contextmanager
 def _journal(path: Path, key: str, ranking: Ranking) -> Iterator[Callable[..., None]]:
     """Fills `ranking` with what the file has under the same key, and yields a function that adds to both."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line] if path.exists() else []
     same = bool(lines) and lines[0] == json.dumps({"key": key})
     with path.open("a" if same else "w", encoding="utf-8") as stream:
         if not same:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from eval import outcome, scores
-from eval.asking import Measured, Row, Task, World, by_measure
+from eval.asking import Measured, Row, Task, World, by_measure, tasks_of_lines
 from eval.metrics import contains_answer
 
 PASSAGES = 5
@@ -23,18 +22,17 @@ PROTOCOL = (
 
 def tasks(world: World) -> list[Task]:
     """Each question at five noise levels, once with unrelated passages alone, once with altered ones."""
-    rows = [json.loads(line) for line in world.file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    found = []
-    for row in rows:
-        settings = [(f"noise {rate:.1f}", noisy(row, rate)) for rate in NOISE]
-        settings.append(("refusal", row["negative"][:PASSAGES]))
-        altered = row["positive_wrong"][:3]
-        settings.append(("counterfactual", [*altered, *row["negative"][: PASSAGES - len(altered)]]))
-        found += [
-            Task(f"{row['id']} {name}", _asker(world, row, name, texts), group=str(row["id"]))
-            for name, texts in settings
-        ]
-    return found
+    return tasks_of_lines(world, lambda number, row: _tasks(world, row))
+
+
+def _tasks(world: World, row: Mapping[str, Any]) -> list[Task]:
+    settings = [(f"noise {rate:.1f}", noisy(row, rate)) for rate in NOISE]
+    settings.append(("refusal", row["negative"][:PASSAGES]))
+    altered = row["positive_wrong"][:3]
+    settings.append(("counterfactual", [*altered, *row["negative"][: PASSAGES - len(altered)]]))
+    return [
+        Task(f"{row['id']} {name}", _asker(world, row, name, texts), group=str(row["id"])) for name, texts in settings
+    ]
 
 
 def noisy(row: Mapping[str, Any], rate: float) -> list[str]:
@@ -45,16 +43,18 @@ def noisy(row: Mapping[str, Any], rate: float) -> list[str]:
 
 
 def _asker(world: World, row: Mapping[str, Any], setting: str, texts: Sequence[str]) -> Callable[[], Row]:
-    def ask() -> Row:
-        shuffled = list(texts)
-        random.Random(f"{outcome.SEED} {row['id']} {setting}").shuffle(shuffled)
-        documents = {f"p{number}": text for number, text in enumerate(shuffled, start=1)}
-        return world.ask_over(
-            f"{row['id']} {setting}", row["query"], documents, answers=_flat(row["answer"]), kind=setting,
-            can_answer=setting != "refusal", parts=parts(row["answer"]), fake=_flat(row["fakeanswer"]),
-        )  # fmt: skip
+    shuffled = [_text(text) for text in texts]
+    random.Random(f"{outcome.SEED} {row['id']} {setting}").shuffle(shuffled)
+    documents = {f"p{number}": text for number, text in enumerate(shuffled, start=1)}
+    labels = {"answers": _flat(row["answer"]), "parts": parts(row["answer"]), "fake": _flat(row["fakeanswer"])}
+    key, question = f"{row['id']} {setting}", _text(row["query"])
+    return lambda: world.ask_over(key, question, documents, kind=setting, can_answer=setting != "refusal", **labels)
 
-    return ask
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, not {value!r:.40}")
+    return value
 
 
 def parts(answer: Any) -> list[list[str]]:

@@ -8,8 +8,10 @@ from hashlib import sha256
 
 from eval import measures, outcome
 from eval.asking import World, spread
+from eval.records import Problem, first_problem
 from eval.retrieval import OURS, RememberingEmbedder
 from ingest.pipeline import ingest
+from rag.errors import SettingsError
 from rag.retrieve import Retriever
 from rag.schema import Article
 
@@ -27,12 +29,21 @@ def measure(
     labels: dict[str, dict[str, int]] = {}
     texts: dict[str, str] = {}
     with world.file.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
+        reader = csv.DictReader(stream)
+        for row in reader:
+            if not (row.get("qtext") and row.get("atext") and str(row.get("label")).isdigit()):
+                world.problems.append(
+                    Problem(world.file.name, reader.line_num, "expected qtext, atext and label; left out")
+                )
+                continue
             key = sha256(row["atext"].encode()).hexdigest()[:16]
             texts[key] = row["atext"]
             grades = labels.setdefault(row["qtext"], {})
             grades[key] = max(int(row["label"]), grades.get(key, 0))
     wanted = {q: labels[q] for q in spread(list(labels), every, limit) if len(set(labels[q].values())) == 2}
+    if not wanted:
+        why = first_problem(world.problems) if world.problems or not labels else ""
+        raise SettingsError(f"{world.file} has no question with both right and wrong sentences. {why}".strip())
     archive = world.opened()
     try:
         articles = [Article(id=key, title="", text=text, language="en", source=key) for key, text in texts.items()]

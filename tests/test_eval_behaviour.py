@@ -82,6 +82,22 @@ def test_a_larger_sample_asks_only_what_is_new(tmp_path: Path) -> None:
     assert asked(1) == (7, 28)  # nor lost
 
 
+def test_lines_that_do_not_fit_are_named_and_the_rest_is_measured(tmp_path: Path) -> None:
+    file = tmp_path / "rgb.jsonl"
+    good, short = json.dumps(RGB), json.dumps({**RGB, "id": 2, "negative": None})
+    file.write_text(f'{good}\n{{"id": 1,\n[]\n{short}\n\n{json.dumps({**RGB, "id": 3, "query": 5})}\n')
+    result = behaviour.run("rgb", file, tmp_path / "out", Settings(llm="none"), WordEmbedder(), None)
+    assert result["data"]["tasks"] == 7
+    found = [problem.split(";")[0].split(" (")[0] for problem in result["data"]["problems"]]
+    odd = "not a line of this set"
+    assert found == [
+        "rgb.jsonl:2: not JSON", "rgb.jsonl:3: expected an object", f"rgb.jsonl:4: {odd}", f"rgb.jsonl:6: {odd}"
+    ]  # fmt: skip
+    file.write_text("nothing\n")
+    with pytest.raises(SettingsError, match=r"no line of the set rgb\. First problem: rgb\.jsonl:1"):
+        behaviour.run("rgb", file, tmp_path / "out", Settings(llm="none"), WordEmbedder(), None)
+
+
 def test_rgb_mixes_passages_as_its_authors_do() -> None:
     kinds = [[text in YES for text in rgb.noisy(RGB, rate)] for rate in rgb.NOISE]
     assert [sum(kind) for kind in kinds] == [3, 3, 3, 2, 1]  # of three supporting ones: the rest is filled up
@@ -215,6 +231,18 @@ def test_trecqa_ranks_the_sentences_of_each_question(tmp_path: Path) -> None:
         "MAP": {"Where was the match played ?": 1.0},
         "MRR": {"Where was the match played ?": 1.0},
     }
+
+
+def test_trecqa_leaves_out_rows_that_do_not_fit(tmp_path: Path) -> None:
+    file, odd = tmp_path / "t.csv", "Where was it ?,perhaps,In a barn .\n\nonly this\n"
+    file.write_text(f"qtext,label,atext\n{odd}Where was it ?,1,{YES[0]!r}\nWhere was it ?,0,{NO[0]!r}\n")
+    result = behaviour.run("trecqa", file, tmp_path / "out", Settings(llm="none"), WordEmbedder(), None)
+    assert result["data"]["questions"] == 1
+    reason = "expected qtext, atext and label; left out"
+    assert result["data"]["problems"] == [f"t.csv:2: {reason}", f"t.csv:4: {reason}"]
+    file.write_text(f"qtext,label,atext\n{odd}")
+    with pytest.raises(SettingsError, match=r"First problem: t\.csv:2"):
+        behaviour.run("trecqa", file, tmp_path / "other", Settings(llm="none"), WordEmbedder(), None)
 
 
 def test_mtragun_asks_with_history_over_its_pool(tmp_path: Path) -> None:
