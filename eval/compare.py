@@ -1,4 +1,4 @@
-"""`python -m eval compare A B`: is B better than A, and which questions flipped?"""
+"""`python -m eval compare A B`: is B better than A, and which questions flipped? A and B: folders, or demo files."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def what_was_found(name: str, queries: Sequence[str]) -> dict[str, str]:
     wanted = set(queries)
     found: dict[str, str] = {}
     predictions = folder / "predictions.jsonl"
-    if predictions.exists():
-        for row in json_lines(predictions):
+    if folder.is_file() or predictions.exists():
+        for row in outcome.load(folder)["predictions"] if folder.is_file() else json_lines(predictions):
             if isinstance(row, dict) and row.get("id") in wanted:
                 answer = row.get("answer") or {}
                 found[str(row["id"])] = str(answer.get("text") or row.get("error") or "")
@@ -129,7 +129,7 @@ def what_was_found(name: str, queries: Sequence[str]) -> dict[str, str]:
 def json_lines(path: Path) -> list[Any]:
     """The values of a JSON Lines file; lines cut by an interrupt are left out."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").split("\n"):  # splitlines knows line ends that JSON lets stand
         try:
             rows.append(json.loads(line))
         except ValueError:

@@ -106,7 +106,12 @@ def load(out: Path) -> dict[str, Any]:
 
 
 def load_per_query(out: Path) -> PerQuery:
-    """System → measure → query → value of a folder. Raises SettingsError when there is none."""
+    """System → measure → query → value of a folder, or of the file of a demo run: whether each answer is right.
+
+    Raises SettingsError when there is none.
+    """
+    if out.is_file() and (predictions := (result := load(out)).get("predictions")):
+        return {result["model"]: {"right": {one["id"]: one["right"] for one in predictions}}}
     path = out / PER_QUERY
     try:
         found: PerQuery = json.loads(path.read_text(encoding="utf-8"))

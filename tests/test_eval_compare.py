@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,23 @@ def test_two_systems_of_one_folder(tmp_path: Path) -> None:
     assert [d.difference for d in found["dense → words"]] == [pytest.approx(-0.4)]
     assert "8 worse, 0 better" in as_text(f"{out}:dense", f"{out}:words", found)
     assert split_name(f"{out}:dense") == (Path(out), "dense")
+
+
+def test_two_files_of_demo_runs(tmp_path: Path) -> None:
+    def demo(name: str, right: float, text: str) -> str:
+        predictions = [{"id": f"d{n}", "right": right, "answer": {"text": f"{text} {n}"}} for n in range(12)]
+        data = {"name": "demo", "digest": "d"}
+        result = outcome.result("demo", [], data=data, model="small", predictions=predictions)
+        outcome.write(tmp_path / name, json.dumps(result))
+        return str(tmp_path / name)
+
+    one, other = demo("a.json", 1.0, "Brightwater\u2028Estates"), demo("b.json", 0.0, "The council")
+    assert not compare(one, one)["small → small"][0].found
+    (difference,) = compare(one, other)["small → small"]
+    assert (difference.measure, difference.n, len(difference.worse), difference.found) == ("right", 12, 12, True)
+    shown = as_text(one, other, {"small → small": [difference]})
+    assert "A: Brightwater\u2028Estates 3" in shown
+    assert "B: The council 3" in shown
 
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
