@@ -10,12 +10,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from eval import datasets
+from eval import datasets, outcome
 from rag.errors import SettingsError
 
 LOG = "log.txt"
@@ -48,7 +49,7 @@ def jobs(shared: Path) -> tuple[list[Job], dict[str, str]]:
     for folder in _folders(shared / "retrieval"):
         why = unscorable(folder)
         if why:
-            left_out[folder.name] = why
+            left_out[folder.name] = why.replace(str(folder), folder.name)  # a result tells no path of this machine
         else:
             corpus = sum(path.stat().st_size for path in folder.glob("corpus.jsonl*"))
             found.append(Job(f"retrieval-{folder.name}", ("retrieval", "--data", str(folder)), corpus))
@@ -101,6 +102,14 @@ def run(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return done
+
+
+def result(done: Sequence[Done], left_out: Mapping[str, str], seconds: float) -> dict[str, Any]:
+    """How long each set took, in the form of every result: one row a set, and the whole."""
+    rows = [outcome.Row("seconds", one.job.name, one.seconds, one.seconds, one.seconds, 1) for one in done]
+    failed = [one.job.name for one in done if one.code]
+    data = {"name": "all", "sets": len(done), "left_out": dict(left_out), "failed": failed}
+    return outcome.result("all", rows, data=data, seconds=seconds)
 
 
 def _run(job: Job, out: Path, extra: Sequence[str], environment: dict[str, str]) -> Done:

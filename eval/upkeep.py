@@ -38,7 +38,7 @@ def _add_all(commands: Any) -> None:
 
 
 def _all(args: argparse.Namespace, bars: Bars) -> int:
-    from eval import everything
+    from eval import everything, outcome
 
     found, left_out = everything.jobs(args.shared.absolute())
     for name, why in left_out.items():
@@ -50,7 +50,10 @@ def _all(args: argparse.Namespace, bars: Bars) -> int:
 
     extra = ["--cache", str(args.cache.absolute())] if args.cache else []
     done = everything.run(found, args.out.absolute(), extra, at_once=args.at_once, told=told)
-    say(f"{len(done)} sets, {time.perf_counter() - began:.0f} s in all. Figures: {args.out}/*/result.json")
+    seconds = time.perf_counter() - began
+    result = everything.result(done, left_out, seconds)
+    outcome.write(args.out / outcome.RESULT, json.dumps(result, ensure_ascii=False, indent=1))
+    say(f"{len(done)} sets, {seconds:.0f} s in all. Figures: {args.out}/*/result.json")
     failed = [one.job.name for one in done if one.code != 0]
     if failed:
         sys.stderr.write(f"eval: failed: {', '.join(failed)}; what they said is in {everything.LOG} beside each.\n")

@@ -43,7 +43,7 @@ def test_what_can_be_scored_is_run_largest_first_and_the_rest_has_its_reason(sha
     assert [job.name for job in jobs] == ["retrieval-large", "retrieval-small", "trecqa", "pages-site"]
     assert left_out["unlabelled"] == "qrels_test.tsv names no relevant article"
     assert left_out["bare"] == "it has no qrels_test.tsv"
-    assert "no corpus.jsonl" in left_out["empty"]
+    assert left_out["empty"] == "empty has no corpus.jsonl or corpus.jsonl.gz."
     with pytest.raises(SettingsError, match="which has no set in retrieval/, pages/ or behaviour/"):
         everything.jobs(shared / "behaviour")
 
@@ -69,4 +69,7 @@ def test_the_command_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixt
     said = capsys.readouterr()
     assert "pages-empty" in said.out
     assert "failed: pages-empty; what they said is in log.txt" in said.err
+    result = outcome.load(tmp_path / "out")
+    assert (result["command"], result["data"]["sets"], result["data"]["failed"]) == ("all", 1, ["pages-empty"])
+    assert 0 < result["rows"][0]["value"] <= result["seconds"]
     assert main(["all", "--shared", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
