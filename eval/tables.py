@@ -80,8 +80,8 @@ def readme(results: Sequence[Result]) -> str:
             here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
             lines.append(f"| {_link(one['data']['name'], one)} | {_most(here):,} | {_short_cells(here, systems)} |")
         parts.append("\n".join(lines))
-    parts += [_pages(one) for one in results if one["command"] == "ingest-pages"]
-    parts += [_pages(one) for one in results if one["command"].startswith("behaviour")]
+    for kind in ("ingest-pages", "answers", "behaviour"):
+        parts += [_down(one) for one in results if one["command"].startswith(kind)]
     parts += [_bench(one) for one in results if one["command"].startswith("bench")]
     return "\n\n".join([*parts, *_origins(results)])
 
@@ -94,11 +94,11 @@ def _link(text: str, one: Result) -> str:
     return f"[{text}](eval/results/{one['file']})"
 
 
-def _pages(one: Result) -> str:
+def _down(one: Result) -> str:
     """Measures down, systems across, under a link to the file."""
     systems = list(dict.fromkeys(r["system"] for r in one["rows"]))
     title = one["command"].removeprefix("behaviour ")
-    title = one["data"].get("name", title) if one["command"] == "ingest-pages" else title
+    title = one["data"].get("name", title) if one["command"] == title else title
     lines = [f"| {_link(title, one)} | n | {_heads(systems)} |", f"|---|--:|{'--:|' * len(systems)}"]
     for measure in dict.fromkeys(r["measure"] for r in one["rows"]):
         here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}

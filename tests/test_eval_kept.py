@@ -47,6 +47,8 @@ def test_a_kept_result_has_its_origin_and_no_path(tmp_path: Path) -> None:
         ("behaviour rgb", "behaviour-rgb.json"),
         ("bench query", "bench-query.json"),
         ("ingest-pages", "ingest-pages-tiny.json"),
+        ("answers", "answers-tiny.json"),
+        ("all", "all.json"),
         ("demo", "demo.json"),
     ],
 )
@@ -64,20 +66,22 @@ def test_tables_say_what_the_files_say(tmp_path: Path) -> None:
     run(tmp_path / "a")
     run(tmp_path / "b", "ingest-pages")
     run(tmp_path / "d", "behaviour bipia")
+    run(tmp_path / "e", "answers")
     outcome.save(
         tmp_path / "c", "bench query",
         [outcome.Row("ms", s, v, v, v, 1) for s, v in (("dateline", 2.0), ("plain-llamaindex", 800.0))],
         {}, data={"name": "generated"}, ratios_to_plain={"ms": 0.0025},
     )  # fmt: skip
-    kept.keep([tmp_path / name for name in "abcd"], tmp_path / "kept")
+    kept.keep([tmp_path / name for name in "abcde"], tmp_path / "kept")
     lines = tables.readme(kept.results(tmp_path / "kept")).splitlines()
     assert "| a relevant article comes first | n | Dateline | BM25 |" in lines
     assert "| [tiny](eval/results/retrieval-tiny.json) | 4 | **.750** [.250, 1] | 0 |" in lines
     assert "| [tiny](eval/results/ingest-pages-tiny.json) | n | Dateline | BM25 |" in lines
+    assert "| [tiny](eval/results/answers-tiny.json) | n | Dateline | BM25 |" in lines
     assert "| ms | 2 | 800 | 0.0025 |" in lines
     assert "| Success@1 | 4 | .750 [.250, 1] | 0 |" in lines  # of a protocol: more is not always better there
     assert lines[-1].startswith("Measured at commit ")
-    assert lines[-1].endswith("behaviour-bipia, bench-query, ingest-pages-tiny, retrieval-tiny.")
+    assert lines[-1].endswith("answers-tiny, behaviour-bipia, bench-query, ingest-pages-tiny, retrieval-tiny.")
 
 
 def test_the_tables_are_put_where_they_stood(tmp_path: Path) -> None:
