@@ -104,12 +104,15 @@ def run(
     return done
 
 
-def result(done: Sequence[Done], left_out: Mapping[str, str], seconds: float) -> dict[str, Any]:
-    """How long each set took, in the form of every result: one row a set, and the whole."""
+def result(done: Sequence[Done], left_out: Mapping[str, str], seconds: float, embedded: int) -> dict[str, Any]:
+    """How long each set took, in the form of every result: a row for each, and the whole.
+
+    The data's name tells a first run, which has `embedded` so many texts, from one whose vectors were all kept.
+    """
     rows = [outcome.Row("seconds", one.job.name, one.seconds, one.seconds, one.seconds, 1) for one in done]
     failed = [one.job.name for one in done if one.code]
-    data = {"name": "all", "sets": len(done), "left_out": dict(left_out), "failed": failed}
-    return outcome.result("all", rows, data=data, seconds=seconds)
+    data = {"name": "first" if embedded else "kept", "sets": len(done), "left_out": dict(left_out), "failed": failed}
+    return outcome.result("all", rows, data=data, seconds=seconds, embedded=embedded)
 
 
 def _run(job: Job, out: Path, extra: Sequence[str], environment: dict[str, str]) -> Done:

@@ -14,7 +14,7 @@ from rag.errors import SettingsError
 FOLDER = Path(__file__).parent / "results"
 README = outcome.ROOT / "README.md"
 BEGIN, END = "<!-- from eval/results by: python -m eval table --write -->", "<!-- end of the tables -->"
-TOLD = ("all.json", "demo.json", "load.json")  # the README tells of these in words of its own
+TOLD = ("all-first.json", "all-kept.json", "demo.json", "load.json")  # the README tells of these in words of its own
 _CRASHES_NAMED = 20
 
 
@@ -35,7 +35,7 @@ def lean(result: Mapping[str, Any]) -> dict[str, Any]:
 def name_of(result: Mapping[str, Any]) -> str:
     """The file name of a result: what was run on which data, as `retrieval-xquad_en.json`."""
     command, data = result["command"], result["data"].get("name", "")
-    parts = [command] if command in {"all", "demo"} or command.startswith(("behaviour", "bench")) else [command, data]
+    parts = [command] if command in {"demo"} or command.startswith(("behaviour", "bench")) else [command, data]
     return "-".join(re.sub(r"[^\w.-]+", "-", part).strip("-") for part in parts) + ".json"
 
 

@@ -48,6 +48,11 @@ class Vectors:
             kept |= new
         return np.array([kept[keys[text]] for text in texts], dtype=np.float32)
 
+    def count(self) -> int:
+        """How many rows are kept. Raises StorageError."""
+        with self._reported(), self._connected() as db:
+            return int(db.execute("SELECT count(*) FROM vectors").fetchone()[0])
+
     def _kept(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         found: dict[bytes, np.ndarray] = {}
         with self._connected() as db:

@@ -43,7 +43,8 @@ def _all(args: argparse.Namespace, bars: Bars) -> int:
     found, left_out = everything.jobs(args.shared.absolute())
     for name, why in left_out.items():
         sys.stderr.write(f"eval: {name} is left out: {why}\n")
-    began = time.perf_counter()
+    vectors = Vectors(args.cache or Settings.load().model_cache / "eval")
+    began, before = time.perf_counter(), vectors.count()
 
     def told(done: everything.Done) -> None:
         say(f"{done.job.name:40} {done.seconds:6.0f} s" + ("" if done.code == 0 else f"   failed: {done.last}"))
@@ -51,7 +52,7 @@ def _all(args: argparse.Namespace, bars: Bars) -> int:
     extra = ["--cache", str(args.cache.absolute())] if args.cache else []
     done = everything.run(found, args.out.absolute(), extra, at_once=args.at_once, told=told)
     seconds = time.perf_counter() - began
-    result = everything.result(done, left_out, seconds)
+    result = everything.result(done, left_out, seconds, vectors.count() - before)
     outcome.write(args.out / outcome.RESULT, json.dumps(result, ensure_ascii=False, indent=1))
     say(f"{len(done)} sets, {seconds:.0f} s in all. Figures: {args.out}/*/result.json")
     failed = [one.job.name for one in done if one.code != 0]

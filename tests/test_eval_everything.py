@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,16 @@ def test_the_command_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (result["command"], result["data"]["sets"], result["data"]["failed"]) == ("all", 1, ["pages-empty"])
     assert 0 < result["rows"][0]["value"] <= result["seconds"]
     assert main(["all", "--shared", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
+
+
+def test_a_first_run_is_told_from_one_whose_vectors_were_kept(
+    tmp_path: Path, shared: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATELINE_EMBEDDER", str(tiny_model))
+    for folder in ("retrieval", "pages"):
+        shutil.rmtree(shared / folder)
+    command = ["all", "--shared", str(shared), "--cache", str(tmp_path / "cache")]
+    for name, embedded in (("first", 3), ("kept", 0)):  # two sentences and a question
+        assert main([*command, "--out", str(tmp_path / name)]) == 0
+        result = outcome.load(tmp_path / name)
+        assert (result["data"]["name"], result["embedded"]) == (name, embedded)

@@ -48,7 +48,6 @@ def test_a_kept_result_has_its_origin_and_no_path(tmp_path: Path) -> None:
         ("bench query", "bench-query.json"),
         ("ingest-pages", "ingest-pages-tiny.json"),
         ("answers", "answers-tiny.json"),
-        ("all", "all.json"),
         ("demo", "demo.json"),
     ],
 )
