@@ -19,7 +19,16 @@ from rag.llm import LLM, open_llm
 from rag.retrieve import Retriever
 from rag.schema import Answer, Filters, Hit, Sentence, Timings, Turn
 from rag.settings import Settings
-from rag.text import LANGUAGE_NAMES, STOP_WORDS, content_stems, detect_language, fold, names, tokens
+from rag.text import (
+    LANGUAGE_NAMES,
+    STOP_WORDS,
+    content_stems,
+    detect_language,
+    fold,
+    names,
+    tokens,
+    without_item_number,
+)
 
 EXTRACTION = "extraction (no language model)"
 
@@ -332,7 +341,7 @@ class _Writing:
 
     def _check(self, finished: Sequence[str]) -> None:
         for sentence in finished[self._done :]:
-            text = sentence.strip()
+            text = without_item_number(sentence.strip())  # no article says that number
             if not content_stems(text, "") or any(cite.same_words(text, s.text) for s in self.sentences):
                 continue
             hints = [self._evidence.excerpts[n - 1][0] for n in self._hints]

@@ -173,6 +173,13 @@ _ABBREVIATIONS = frozenset(
     "al cf ed eds hon rev messrs mme mlle".split()
 )
 _END = re.compile(r"(?:[.!?…]+|[。！？]+)[\"”’'»)\]]*")
+# "3." is no end in front of a month, behind a German article ("am 3. Tag"), or where it numbers an item of a list.
+_GERMAN_MONTH = re.compile(
+    "(Januar|Jänner|Februar|März|April|Mai|Ju[nl]i|August|September|Oktober|November|Dezember)\\b"
+)
+_GERMAN_ARTICLE = re.compile(r"\b([Dd](er|ie|as|em|en|es)|[AaIi]m|[VvAa]om|[Zz]u[mr]) $")
+_LINE_OPENS = re.compile(r"(^|\n)[ \t]*$")
+_ITEM = re.compile(r"\d{1,2}[.)]\s+(?=\S)")
 _BLOCK = re.compile(r"\n\s*\n|\n(?=\s*[-•*]\s)|\n")
 
 
@@ -222,10 +229,20 @@ def _ends_sentence(text: str, match: re.Match[str], end: int) -> bool:
         last = word.group() if word else ""
         if match.group() == "." and (last.casefold() in _ABBREVIATIONS or (len(last) == 1 and last.isupper())):
             return False
+        if match.group() == "." and last.isdigit() and len(last) <= 2:
+            before = text[: match.start() - len(last)][-20:]
+            if _LINE_OPENS.search(before) or _GERMAN_ARTICLE.search(before) or _GERMAN_MONTH.match(rest):
+                return False
     if rest[0].islower():
         return False
     # “Is it true?” he asked: the speech goes on. A lower-case letter was handled above.
     return not rest[0].isdigit() or not match.group().startswith(".") or len(rest) > 3
+
+
+def without_item_number(sentence: str) -> str:
+    """A sentence without its number as an item of a list; one that opens with a day ("3. März") as it is."""
+    item = _ITEM.match(sentence)
+    return sentence[item.end() :] if item and not _GERMAN_MONTH.match(sentence, item.end()) else sentence
 
 
 # --- numbers, names ------------------------------------------------------------------------------

@@ -146,6 +146,11 @@ def test_markers_that_name_no_source_are_removed_and_counted(assistant: Asked) -
     assert answer.text == f"{TRUE[:-1]} [1]."
 
 
+def test_items_of_a_list_are_checked_without_their_numbers(assistant: Asked) -> None:
+    answer = assistant(f"1. {TRUE}\n2. {FALSE}").ask(QUESTION)
+    assert [(s.text, s.verdict) for s in answer.sentences] == [(TRUE, "supported"), (FALSE, "unsupported")]
+
+
 def test_a_sentence_said_twice_is_given_once(assistant: Asked) -> None:
     assert len(assistant(f"{TRUE} {TRUE}").ask(QUESTION).sentences) == 1
 

@@ -19,6 +19,7 @@ from rag.text import (
     stem,
     tokens,
     weekdays,
+    without_item_number,
 )
 
 
@@ -182,12 +183,28 @@ def test_names_are_capitalised_words_that_do_not_merely_open_a_sentence(
         ("It was over.The end came.", ["It was over.", "The end came."]),
         ("See dateline.example for more.", ["See dateline.example for more."]),
         ("Wait… what? Yes.", ["Wait… what?", "Yes."]),
+        ("Tesla starb am 7. Januar 1943. Er war 86.", ["Tesla starb am 7. Januar 1943.", "Er war 86."]),
+        ("Sitz der Bank im 21. Stock. Ja.", ["Sitz der Bank im 21. Stock.", "Ja."]),
+        ("It was chapter 12. The end came.", ["It was chapter 12.", "The end came."]),
+        ("Do this:\n1. Ask them.\n 2. Wait.", ["Do this:", "1. Ask them.", "2. Wait."]),
+        ("12.", ["12."]),
         ("", []),
         (" \n ", []),
     ],
 )
 def test_sentences_end_where_a_reader_says(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "without"),
+    [
+        ("1. Ask the mayor.", "Ask the mayor."), ("12) Wait.", "Wait."), ("12.", "12."), ("1.5 million came.",) * 2,
+        ("3. März 2021.", "3. März 2021."), ("Ask 3. Wait.", "Ask 3. Wait."), ("2021. A year.", "2021. A year."),
+    ],
+)  # fmt: skip
+def test_the_number_of_an_item_is_taken_away_and_no_other(sentence: str, without: str) -> None:
+    assert without_item_number(sentence) == without
 
 
 @given(st.text(alphabet=st.sampled_from("aB1 .!?…。\n\t”“)- ,é台"), max_size=80))
