@@ -137,8 +137,8 @@ def spread(keys: Sequence[str], every: int = 1, limit: int | None = None) -> lis
     count = min(-(-len(keys) // max(every, 1)), limit or len(keys))
     if count >= len(keys):
         return list(keys)
-    random = Random(SEED)
-    return [keys[int((number + random.random()) * len(keys) / count)] for number in range(count)]
+    random, n = Random(SEED), len(keys)
+    return [keys[random.randrange(i * n // count, (i + 1) * n // count)] for i in range(count)]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -57,6 +57,8 @@ def test_a_sample_is_spread_evenly_and_has_no_step() -> None:
     assert spread(keys, every=2, limit=1000) == spread(keys, limit=45)
     assert spread(keys) == spread(keys, limit=90) == keys
     assert spread([], every=5) == []
+    for wanted in range(1, 90):  # none twice, also where the stretches have no equal length
+        assert len(set(spread(keys, limit=wanted))) == wanted
 
 
 def test_all_conditions_of_a_question_are_sampled_together(tmp_path: Path) -> None:
