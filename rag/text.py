@@ -172,7 +172,8 @@ _ABBREVIATIONS = frozenset(
     "sra srta dra ud uds pág núm av avda ing lic d dña h r z bzw ca usw ggf nr str tel mio mrd u a e g i p m "
     "al cf ed eds hon rev messrs mme mlle".split()
 )
-_END = re.compile(r"(?:[.!?…]+|[。！？]+)[\"”’'»)\]]*")
+# “ closes in German („Es ist vorbei.“); with a letter behind it, it opens, and the space before it was lost.
+_END = re.compile(r"(?:[.!?…]+|[。！？]+)[\"”’'»)\]]*(?:“(?=\s|$))?")
 # "3." is no end in front of a month, behind a German article ("am 3. Tag"), or where it numbers an item of a list.
 _GERMAN_MONTH = re.compile(
     "(Januar|Jänner|Februar|März|April|Mai|Ju[nl]i|August|September|Oktober|November|Dezember)\\b"

@@ -184,6 +184,8 @@ def test_names_are_capitalised_words_that_do_not_merely_open_a_sentence(
         ("See dateline.example for more.", ["See dateline.example for more."]),
         ("Wait… what? Yes.", ["Wait… what?", "Yes."]),
         ("Tesla starb am 7. Januar 1943. Er war 86.", ["Tesla starb am 7. Januar 1943.", "Er war 86."]),
+        ("Er sagte: „Es ist vorbei.“ Sie ging.", ["Er sagte: „Es ist vorbei.“", "Sie ging."]),
+        ("It was over.“We won.” He left.", ["It was over.“We won.”", "He left."]),
         ("Sitz der Bank im 21. Stock. Ja.", ["Sitz der Bank im 21. Stock.", "Ja."]),
         ("It was chapter 12. The end came.", ["It was chapter 12.", "The end came."]),
         ("Do this:\n1. Ask them.\n 2. Wait.", ["Do this:", "1. Ask them.", "2. Wait."]),
