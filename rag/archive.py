@@ -82,6 +82,14 @@ class Archive:
 
     def search_vectors(self, vector: object, k: int, filters: Filters) -> list[tuple[int, float]]:
         """At most k (passage key, cosine), best first."""
+        try:
+            return self._search_vectors(vector, k, filters)
+        except StorageError:
+            # Another thread may be making the index anew, and its collection be gone: wait for it, and keep it away.
+            with self._sync_lock:
+                return self._search_vectors(vector, k, filters)
+
+    def _search_vectors(self, vector: object, k: int, filters: Filters) -> list[tuple[int, float]]:
         self.sync()
         assert self._vectors is not None  # sync opens them
         return self._vectors.search(vector, k, filters, self._authors(filters))  # type: ignore[arg-type]
