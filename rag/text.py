@@ -174,11 +174,12 @@ _ABBREVIATIONS = frozenset(
 )
 # “ closes in German („Es ist vorbei.“); with a letter behind it, it opens, and the space before it was lost.
 _END = re.compile(r"(?:[.!?…]+|[。！？]+)[\"”’'»)\]]*(?:“(?=\s|$))?")
-# "3." is no end in front of a month, behind a German article ("am 3. Tag"), or where it numbers an item of a list.
+# "3." is no end in front of a month, behind a German article ("der 3. Tag"), or where it numbers an item of a list.
+# "am" is none of them: "I am 12." is an end.
 _GERMAN_MONTH = re.compile(
     "(Januar|Jänner|Februar|März|April|Mai|Ju[nl]i|August|September|Oktober|November|Dezember)\\b"
 )
-_GERMAN_ARTICLE = re.compile(r"\b([Dd](er|ie|as|em|en|es)|[AaIi]m|[VvAa]om|[Zz]u[mr]) $")
+_GERMAN_ARTICLE = re.compile(r"\b([Dd](er|ie|as|em|en|es)|Am|[Ii]m|[Vv]om|[Zz]u[mr]) $")
 _LINE_OPENS = re.compile(r"(^|\n)[ \t]*$")
 _ITEM = re.compile(r"\d{1,2}[.)]\s+(?=\S)")
 _BLOCK = re.compile(r"\n\s*\n|\n(?=\s*[-•*]\s)|\n")

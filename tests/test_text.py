@@ -187,6 +187,7 @@ def test_names_are_capitalised_words_that_do_not_merely_open_a_sentence(
         ("Er sagte: „Es ist vorbei.“ Sie ging.", ["Er sagte: „Es ist vorbei.“", "Sie ging."]),
         ("It was over.“We won.” He left.", ["It was over.“We won.”", "He left."]),
         ("Sitz der Bank im 21. Stock. Ja.", ["Sitz der Bank im 21. Stock.", "Ja."]),
+        ("I am 12. The law says so.", ["I am 12.", "The law says so."]),
         ("It was chapter 12. The end came.", ["It was chapter 12.", "The end came."]),
         ("Do this:\n1. Ask them.\n 2. Wait.", ["Do this:", "1. Ask them.", "2. Wait."]),
         ("12.", ["12."]),
