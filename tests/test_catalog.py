@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -209,6 +210,17 @@ def test_counts_follow_every_change_also_of_another_process(catalog: Catalog) ->
     for reader in (catalog, other):
         assert (reader.coverage().articles, reader.languages()) == (0, {})
     other.close()
+
+
+def test_counts_of_a_change_that_is_taken_back_are_forgotten(catalog: Catalog) -> None:
+    catalog.store([prepared(RAIN)], {})
+    with suppress(LookupError), catalog.transaction() as db:
+        db.execute("DELETE FROM articles")
+        db.execute("INSERT INTO changes (article_id) VALUES ('rain')")
+        assert catalog.coverage().articles == 0
+        raise LookupError
+    catalog.store([prepared(replace(RAIN, id="b"))], {})  # a change of the number that the one taken back had
+    assert catalog.coverage().articles == 2
 
 
 def test_a_day_number_sorts_like_the_day() -> None:
