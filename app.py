@@ -38,6 +38,7 @@ from rag.door import log_requests
 from rag.errors import DatelineError, QuestionError, SettingsError
 from rag.exchange import Exchange, kept, restored
 from rag.keys import Keys, check_address, is_loopback
+from rag.page_guard import PageGuard
 from rag.schema import Answer, Filters
 from rag.settings import Settings
 
@@ -84,10 +85,9 @@ def run(args: Namespace) -> int:
 
 def _serve(app: App, desk: Desk, listener: socket.socket, warming: Future[None], *, open_browser: bool) -> int:
     """Serves until interrupted, or until a model turns out not to load: then raises ModelUnavailable."""
-    import uvicorn
+    from rag.connections import make_server
 
-    config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = make_server(app, desk.assistant.settings.proxies)
     # An open page holds a connection that is cut when the server is told to leave; that is no error to report.
     logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
 
@@ -184,6 +184,11 @@ def create_app(source: Desk | Assistant | Settings) -> App:
         theme=_theme(),
         head=page.HEAD,
     )
+    # Gradio checks the paths of files only once an application was launched, which mounting it does not tell it.
+    blocks.has_launched = True
+    gradio_route: Any = app.router.routes[-1]
+    inputs = {number: len(function.inputs) for number, function in blocks.fns.items()}
+    gradio_route.app = PageGuard(gradio_route.app, Path(os.environ["GRADIO_TEMP_DIR"]), inputs)
     return mounted
 
 
@@ -330,6 +335,7 @@ class Page:
         self.blocks = gr.Blocks(title="Dateline", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600))
         with self.blocks:
             self.masthead = gr.HTML(elem_id="masthead", apply_default_css=False)
+            self.account = gr.HTML(elem_id="account", apply_default_css=False, visible=False)
             # The "secret" only keeps Gradio from drawing one at each start, which would make the history unreadable.
             self.history = gr.BrowserState([], storage_key="dateline-conversation", secret="dateline")
             with gr.Tabs(elem_id="sections"):
@@ -384,7 +390,7 @@ class Page:
         gr.on([self.question.submit, self.send.click], self.ask, [self.question, self.history, *filters], **asking)
         self.current.ask(self.ask_example, [self.history, *filters], **asking)
         self.again.click(self.retry, [self.history, *filters], **asking)
-        self.halt.click(self.stop, queue=False, **quiet)
+        self.halt.click(self.stop, concurrency_limit=None, **quiet)
         self.fresh.click(self.start_anew, outputs=talk, **quiet)
         for one in filters:
             one.change(self.label_filters, filters, self.drawer, **quiet)
@@ -394,7 +400,8 @@ class Page:
         self.list.remove(self.remove, [self.search, self.shown], [*around, self.report], **quiet)
         adding = [*around, self.files, self.report, self.current]
         self.files.upload(self.upload, [self.files, self.search, self.history], adding, concurrency_limit=4, **quiet)
-        self.blocks.load(self.load, [self.history], [*talk, *around, self.files, self.hint], **quiet)
+        shown = [*talk, *around, self.files, self.hint, self.account]
+        self.blocks.load(self.load, [self.history], shown, **quiet)
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -469,6 +476,7 @@ class Page:
         adding = {
             self.files: gr.update(visible=changes),
             self.hint: page_archive.UPLOAD_HINT if changes else page_archive.READ_ONLY_HINT,
+            self.account: gr.update(value=page.LOG_OUT, visible=_logged_in(request)),
         }
         front = self._front(restored(history))
         return front | self._around("", PAGE_OF_LIST, changes=changes) | self._buttons(busy=False) | adding
@@ -547,6 +555,11 @@ def _session(request: gr.Request) -> str:
 def _may_change(request: gr.Request) -> bool:
     """Whether the key of the reader's browser, as the door found it, allows to add and remove articles."""
     return "ingest" in getattr(request.request.state, "scopes", ())
+
+
+def _logged_in(request: gr.Request) -> bool:
+    """Whether the reader's browser has a session that can be ended."""
+    return bool(getattr(request.request.state, "session", False))
 
 
 def _filters(since: str, until: str, outlets: list[str] | None) -> Filters:

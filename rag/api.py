@@ -21,6 +21,7 @@ from starlette.routing import Match
 import rag
 from rag import mcp as agents
 from rag import metrics, shapes, traces
+from rag.access import Access
 from rag.api_articles import Articles, Intake
 from rag.api_asking import Asking
 from rag.api_openai import OpenAIRoutes
@@ -77,9 +78,11 @@ def create_api(
     rules = Rules(
         hosts=hosts,
         upload_bytes=int(settings.max_file_mb * 10_000_000),  # a zip of many files
+        article_bytes=int(settings.max_file_mb * 1_000_000),
         requests_per_minute=settings.requests_per_minute,
     )
-    app.add_middleware(Door, rules=rules, keys=Keys(assistant.archive.folder), metrics=server.metrics)
+    folder = assistant.archive.folder
+    app.add_middleware(Door, rules=rules, access=Access(Keys(folder)), folder=folder, metrics=server.metrics)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     return app

@@ -5,25 +5,25 @@ Request id, host, origin, size, key, rate; then the answer's headers, its count 
 
 from __future__ import annotations
 
-import html
+import asyncio
 import json
 import logging
 import re
 import secrets
 import time
-from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rag import traces
+from rag.access import Access, cookie_header, login_page
 from rag.errors import ArchiveBusy, DatelineError
-from rag.keys import SCOPES, Keys, Scope
+from rag.keys import SCOPES, Scope
 from rag.metrics import Metrics
-from rag.problems import Busy, Refused, headers_of, problem, said, status_of
+from rag.problems import Refused, headers_of, problem, said, status_of
+from rag.rates import Rate, client_network
 
 Connection = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,9 +34,14 @@ log = logging.getLogger("dateline.access")
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 JSON_BYTES = 2_000_000  # the largest request that is no upload
-COOKIE = "dateline_session"
+# A body may take so long, and longer by what came of it: a client that sends a byte now and then is cut off.
+BODY_SECONDS = 20.0
+BODY_BYTES_PER_SECOND = 20_000
 _OURS = ("/api/", "/v1/", "/mcp", "/metrics", "/openapi.json")  # what programs talk to; the rest is the page
+_HEALTH = "/api/health"  # asked by supervisors, never limited
 _OPEN = frozenset({"/api/health/live", "/api/health/ready"})  # a supervisor has no key
+_HTML = "text/html; charset=utf-8"
+_NO_WEBSOCKETS = "There are no web sockets here."
 # Gradio compiles its templates in the browser and starts from inline scripts, so scripts cannot be held to
 # files. Inline handlers (`onerror=`) are: nothing that slips into the page as HTML can run or call another host.
 _PAGE_POLICY = (
@@ -45,72 +50,55 @@ _PAGE_POLICY = (
     "manifest-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
-_LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Dateline</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:24rem;margin:20vh auto;padding:0 1rem}}
-input,button{{font:inherit;padding:.5rem;width:100%;box-sizing:border-box;margin:.25rem 0}}</style>
-<h1>Dateline</h1><form method="post" action="/login"><label for="key">Your key for this archive</label>
-<input id="key" name="key" type="password" autocomplete="current-password" autofocus required>
-<button>Open</button></form><p role="alert">{notice}</p></html>"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What a door asks of requests. `hosts` None: any name; `upload_bytes` bounds what comes to /api/articles."""
+    """What a door asks of requests. `hosts` None: any name.
+
+    `upload_bytes` bounds the files of one upload, `article_bytes` articles that are sent as JSON.
+    """
 
     hosts: frozenset[str] | None
     upload_bytes: int
+    article_bytes: int
     requests_per_minute: int = 0
-
-
-class Rate:
-    """So many requests a minute for each client, after a first burst of as many."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
-        self._left: dict[str, tuple[float, float]] = {}
-
-    def take(self, client: str) -> None:
-        """Counts one request. Raises Busy with the seconds until the next is free."""
-        if not self._per_minute:
-            return
-        now = time.monotonic()
-        left, since = self._left.get(client, (float(self._per_minute), now))
-        left = min(self._per_minute, left + (now - since) * self._per_minute / 60)
-        if left < 1:
-            seconds = int((1 - left) * 60 / self._per_minute) + 1
-            raise Busy(f"More than {self._per_minute} requests a minute came from you. Wait {seconds} s.", seconds)
-        if len(self._left) > 10_000:  # those who did not come for a minute have all of theirs again
-            self._left = {name: kept for name, kept in self._left.items() if now - kept[1] < 60}
-        self._left[client] = (left - 1, now)
 
 
 class Door:
     """ASGI middleware around the API and the page."""
 
-    def __init__(self, app: App, rules: Rules, keys: Keys, metrics: Metrics) -> None:
-        self.app, self.rules, self.keys, self.metrics = app, rules, keys, metrics
+    def __init__(self, app: App, rules: Rules, access: Access, folder: Path, metrics: Metrics) -> None:
+        """`folder` is that of the archive: errors do not name it."""
+        self.app, self.rules, self.metrics = app, rules, metrics
+        self.access, self.folder = access, folder
         self.rate = Rate(rules.requests_per_minute)
-        self._sessions: dict[str, str] = {}  # token of a browser -> id of its key
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Lets a request through, or answers it with what is wrong."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            await _refuse_websocket(scope, receive, send)
+            return
         visit = _Visit(scope, send)
         try:
             self._refuse_strangers(visit)
-            if scope["type"] != "http":
-                raise Refused(404, "There are no web sockets here.")
+            if visit.headers.get("upgrade", "").lower() == "websocket":
+                raise Refused(404, _NO_WEBSOCKETS)
+            receive = self._bounded(visit, receive)
             if visit.path == "/login":
                 await self._login(visit, receive)
                 return
-            self._check_key(visit)
-            self.rate.take(visit.client)
-            limit = self.rules.upload_bytes if visit.uploads else JSON_BYTES
+            if visit.path == "/logout":
+                await self._logout(visit)
+                return
+            await self._identify(visit)
+            if not visit.path.startswith(_HEALTH):
+                self.rate.take(visit.client)
             with traces.incoming(visit.headers):
-                await self.app(scope, self._bounded(visit, receive, limit), visit.send)
+                await self.app(scope, receive, visit.send)
         except Exception as error:
             if not isinstance(error, DatelineError):
                 log.exception("request %s failed", visit.id)
@@ -135,70 +123,94 @@ class Door:
         if visit.method not in ("GET", "HEAD") and (foreign or crossed):
             raise Refused(403, "This request comes from a web page of another site. Send it from a server of yours.")
 
-    def _check_key(self, visit: _Visit) -> None:
-        keys = self.keys.all()
+    async def _identify(self, visit: _Visit) -> None:
+        """Finds out who asks, and whether they may. Raises Refused."""
         visit.scope["state"]["scopes"] = SCOPES
-        if not keys or visit.path in _OPEN:
+        visit.scope["state"]["session"] = False
+        if visit.path in _OPEN:
             return
-        secret = _secret(visit.headers)
-        token = _cookie(visit.headers)
-        key = self.keys.check(secret) if secret else next((k for k in keys if k.id == self._sessions.get(token)), None)
+        key, by_session = await self.access.admit(visit.headers, visit.peer)
         if key is None:
-            raise Refused(
-                401,
-                "This archive asks for a key. Send it as 'Authorization: Bearer KEY'; make one with: "
-                "dateline key create NAME",
-                {"WWW-Authenticate": 'Bearer realm="dateline"'},
-            )
+            return
         missing = [scope for scope in visit.needs if scope not in key.scopes]
         if missing:
             raise Refused(403, f"The key '{key.name}' may not do this: it lacks the scope {' and '.join(missing)}.")
         visit.client, visit.key = key.id, key.name
-        visit.scope["state"]["scopes"] = key.scopes  # for the page: one address of Gradio's serves all that it can do
+        # For the page: one address of Gradio's serves all that it can do.
+        visit.scope["state"]["scopes"], visit.scope["state"]["session"] = key.scopes, by_session
 
     async def _login(self, visit: _Visit, receive: Receive) -> None:
         if visit.method != "POST":
-            await visit.answer(200, _LOGIN.format(notice="").encode(), "text/html; charset=utf-8")
+            await visit.answer(200, login_page(), _HTML)
             return
-        body = await _body(receive, 4096)
-        key = self.keys.check(parse_qs(body.decode("utf-8", "replace")).get("key", [""])[0].strip())
-        if key is None:
-            page = _LOGIN.format(notice=html.escape("This is no key of this archive, or it was revoked."))
-            await visit.answer(401, page.encode(), "text/html; charset=utf-8")
+        body = await read_body(receive, 4096)
+        secret = parse_qs(body.decode("utf-8", "replace")).get("key", [""])[0].strip()
+        token = await self.access.login(secret, visit.peer)
+        if token is None:
+            notice = "This is no key of this archive, or it was revoked."
+            await visit.answer(401, login_page(notice), _HTML)
             return
-        token = secrets.token_urlsafe(32)
-        self._sessions = dict(list(self._sessions.items())[-999:]) | {token: key.id}
-        secure = "; Secure" if visit.scheme == "https" else ""
-        cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000{secure}"
+        cookie = cookie_header(token, secure=visit.scheme == "https")
         await visit.answer(303, b"", "text/plain", {"Location": "/", "Set-Cookie": cookie})
+
+    async def _logout(self, visit: _Visit) -> None:
+        if visit.method != "POST":
+            raise Refused(405, "Log out with POST.", {"Allow": "POST"})
+        self.access.logout(visit.headers)
+        ended = cookie_header("", secure=visit.scheme == "https")
+        await visit.answer(303, b"", "text/plain", {"Location": "/login", "Set-Cookie": ended})
 
     async def _refuse(self, visit: _Visit, error: Exception) -> None:
         status = status_of(error)
         if status == 401 and not visit.ours and "text/html" in visit.headers.get("accept", ""):
             await visit.answer(303, b"", "text/plain", {"Location": "/login"})
             return
-        body, kind, status = error_body(visit.path, error, visit.id, self.keys.path.parent)
+        body, kind, status = error_body(visit.path, error, visit.id, self.folder)
         await visit.answer(status, body, kind, headers_of(error))
 
-    def _bounded(self, visit: _Visit, receive: Receive, limit: int) -> Receive:
-        """`receive` that answers with 413 once more than `limit` bytes came. Raises Refused if more are announced."""
+    def _limit(self, visit: _Visit) -> int:
+        """The most bytes that a body may have: uploads are large, everything else is small."""
+        if visit.method == "POST" and visit.path == "/gradio_api/upload":
+            return self.rules.upload_bytes
+        if visit.method == "POST" and visit.path == "/api/articles":
+            files = visit.headers.get("content-type", "").lower().startswith("multipart/form-data")
+            return self.rules.upload_bytes if files else self.rules.article_bytes
+        return JSON_BYTES
+
+    def _bounded(self, visit: _Visit, receive: Receive) -> Receive:
+        """`receive` that answers a body which is too large with 413 and one that comes too slowly with 408.
+
+        Raises Refused at once where more is announced than is read.
+        """
+        limit = self._limit(visit)
         announced = visit.headers.get("content-length", "0")
         if announced.isdigit() and int(announced) > limit:
             raise _too_large(limit)
-        came = 0
+        began, came, complete = time.monotonic(), 0, False
 
         async def bounded() -> MutableMapping[str, Any]:
-            nonlocal came
-            message = await receive()
+            nonlocal came, complete
+            if complete:
+                return await receive()  # whether the client hangs up
+            left = began + BODY_SECONDS + came / BODY_BYTES_PER_SECOND - time.monotonic()
+            try:
+                message = await asyncio.wait_for(receive(), max(left, 0.001))
+            except TimeoutError:
+                raise await self._cut_off(visit, _too_slow()) from None
             came += len(message.get("body", b""))
-            if came > limit and not visit.status:
-                # The application would tell of a body that it cannot read: so it is told here, and is not heard after.
-                await self._refuse(visit, _too_large(limit))
-                visit.over = True
-                raise _too_large(limit)
+            complete = not message.get("more_body", False)
+            if came > limit:
+                raise await self._cut_off(visit, _too_large(limit))
             return message
 
         return bounded
+
+    async def _cut_off(self, visit: _Visit, error: Refused) -> Refused:
+        """Sends the error ourselves and drops what the application would say of a body that it cannot read."""
+        if not visit.status:
+            await self._refuse(visit, error)
+            visit.over = True
+        return error
 
     def _note(self, visit: _Visit) -> None:
         seconds = time.perf_counter() - visit.began
@@ -252,7 +264,8 @@ class _Visit:
         self.method: str = scope.get("method", "GET")
         self.scheme: str = scope.get("scheme", "http")
         self.ours = self.path.startswith(_OURS)
-        self.client, self.key = str((scope.get("client") or ("",))[0]), ""
+        self.peer = client_network(str((scope.get("client") or ("",))[0]))
+        self.client, self.key = self.peer, ""
         self.status = 0
         self.over = False  # answered by the door: the application is not heard any more
         self.began = time.perf_counter()
@@ -261,10 +274,6 @@ class _Visit:
     def host(self) -> str:
         sent = self.headers.get("host", "")
         return urlsplit(f"//{sent}").hostname or "" if re.fullmatch(r"[\w.:\[\]-]+", sent) else ""
-
-    @property
-    def uploads(self) -> bool:
-        return not self.ours or self.path == "/api/articles"
 
     @property
     def needs(self) -> tuple[Scope, ...]:
@@ -288,7 +297,9 @@ class _Visit:
                 (b"content-security-policy", (_DATA_POLICY if self.ours else _PAGE_POLICY).encode()),
                 *([(b"cache-control", b"no-store")] if self.ours else []),
             ]
-            message["headers"] = [*message.get("headers", []), *(h for h in extra if h[0] not in present)]
+            # One policy for all addresses: no page of another site reads anything (Gradio would let some).
+            sent = [h for h in message.get("headers", []) if not h[0].lower().startswith(b"access-control-")]
+            message["headers"] = [*sent, *(h for h in extra if h[0] not in present)]
         await self._send(message)
 
     async def answer(self, status: int, body: bytes, kind: str, headers: Mapping[str, str] | None = None) -> None:
@@ -299,31 +310,28 @@ class _Visit:
         await self.send({"type": "http.response.body", "body": body})
 
 
-def _secret(headers: Mapping[str, str]) -> str:
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip()
-    if scheme.lower() == "basic":  # curl -u :KEY
-        try:
-            return b64decode(value).decode().partition(":")[2]
-        except ValueError:
-            return ""
-    return headers.get("x-api-key", "")
+async def _refuse_websocket(scope: Connection, receive: Receive, send: Send) -> None:
+    """A plain 404 for the handshake, or where the server has no way to say that, a close (403)."""
+    await receive()
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    body = _NO_WEBSOCKETS.encode()
+    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
-def _cookie(headers: Mapping[str, str]) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+def _too_slow() -> Refused:
+    return Refused(408, "The request came too slowly and was given up. Send it again.")
 
 
 def _too_large(limit: int) -> Refused:
     return Refused(413, f"The request is larger than {limit / 1e6:g} MB, the most that is read. Send less at a time.")
 
 
-async def _body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body of a request. Raises Refused where it is larger than `limit` bytes."""
     body, more = b"", True
     while more:
         message = await receive()

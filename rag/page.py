@@ -189,6 +189,9 @@ def meta_text(card: Card) -> str:
 # --- the page around it ---------------------------------------------------------------------------
 
 
+LOG_OUT = '<form class="account" method="post" action="/logout"><button class="link">Log out</button></form>'
+
+
 def masthead(coverage: Coverage, model: str) -> str:
     """The nameplate and the status line: articles, days, model."""
     count = f"{coverage.articles:,} article{'' if coverage.articles == 1 else 's'}"

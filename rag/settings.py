@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rag.errors import SettingsError
 
@@ -58,7 +59,27 @@ class Settings(BaseModel):
     answer_slots: int = Field(default=2, ge=1, le=256, description="answers written at once; the packaged model has 2")
     answer_queue: int = Field(default=32, ge=0, le=10000, description="questions in line; those beyond get a 429")
     requests_per_minute: int = Field(default=0, ge=0, le=100000, description="of one key or address; 0: no limit")
+    trusted_proxies: str = Field(
+        default="", description="addresses or networks of proxies whose X-Forwarded-For is believed, comma between"
+    )
     log_questions: bool = Field(default=False, description="whether the log of the server may hold questions")
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """`trusted_proxies` one by one."""
+        return tuple(name.strip() for name in self.trusted_proxies.split(",") if name.strip())
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for name in filter(None, map(str.strip, value.split(","))):
+            try:
+                everybody = ip_network(name, strict=False).prefixlen == 0
+            except ValueError:
+                raise ValueError(f"'{name}' is no address or network such as 10.0.0.5 or 10.0.0.0/24") from None
+            if everybody:
+                raise ValueError(f"'{name}' is everybody: then any client could say that it is another")
+        return value
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Settings:

@@ -233,11 +233,11 @@ class Served:
 
         return self.app(create_api(assistant, **options))
 
-    def app(self, app: Any) -> str:
-        """The address of a server of this application."""
-        import uvicorn
+    def app(self, app: Any, trusted_proxies: tuple[str, ...] = ()) -> str:
+        """The address of a server of this application, as `dateline serve` makes it."""
+        from rag.connections import make_server
 
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1))
+        server = make_server(app, trusted_proxies)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:
