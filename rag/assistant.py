@@ -32,6 +32,10 @@ from rag.text import (
 
 EXTRACTION = "extraction (no language model)"
 
+# What others may send, bounded for all faces alike.
+FILTER_NAMES, FILTER_CHARS = 100, 300  # names in a filter, characters of one
+TURNS, TURN_CHARS = 20, 8000  # of a conversation; what came before is not looked at
+
 
 class Assistant:
     """Answers questions from one archive. Safe for many threads; close it, or use it as a context manager."""
@@ -101,7 +105,7 @@ class Assistant:
         Closing the iterator stops the model. Raises QuestionError, ArchiveMissing, ModelUnavailable.
         """
         self._check(question, filters)
-        return _Asking(self, question.strip(), filters, list(history)).run()
+        return _Asking(self, question.strip(), filters, _recent(history, self.settings.max_question_chars)).run()
 
     def _check(self, question: str, filters: Filters) -> None:
         limit = self.settings.max_question_chars
@@ -115,6 +119,15 @@ class Assistant:
             raise QuestionError(
                 f"The date range begins on {filters.since} and ends before that, on {filters.until}. Swap the two days."
             )
+        for what in ("outlets", "languages", "authors"):
+            named: tuple[str, ...] = getattr(filters, what)
+            if len(named) > FILTER_NAMES:
+                raise QuestionError(f"{what} has {len(named):,} names; at most {FILTER_NAMES} are read. Name fewer.")
+            longest = max(map(len, named), default=0)
+            if longest > FILTER_CHARS:
+                raise QuestionError(
+                    f"A name in {what} has {longest:,} characters; at most {FILTER_CHARS} are read. Shorten it."
+                )
         if not self.archive.catalog.coverage().articles:
             raise ArchiveMissing(
                 f"The archive at {self.archive.folder} holds no article yet. "
@@ -154,6 +167,11 @@ class Assistant:
                 answers.close()  # type: ignore[attr-defined]
             else:
                 step.add_done_callback(lambda done: (done.exception(), answers.close()))  # type: ignore[attr-defined]
+
+
+def _recent(history: Sequence[Turn], question_chars: int) -> list[Turn]:
+    """The last turns of a conversation, shortened: a client may send as much as it likes."""
+    return [Turn(question=turn.question[:question_chars], answer=turn.answer[:TURN_CHARS]) for turn in history[-TURNS:]]
 
 
 @dataclass
