@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from ingest.jobs import Job, Jobs
 from ingest.pipeline import remove
-from ingest.spool import FOLDER, OwnedFolder, safe_name
+from ingest.spool import FOLDER, PAGE_FOLDER, OwnedFolder, safe_name
 from rag import page, page_archive, traces
 from rag.assistant import Assistant
 from rag.door import log_requests
@@ -51,6 +51,7 @@ log = logging.getLogger("dateline")
 _SILENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 PAGE_OF_LIST = 50
 POLL_SECONDS = 0.2
+STALE_SECONDS = 600  # an upload that has not grown for so long was broken off
 PATIENCE_SECONDS = 20  # the packaged model notices at its next word, which may have to wait for its reading
 
 
@@ -149,14 +150,23 @@ def _load_gradio(archive: Path) -> None:
     global gr, _page_uploads
     os.environ.update(_SILENT)
     if _page_uploads is None:
-        _page_uploads = OwnedFolder(archive.expanduser().absolute() / FOLDER, "page")
+        _page_uploads = OwnedFolder(archive.expanduser().absolute() / PAGE_FOLDER, "page")
         _page_uploads.take_over()
+        threading.Thread(target=_tidy_up, args=(_page_uploads,), daemon=True).start()
         os.environ["GRADIO_TEMP_DIR"] = str(_page_uploads.path)
         atexit.register(_page_uploads.remove)
     import gradio as gr
 
 
 _page_uploads: OwnedFolder | None = None
+
+
+def _tidy_up(uploads: OwnedFolder) -> None:
+    """Removes what nobody came for: Gradio leaves uploads that were broken off, and an empty file beside each other."""
+    while True:
+        time.sleep(STALE_SECONDS / 4)
+        with suppress(OSError):
+            uploads.remove_stale(STALE_SECONDS)
 
 
 def create_server(desk: Desk) -> App:
@@ -189,11 +199,17 @@ def create_app(source: Desk | Assistant | Settings) -> App:
         ssr_mode=False,
         mcp_server=False,
         max_file_size=int(settings.max_file_mb * 10_000_000),  # a zip of many files
-        blocked_paths=[str(desk.assistant.archive.folder)],
+        blocked_paths=_blocked_paths(desk.assistant.archive.folder),
         theme=_theme(),
         head=page.HEAD,
     )
     return mounted
+
+
+def _blocked_paths(archive: Path) -> list[str]:
+    """What Gradio may never serve: everything of the archive but the folder of the page's own uploads."""
+    to_come = {archive / name for name in ("keys.json", "catalogue.sqlite-wal", "catalogue.sqlite-shm", FOLDER)}
+    return sorted(map(str, {*archive.iterdir(), *to_come} - {archive / PAGE_FOLDER}))
 
 
 _Inbox: TypeAlias = "queue.SimpleQueue[Answer | DatelineError | None]"

@@ -2,8 +2,8 @@
 
 uploads/jobs-TOKEN/JOB/manifest.json      what was promised; written last, so that half an upload has none
 uploads/jobs-TOKEN/JOB/0/NAME             its files
-uploads/page-TOKEN/                       what browsers send to the page, until it is among the jobs
 uploads/outcomes/JOB.json                 what became of a job, for a while
+page-uploads/page-TOKEN/                  what browsers send to the page, until it is among the jobs
 
 A folder with a TOKEN belongs to the process that holds the lock beside it; the next start takes over what is left.
 Everything in it is readable by the owner of the archive alone.
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dateline")
 
 FOLDER = "uploads"
+PAGE_FOLDER = "page-uploads"  # apart from the jobs: the page's framework may serve files of it, and of nothing else
 VERSION = 1  # of manifests and outcomes
 KEPT_OUTCOMES = 1000  # the oldest are forgotten,
 KEPT_OUTCOME_BYTES = 50_000_000  # also beyond this many bytes in all
@@ -113,8 +114,17 @@ class OwnedFolder:
         """Gives the folder up with all that is in it; the next start takes it over. An empty one is removed."""
         with suppress(OSError):
             self.path.rmdir()
-            self._lock_path(self.path).unlink(missing_ok=True)
+        if not self.path.exists():
+            with suppress(OSError):
+                self._lock_path(self.path).unlink(missing_ok=True)
         self._lock.release()
+
+    def remove_stale(self, seconds: float) -> None:
+        """Removes what lies in the folder and was not touched for so long."""
+        for path in self.path.iterdir():
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > seconds:
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def remove(self) -> None:
         """Removes the folder with all that is in it."""
