@@ -9,12 +9,11 @@ import atexit
 import logging
 import os
 import queue
-import re
 import shutil
 import signal
 import socket
+import stat
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -22,16 +21,16 @@ import webbrowser
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from concurrent.futures import TimeoutError as NotYet
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import date
 from json import loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
-from ingest.pipeline import IngestReport, ingest, remove
-from ingest.read import ReadOptions, read
+from ingest.jobs import Job, Jobs
+from ingest.pipeline import remove
+from ingest.spool import FOLDER, PAGE_FOLDER, OwnedFolder, safe_name
 from rag import page, page_archive, traces
 from rag.assistant import Assistant
 from rag.door import log_requests
@@ -53,6 +52,7 @@ log = logging.getLogger("dateline")
 _SILENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 PAGE_OF_LIST = 50
 POLL_SECONDS = 0.2
+STALE_SECONDS = 600  # an upload that has not grown for so long was broken off
 PATIENCE_SECONDS = 20  # the packaged model notices at its next word, which may have to wait for its reading
 
 
@@ -70,7 +70,7 @@ def run(args: Namespace) -> int:
     pool = ThreadPoolExecutor(1)
     opening = pool.submit(Assistant.open, settings=settings)
     if not args.no_page:
-        _load_gradio()  # takes seconds, like the models: both at the same time
+        _load_gradio(settings.data_dir)  # takes seconds, like the models: both at the same time
     assistant = opening.result()
     desk = Desk(assistant, ready=False)
     try:
@@ -140,29 +140,48 @@ def _bind(host: str, port: int, *, guarded: bool = False) -> socket.socket:
     return listener
 
 
-def _load_gradio() -> None:
-    """Imports Gradio, silenced, under the name `gr`: not at import, since that takes seconds."""
-    global gr
+def _load_gradio(archive: Path) -> None:
+    """Imports Gradio, silenced, under the name `gr`: not at import, since that takes seconds.
+
+    What browsers send lies below the folder of the archive, until it is among the jobs: Gradio's default is a folder
+    that all users of a machine share, and what a killed server left there would stay. Gradio knows one such folder
+    for the whole process, that of the first archive. Raises StorageError.
+    """
+    global gr, _page_uploads
     os.environ.update(_SILENT)
-    if "GRADIO_TEMP_DIR" not in os.environ:  # its default is a folder that all users of a machine share
-        os.environ["GRADIO_TEMP_DIR"] = uploads = tempfile.mkdtemp(prefix="dateline-uploads-")
-        atexit.register(shutil.rmtree, uploads, ignore_errors=True)
+    if _page_uploads is None:
+        _page_uploads = OwnedFolder(archive.expanduser().absolute() / PAGE_FOLDER, "page")
+        _page_uploads.take_over()
+        threading.Thread(target=_tidy_up, args=(_page_uploads,), daemon=True).start()
+        os.environ["GRADIO_TEMP_DIR"] = str(_page_uploads.path)
+        atexit.register(_page_uploads.remove)
     import gradio as gr
+
+
+_page_uploads: OwnedFolder | None = None
+
+
+def _tidy_up(uploads: OwnedFolder) -> None:
+    """Removes what nobody came for: Gradio leaves uploads that were broken off, and an empty file beside each other."""
+    while True:
+        time.sleep(STALE_SECONDS / 4)
+        with suppress(OSError):
+            uploads.remove_stale(STALE_SECONDS)
 
 
 def create_server(desk: Desk) -> App:
     """The HTTP API without the page."""
     from rag.api import create_api
 
-    return create_api(desk.assistant, ready=desk.ready.is_set)
+    return create_api(desk.assistant, ready=desk.ready.is_set, intake=desk.intake)
 
 
 def create_app(source: Desk | Assistant | Settings) -> App:
     """The page on the HTTP API, whose routes come first."""
-    _load_gradio()
     if isinstance(source, Settings):
         source = Assistant.open(settings=source)
     desk = source if isinstance(source, Desk) else Desk(source)
+    _load_gradio(desk.assistant.archive.folder)
     app = create_server(desk)
     settings = desk.assistant.settings
     blocks = Page(desk).blocks
@@ -180,7 +199,7 @@ def create_app(source: Desk | Assistant | Settings) -> App:
         ssr_mode=False,
         mcp_server=False,
         max_file_size=int(settings.max_file_mb * 10_000_000),  # a zip of many files
-        blocked_paths=[str(desk.assistant.archive.folder)],
+        blocked_paths=_blocked_paths(desk.assistant.archive.folder),
         theme=_theme(),
         head=page.HEAD,
     )
@@ -190,6 +209,12 @@ def create_app(source: Desk | Assistant | Settings) -> App:
     inputs = {number: len(function.inputs) for number, function in blocks.fns.items()}
     gradio_route.app = PageGuard(gradio_route.app, Path(os.environ["GRADIO_TEMP_DIR"]), inputs)
     return mounted
+
+
+def _blocked_paths(archive: Path) -> list[str]:
+    """What Gradio may never serve: everything of the archive but the folder of the page's own uploads."""
+    to_come = {archive / name for name in ("keys.json", "catalogue.sqlite-wal", "catalogue.sqlite-shm", FOLDER)}
+    return sorted(map(str, {*archive.iterdir(), *to_come} - {archive / PAGE_FOLDER}))
 
 
 _Inbox: TypeAlias = "queue.SimpleQueue[Answer | DatelineError | None]"
@@ -203,6 +228,7 @@ class Desk:
         self.ready = threading.Event()
         if ready:
             self.ready.set()
+        self.intake = Jobs(assistant.archive, assistant.embedder, assistant.settings)
         self._stops: dict[str, threading.Event] = {}
         self._pumps: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
@@ -257,40 +283,50 @@ class Desk:
             if self._stops.get(session) is stop:
                 del self._stops[session]
 
-    def add(self, files: Sequence[Path]) -> Iterator[tuple[dict[str, Any], bool]]:
-        """Ingests files; the report as it grows and whether it still does. Raises DatelineError kinds."""
-        settings = self.assistant.settings
-        options = ReadOptions(max_bytes=int(settings.max_file_mb * 1_000_000))
-        latest = IngestReport().as_dict()
+    def add(self, files: Sequence[Path]) -> Iterator[tuple[Job, bool]]:
+        """Ingests files of the upload folder; the job as it goes on and whether it still does.
 
-        def progress(report: IngestReport) -> None:
-            nonlocal latest
-            if report.read < 100 or report.read % 50 == 0:
-                latest = report.as_dict()
+        Not tied to the reader: an upload is finished also when the page is closed. Raises DatelineError kinds.
+        """
+        with ExitStack() as opened:
+            job = self.intake.add_files([(file.name, opened.enter_context(_uploaded(file))) for file in files])
+        for file in files:
+            _remove_upload(file)
+        while not job.settled.wait(2 * POLL_SECONDS):
+            yield job, True
+        if job.state == "waiting":
+            raise DatelineError("The server is stopping. Your upload is taken up again at its next start.")
+        if job.state == "failed":
+            raise DatelineError(job.error)
+        yield job, False
 
-        def work() -> IngestReport:
-            try:
-                items = read(list(files), options)
-                return ingest(items, self.assistant.archive, self.assistant.embedder, progress=progress)
-            except DatelineError:
-                raise
-            except Exception as error:
-                raise _unexpected("The upload", error) from error
-            finally:
-                for file in files:
-                    shutil.rmtree(file.parent, ignore_errors=True)
 
-        # Not tied to the reader: an upload is finished also when the page is closed.
-        pool = ThreadPoolExecutor(1)
-        job = pool.submit(work)
-        pool.shutdown(wait=False)
-        began = time.perf_counter()
-        while True:
-            try:
-                yield job.result(timeout=2 * POLL_SECONDS).as_dict(), False
-                return
-            except NotYet:
-                yield latest | {"seconds": time.perf_counter() - began}, True
+def _uploaded(file: Path) -> BinaryIO:
+    """A file that a browser sent, opened. A request can name any path as one: nothing else is opened.
+
+    Raises DatelineError.
+    """
+    uploads = Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
+    refused = DatelineError(f"“{safe_name(file.name)}” is not among the files that were sent here. Upload it again.")
+    # Gradio puts each file into a folder of its own, right below its upload folder.
+    if file.parent.resolve().parent != uploads or file.name in ("", ".", ".."):
+        raise refused
+    try:
+        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        stream = os.fdopen(handle, "rb")
+    except OSError:
+        raise refused from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        stream.close()
+        raise refused
+    return stream
+
+
+def _remove_upload(file: Path) -> None:
+    """Removes the folder of a file that `_uploaded` opened; only ever one right below the upload folder."""
+    folder = file.parent.resolve()
+    if folder.parent == Path(os.environ["GRADIO_TEMP_DIR"]).resolve():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _waiting(inbox: _Inbox) -> list[Answer | DatelineError | None]:
@@ -534,8 +570,11 @@ class Page:
             yield {self.report: page_archive.READ_ONLY_HINT}
             return
         try:
-            for report, running in self.desk.add([Path(file) for file in files or []]):
-                yield {self.report: page_archive.report_html(report, _upload_name, running=running)}
+            for job, running in self.desk.add([Path(file) for file in files or []]):
+                said = (
+                    page.notice_html(HELD_UP) if job.held_up else page_archive.report_html(job.report, running=running)
+                )
+                yield {self.report: said}
         except DatelineError as error:
             yield {self.report: page.notice_html(str(error))}
         around = self._around(text, PAGE_OF_LIST, changes=True)
@@ -545,6 +584,7 @@ class Page:
         return {} if exchanges else {self.current: self._welcome()}
 
 
+HELD_UP = "Another ingest is writing to the archive. Your upload goes in when it has finished."
 _FILTERS = "Dates and outlets"
 
 
@@ -571,11 +611,6 @@ def _day(value: str | None) -> date | None:
         return date.fromisoformat(value.strip()) if value and value.strip() else None
     except ValueError:
         raise QuestionError(f"“{value}” is no day. Expected one such as 2025-03-01.") from None
-
-
-def _upload_name(text: str) -> str:
-    """Without the folder that an upload lies in for the time being."""
-    return re.sub(re.escape(os.environ["GRADIO_TEMP_DIR"]) + r"[/\\][^/\\\s]+[/\\]", "", text)
 
 
 def _theme() -> Any:

@@ -12,7 +12,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -65,7 +65,8 @@ class ReadOptions:
     `max_bytes` bounds one article's file, or one record of JSONL and CSV. `mapping` gives our field names
     (id, url, title, outlet, byline, published, modified, language, genre, text) the names in the user's
     JSON or CSV, dotted for nested ones: {"text": "doc.body"}. `min_chars` counts title and text together;
-    15 keeps the shortest claim of clef2020_claims (17).
+    15 keeps the shortest claim of clef2020_claims (17). `wanted` is asked before an archive member or a record is
+    read, with its source; False leaves it out.
     """
 
     max_bytes: int = 50_000_000
@@ -74,6 +75,7 @@ class ReadOptions:
     outlet: str = ""
     language: str = ""
     min_chars: int = 15
+    wanted: Callable[[str], bool] = field(default=lambda source: True, compare=False)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.mapping) - set(NAMES))
@@ -173,6 +175,8 @@ def _read_zip(path: Path, options: ReadOptions) -> Iterator[Article | Rejected]:
             )
         for member in members:
             source = f"{path}!{member.filename}"
+            if not options.wanted(source):
+                continue
             try:
                 yield from _read_member(archive, member, source, options)
             except BadInput as exc:
@@ -378,6 +382,8 @@ def _json_lines(lines: Iterable[str], place: _Place, options: ReadOptions) -> It
         if not line.strip():
             continue
         empty, source = False, f"{place.source}:{number}"
+        if not options.wanted(source):
+            continue
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as exc:
@@ -427,8 +433,9 @@ def _csv_rows(lines: Iterator[str], place: _Place, options: ReadOptions) -> Iter
         if row is None:
             return
         if any(cell.strip() for cell in row):
-            record = dict(zip(header, row, strict=False))
-            yield from _records(record, f"{place.source}:{rows.line_num + 1}", place, options)
+            record, source = dict(zip(header, row, strict=False)), f"{place.source}:{rows.line_num + 1}"
+            if options.wanted(source):
+                yield from _records(record, source, place, options)
 
 
 def _records(value: object, source: str, place: _Place, options: ReadOptions) -> Iterator[Article | Rejected]:
@@ -437,6 +444,8 @@ def _records(value: object, source: str, place: _Place, options: ReadOptions) ->
         return
     for number, record in enumerate(records_in(value), start=1):
         where = source if isinstance(value, dict) and number == 1 and not _holds_more(value) else f"{source}!{number}"
+        if where != source and not options.wanted(where):
+            continue
         try:
             yield _record_article(record, replace(place, source=where), options)
         except BadInput as exc:

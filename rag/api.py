@@ -104,7 +104,8 @@ class Server:
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        """At the end every answer is stopped, and the running ingest keeps what it has."""
+        """First ingests that were promised go on; at the end every answer is stopped, and the running ingest."""
+        await asyncio.to_thread(self.intake.start)
         async with self.agents.router.lifespan_context(self.agents):
             try:
                 yield

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Protocol
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse
-from starlette.datastructures import UploadFile
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
 
 from rag import page, page_archive, shapes
-from rag.api_parts import DAY, Json, Narrowed, errors, gives, parsed
+from rag.api_parts import DAY, Json, Narrowed, errors, gives
 from rag.assistant import Assistant
+from rag.errors import StorageError
 from rag.problems import Refused
 from rag.render import article_data
 from rag.runs import outlets_data
@@ -31,12 +32,21 @@ class Job(Protocol):
 class Intake(Protocol):
     """What changes the archive; ingest.jobs.Jobs is one."""
 
-    def add_records(self, records: object) -> Job:
-        """Ingests articles as JSON gives them. Raises BadInput, Busy."""
+    @property
+    def record_bytes(self) -> int:
+        """The longest JSON that `add_records` takes."""
+        ...
+
+    def start(self) -> None:
+        """Takes up what was promised before the server last ended."""
+        ...
+
+    def add_records(self, body: bytes) -> Job:
+        """Ingests one article or a list of them, as JSON. Raises BadInput, Busy, Refused, StorageError."""
         ...
 
     def add_files(self, files: Sequence[tuple[str, Any]]) -> Job:
-        """Ingests uploads: (name, file). Raises Busy."""
+        """Ingests uploads: (name, file). Raises Busy, Refused, StorageError."""
         ...
 
     def get(self, job_id: str) -> Job | None:
@@ -163,16 +173,28 @@ class Articles:
         """Takes one article as JSON (or a list of them), or uploaded files; the job says what became of them."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
-            job = await asyncio.to_thread(self.intake.add_records, parsed(await request.body()))
+            job = await run_in_threadpool(self.intake.add_records, await self._body(request))
         elif kind == "multipart/form-data":
-            async with request.form(max_files=1000, max_fields=1000) as form:
+            form = await _form(request)
+            try:
                 files = [(one.filename or "", one.file) for _, one in form.multi_items() if isinstance(one, UploadFile)]
                 if not files:
                     raise Refused(422, "No file is among the fields. Send it as: curl -F files=@article.html")
-                job = await asyncio.to_thread(self.intake.add_files, files)
+                job = await run_in_threadpool(self.intake.add_files, files)
+            finally:
+                await form.close()
         else:
             raise Refused(415, f"'{kind[:60]}' is not read here. Send application/json or multipart/form-data.")
         return Json(job.as_dict(), status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
+
+    async def _body(self, request: Request) -> bytes:
+        """The JSON of a request, which is held in memory. Raises Refused."""
+        body, limit = bytearray(), self.intake.record_bytes
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise Refused(413, f"The JSON is longer than {limit:,} bytes. Send articles in parts, or as a file.")
+        return bytes(body)
 
     def job(self, job_id: str) -> Response:
         """Waiting, running, done or failed."""
@@ -180,6 +202,13 @@ class Articles:
         if found is None:
             raise _unknown("job", job_id)
         return Json(found.as_dict())
+
+
+async def _form(request: Request) -> FormData:
+    try:
+        return await request.form(max_files=1000, max_fields=1000)
+    except OSError as error:  # files lie in the system's temporary folder, without a name, until all of it is there
+        raise StorageError("The disk has no room for the upload. Free some and send it again.") from error
 
 
 def _unknown(what: str, name: str) -> Refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,8 +42,8 @@ def _row(article: Article, removable: bool) -> str:
     return f"<li><div>{headline(article)}{byline}</div>{button if removable else ''}</li>"
 
 
-def report_html(report: Mapping[str, Any], name_of: Callable[[str], str], *, running: bool) -> str:
-    """What became of an upload, as far as it has come; `name_of` shortens what is shown of a place."""
+def report_html(report: Mapping[str, Any], *, running: bool) -> str:
+    """What became of an upload, as far as it has come."""
     updated = f" ({report['updated']} new versions)" if report["updated"] else ""
     refused = sum(report["rejected"].values())
     parts = [
@@ -56,8 +56,7 @@ def report_html(report: Mapping[str, Any], name_of: Callable[[str], str], *, run
     state = "Reading and indexing" if running else "Done"
     took = f"{report['passages']:,} passages, {report['seconds']:.0f} s"
     rows = "".join(
-        f"<li><em>{text_of(one['reason'])}</em> {text_of(name_of(one['message']))}</li>"
-        for one in report["rejections"][:50]
+        f"<li><em>{text_of(one['reason'])}</em> {text_of(one['message'])}</li>" for one in report["rejections"][:50]
     )
     more = f"<li>… and {refused - 50} more</li>" if refused > 50 else ""
     return (

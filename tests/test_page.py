@@ -173,7 +173,7 @@ def hostile_pieces() -> list[str]:
         page.masthead(Coverage(articles=1), HOSTILE),
         page_archive.listing([article], 1, HOSTILE),
         page_archive.listing([], 1, HOSTILE),
-        page_archive.report_html({**report, "rejected": {HOSTILE: 1}, "rejections": [rejection]}, str, running=False),
+        page_archive.report_html({**report, "rejected": {HOSTILE: 1}, "rejections": [rejection]}, running=False),
         page_archive.article_html(replace(article, uncitable=((5, 30),)), 3, 40),
         page.document(HOSTILE, ""),
     ]
