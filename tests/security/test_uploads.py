@@ -405,7 +405,8 @@ def zipped(*members: tuple[str, bytes]) -> bytes:
 
 FAILING: list[tuple[str, bytes]] = [
     ("empty.txt", b""), ("binary.exe", b"MZ\x00\x01"), ("broken.pdf", b"%PDF-1.7 nothing"),
-    ("broken.docx", b"PK nothing"), ("broken.zip", b"PK nothing"), ("broken.json", b"{"), ("digits.json", b'{"title": ' + b"1" * 10_000 + b"}"),
+    ("broken.docx", b"PK nothing"),
+    ("broken.zip", b"PK nothing"), ("broken.json", b"{"), ("digits.json", b'{"title": ' + b"1" * 10_000 + b"}"),
     ("broken.jsonl", b'{"title": "no text"}\n{'), ("table.csv", b"a,b\n1,2\n"), ("broken.txt.gz", b"\x1f\x8b nothing"),
     ("codec.html", b'<html><head><meta charset="rot13"></head><body>\xff\xfe\xfd words</body></html>'),
     ("members.zip", zipped(("../out.txt", GULL), ("in.zip", b"PK"), ("empty.txt", b""), ("n" * 5000 + ".json", b"{"))),
