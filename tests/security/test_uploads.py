@@ -268,7 +268,8 @@ class Browser:
         data = [{"path": path, "orig_name": "x.txt", "meta": {"_type": "gradio.FileData"}} for path in paths]
         body = {"data": [data, "", []], "fn_index": self.event, "session_hash": "here"}
         joined = self.client.post("/gradio_api/queue/join", json=body)
-        assert joined.status_code == 200, joined.text
+        if joined.status_code != 200:  # the guard in front of Gradio refuses what was not uploaded
+            return joined.text
         said = ""
         with self.client.stream("GET", "/gradio_api/queue/data", params={"session_hash": "here"}) as events:
             for line in events.iter_lines():
