@@ -14,9 +14,9 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from rag import vectors, words
+from rag import soundness, vectors, words
 from rag.catalog import Catalog
-from rag.errors import ArchiveBusy, ArchiveMismatch, StorageError
+from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
 
 if TYPE_CHECKING:
@@ -29,18 +29,22 @@ _SYNC_BATCH = 500  # articles brought into the derived indexes at a time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What `doctor` finds: passages in the catalogue, and how many the derived indexes lack or have too many."""
+    """What `doctor` finds: what is wrong with the catalogue, its passages, and how many the derived indexes lack or
+    have too many. With a damaged catalogue nothing is compared, and the numbers are None.
+    """
 
-    passages: int
-    vectors_missing: int
-    vectors_extra: int
-    words_missing: int
-    words_extra: int
+    catalogue: tuple[str, ...] = ()
+    passages: int | None = None
+    vectors_missing: int | None = None
+    vectors_extra: int | None = None
+    words_missing: int | None = None
+    words_extra: int | None = None
 
     @property
     def sound(self) -> bool:
-        """Whether both indexes hold exactly the passages of the catalogue."""
-        return not (self.vectors_missing or self.vectors_extra or self.words_missing or self.words_extra)
+        """Whether the catalogue is what was written, and both indexes hold exactly its passages."""
+        compared = (self.vectors_missing, self.vectors_extra, self.words_missing, self.words_extra)
+        return not self.catalogue and all(number == 0 for number in compared)
 
 
 class Archive:
@@ -57,7 +61,9 @@ class Archive:
                 f"The archive folder {self.folder} cannot be made: {error.strerror or error}. "
                 "Name another with --data-dir or DATELINE_DATA_DIR."
             ) from error
-        self.catalog = Catalog(self.folder / "catalogue.sqlite")
+        self.catalog = Catalog(
+            self.folder / "catalogue.sqlite", derived=[self.folder / name for name in (vectors.NAME, words.NAME)]
+        )
         self._sync_lock = threading.RLock()
         self._index_lock: BaseFileLock | None = None
         self._vectors: vectors.VectorIndex | None = None
@@ -127,9 +133,10 @@ class Archive:
                 try:
                     self._open(name)
                     damaged = not self._agrees(name)
-                except StorageError:
+                except IndexDamaged:
                     damaged = True
                 if damaged:
+                    self._only_from_a_sound_catalogue()
                     self._discard(name)
                     self._open(name)
                 self._opened.add(name)
@@ -179,7 +186,7 @@ class Archive:
         else:
             fresh = not folder.exists()
             if self._unclosed.exists() and not fresh and not vectors.opens(folder):
-                raise StorageError(f"The vector index at {folder} was torn by a crash.")
+                raise IndexDamaged(f"The vector index at {folder} was torn by a crash.")
             self._unclosed.touch()
             self._vectors = vectors.ChromaVectors(folder)
         if fresh:
@@ -218,6 +225,11 @@ class Archive:
             # The index may count a passage whose file is gone: then this raises.
             self._words.search(one.passage.text[:80], 1, [one.passage.article.language], Filters(), [])  # type: ignore[union-attr]
         return True
+
+    def _only_from_a_sound_catalogue(self) -> None:
+        """Raises StorageError where an index seems wrong since the catalogue's own pages cannot be read."""
+        if wrong := soundness.damaged_pages(self.catalog):
+            raise self.catalog.database.damaged(wrong[0])
 
     def _discard(self, name: str) -> None:
         """Removes a derived index, so that it is made anew."""
@@ -262,7 +274,10 @@ class Archive:
             return len(self.catalog.passage_keys())
 
     def health(self) -> Health:
-        """Compares the derived indexes with the catalogue."""
+        """Examines the catalogue, which reads all of it, and compares the derived indexes with it."""
+        wrong = soundness.problems(self.catalog)
+        if wrong:  # what is derived from it must not be made anew from this
+            return Health(catalogue=tuple(wrong))
         self.sync()
         assert self._vectors is not None
         assert self._words is not None

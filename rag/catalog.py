@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from rag import rows
 from rag.database import Database
 from rag.errors import ArchiveMismatch, StorageError
 from rag.schema import Article, Coverage, Filters, Passage, Span
@@ -46,6 +47,9 @@ CREATE TABLE IF NOT EXISTS vectors (hash TEXT PRIMARY KEY, vector BLOB NOT NULL)
 CREATE TABLE IF NOT EXISTS changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, article_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS followed (name TEXT PRIMARY KEY, seq INTEGER NOT NULL);
 """
+
+
+_TABLES = {"meta", "articles", "versions", "passages", "vectors", "changes", "followed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,50 +103,87 @@ def _day(number: int | None) -> date | None:
 class Catalog:
     """The catalogue of one archive folder. Safe for many threads; readers never wait for a writer (WAL)."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens or creates the catalogue. Raises StorageError, ArchiveMismatch."""
+    def __init__(self, path: Path, derived: Sequence[Path] = ()) -> None:
+        """Opens or creates the catalogue. Raises StorageError, ArchiveMismatch.
+
+        `derived` are the folders of the indexes made from it. Where one of them holds anything, there was a catalogue:
+        a missing or an empty one is refused then, and nothing changed.
+        """
         self.path = path
-        self._database = Database(path, _with_functions)
+        self.database = Database(path, _with_functions)
         self._counted: dict[str, tuple[int, Any]] = {}  # what was counted over all articles, and at which change
         try:
-            self._open()
+            self._open(derived)
         except BaseException:
             self.close()
             raise
 
-    def _open(self) -> None:
-        with self._database.reported():
+    def _open(self, derived: Sequence[Path]) -> None:
+        with self.database.reported():
+            # The indexes first: another process may be making catalogue and indexes, in this order.
+            left = [folder for folder in derived if folder.is_dir() and any(folder.iterdir())]
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if not self.path.exists() or not self.path.stat().st_size:
+                left += [log] if log.exists() and log.stat().st_size else []
+                if left:
+                    raise self._lost("is empty" if self.path.exists() else "is missing", left)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.transaction() as db:
-            for statement in _SCHEMA.split(";\n"):
-                db.execute(statement)
-            db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
+        present = set(
+            self._read(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+                made=rows.text,
+            )
+        )
+        made_before = "meta" in present and self.get_meta("format") is not None
+        missing = _TABLES - present
+        if made_before and missing:
+            raise self.database.damaged(f"it has no table {', '.join(sorted(missing))}")
+        if not made_before:
+            if left:
+                raise self._lost("holds nothing", left)
+            if present - _TABLES:
+                raise self.database.damaged("it is a database of another program")
+            self._create()
         stored = self.get_meta("format")
         if stored is None or not stored.isdigit():
-            raise self._database.damaged(f"its format is '{stored}'")
+            raise self.database.damaged(f"its format is '{stored}'")
         if int(stored) > FORMAT:
             raise ArchiveMismatch(
                 f"The archive at {self.path.parent} has format {stored}; this program knows formats up to {FORMAT}. "
                 "Upgrade Dateline (pip install -U dateline), or name another folder with --data-dir."
             )
 
+    def _create(self) -> None:
+        with self.transaction() as db:
+            for statement in _SCHEMA.split(";\n"):
+                db.execute(statement)
+            db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
+
+    def _lost(self, how: str, left: Sequence[Path]) -> StorageError:
+        names = " and ".join(str(one) for one in left)
+        return StorageError(
+            f"The catalogue {self.path} {how}, but {names} {'is' if len(left) == 1 else 'are'} not: articles were "
+            "stored here. Put the catalogue back from a backup. Only if all articles are to be ingested anew: delete "
+            f"{names}. Nothing was changed."
+        )
+
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """All or nothing; rolled back on any error, including an interrupt."""
-        return self._database.transaction()
+        return self.database.transaction()
 
     def _read(self, sql: str, values: Sequence[Any] = (), made: Callable[[sqlite3.Row], _Made] = _same) -> list[_Made]:
         """What `made` makes of each row; every read goes through here, and all that can go wrong is a StorageError."""
-        return self._database.read(sql, values, made)
+        return self.database.read(sql, values, made)
 
     def close(self) -> None:
         """Closes every connection; the catalogue cannot be used afterwards."""
-        self._database.close()
+        self.database.close()
 
     # --- what the archive is ---------------------------------------------------------------
 
     def get_meta(self, key: str) -> str | None:
         """A stored property of the archive, or None."""
-        found = self._read("SELECT value FROM meta WHERE key = ?", (key,), _text)
+        found = self._read("SELECT value FROM meta WHERE key = ?", (key,), rows.text)
         return found[0] if found else None
 
     def set_meta(self, values: Mapping[str, str]) -> None:
@@ -230,13 +271,15 @@ class Catalog:
             "SELECT v.* FROM versions v JOIN articles a ON a.id = v.article_id "
             "WHERE v.article_id = ? AND v.version = coalesce(?, a.version)",
             (article_id, version),
-            _article,
+            rows.article_row,
         )
         return found[0] if found else None
 
     def versions(self, article_id: str) -> list[Article]:
         """All stored versions of an article, oldest first."""
-        return self._read("SELECT * FROM versions WHERE article_id = ? ORDER BY version", (article_id,), _article)
+        return self._read(
+            "SELECT * FROM versions WHERE article_id = ? ORDER BY version", (article_id,), rows.article_row
+        )
 
     def current_digest(self, article_id: str) -> str | None:
         """The digest of the current version, or None when there is no such article."""
@@ -244,7 +287,7 @@ class Catalog:
             "SELECT v.digest FROM versions v JOIN articles a ON a.id = v.article_id AND a.version = v.version "
             "WHERE a.id = ?",
             (article_id,),
-            _text,
+            rows.text,
         )
         return found[0] if found else None
 
@@ -257,7 +300,7 @@ class Catalog:
     def id_of_source(self, source: str) -> str | None:
         """The article last read from this file, or None."""
         found = self._read(
-            "SELECT article_id FROM versions WHERE source = ? ORDER BY rowid DESC LIMIT 1", (source,), _text
+            "SELECT article_id FROM versions WHERE source = ? ORDER BY rowid DESC LIMIT 1", (source,), rows.text
         )
         return found[0] if found else None
 
@@ -273,7 +316,7 @@ class Catalog:
             "SELECT v.* FROM articles a JOIN versions v ON v.article_id = a.id AND v.version = a.version "
             f"WHERE {where} ORDER BY a.day IS NULL, a.day DESC, a.id LIMIT ? OFFSET ?",
             (*values, limit, offset),
-            _article,
+            rows.article_row,
         )
 
     def coverage(self, filters: Filters = Filters()) -> Coverage:
@@ -294,7 +337,7 @@ class Catalog:
 
     def _at_last_change(self, name: str, count: Callable[[], _Counted]) -> _Counted:
         """What `count` gives, kept until the catalogue changes: every question asks, and it reads all articles."""
-        if self._database.in_transaction:  # its changes may be taken back, or stand under a number given anew
+        if self.database.in_transaction:  # its changes may be taken back, or stand under a number given anew
             return count()
         change = self.last_change()  # before counting: one that comes meanwhile is then seen the next time
         kept = self._counted.get(name)
@@ -308,7 +351,7 @@ class Catalog:
             "SELECT outlet, count(*) AS n FROM articles WHERE status = 'live' AND outlet != '' "
             "GROUP BY outlet ORDER BY outlet"
         )
-        return dict(self._read(sql, made=lambda row: (_text(row), _number(row["n"]))))
+        return dict(self._read(sql, made=lambda row: (rows.text(row), rows.number(row["n"]))))
 
     def languages(self) -> dict[str, int]:
         """Language (ISO 639-1) -> number of live articles, most frequent first."""
@@ -319,12 +362,12 @@ class Catalog:
             "SELECT language, count(*) AS n FROM articles WHERE status = 'live' AND language != '' "
             "GROUP BY language ORDER BY n DESC, language"
         )
-        return dict(self._read(sql, made=lambda row: (_text(row), _number(row["n"]))))
+        return dict(self._read(sql, made=lambda row: (rows.text(row), rows.number(row["n"]))))
 
     def article_ids(self, filters: Filters) -> list[str]:
         """The ids of the live articles within the filters."""
         where, values = _where(filters)
-        return self._read(f"SELECT a.id FROM articles a WHERE {where}", values, _text)
+        return self._read(f"SELECT a.id FROM articles a WHERE {where}", values, rows.text)
 
     def passages(self, keys: Sequence[int]) -> dict[int, Passage]:
         """Passages by key, each with its article; keys that are gone are left out."""
@@ -333,9 +376,9 @@ class Catalog:
         for start in range(0, len(keys), 500):
             part = keys[start : start + 500]
             marks = ",".join("?" * len(part))
-            rows = self._read(f"SELECT * FROM passages WHERE key IN ({marks})", part, _cut)
-            articles |= self._current({row.article_id for row in rows} - articles.keys())
-            found |= {stored.key: stored.passage for stored in self._stored(rows, articles)}
+            cut = self._read(f"SELECT * FROM passages WHERE key IN ({marks})", part, rows.cut_row)
+            articles |= self._current({one.article_id for one in cut} - articles.keys())
+            found |= {stored.key: stored.passage for stored in self._stored(cut, articles)}
         return found
 
     def _current(self, ids: Collection[str]) -> dict[str, Article]:
@@ -344,22 +387,22 @@ class Catalog:
             "SELECT v.* FROM versions v JOIN articles a ON a.id = v.article_id AND a.version = v.version "
             f"WHERE a.id IN ({','.join('?' * len(ids))})",
             list(ids),
-            _article,
+            rows.article_row,
         )
         return {article.id: article for article in current}
 
     def passages_of(self, article_id: str) -> list[StoredPassage]:
         """The passages of an article in order."""
-        rows = self._read("SELECT * FROM passages WHERE article_id = ? ORDER BY number", (article_id,), _cut)
-        return list(self._stored(rows, self._current({article_id})))
+        cut = self._read("SELECT * FROM passages WHERE article_id = ? ORDER BY number", (article_id,), rows.cut_row)
+        return list(self._stored(cut, self._current({article_id})))
 
-    def _stored(self, rows: Iterable[_Cut], articles: Mapping[str, Article]) -> Iterator[StoredPassage]:
-        for row in rows:
+    def _stored(self, cut: Iterable[rows.CutRow], articles: Mapping[str, Article]) -> Iterator[StoredPassage]:
+        for row in cut:
             article = articles.get(row.article_id)
             if article is None:
                 continue
             if not 0 <= row.start <= row.end <= len(article.text):
-                raise self._database.damaged(f"passage {row.number} of article '{article.id}' lies outside its text")
+                raise self.database.damaged(f"passage {row.number} of article '{article.id}' lies outside its text")
             passage = Passage(article=article, number=row.number, start=row.start, end=row.end)
             yield StoredPassage(row.key, passage, row.hash)
 
@@ -370,7 +413,7 @@ class Catalog:
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
-            known |= set(self._read(f"SELECT hash FROM vectors WHERE hash IN ({marks})", part, _text))
+            known |= set(self._read(f"SELECT hash FROM vectors WHERE hash IN ({marks})", part, rows.text))
         return known
 
     def vectors(self, hashes: Sequence[str]) -> np.ndarray:
@@ -380,63 +423,67 @@ class Catalog:
         for start in range(0, len(unique), 500):
             part = unique[start : start + 500]
             marks = ",".join("?" * len(part))
-            found |= dict(self._read(f"SELECT hash, vector FROM vectors WHERE hash IN ({marks})", part, _vector))
+            found |= dict(
+                self._read(f"SELECT hash, vector FROM vectors WHERE hash IN ({marks})", part, rows.vector_row)
+            )
         missing = len(unique) - len(found)
         if missing:
             raise StorageError(
                 f"{missing} passages of {self.path.parent} have no vector. Mend it: dateline rebuild --embed"
             )
         if len({len(vector) for vector in found.values()}) > 1:
-            raise self._database.damaged("its vectors are of different lengths")
+            raise self.database.damaged("its vectors are of different lengths")
         return np.array([found[h] for h in hashes], dtype=np.float32)
 
     def all_vectors(self) -> tuple[list[int], np.ndarray]:
         """Keys and vectors of all passages, float32 of shape (n, dim)."""
-        rows = self._read(
+        found = self._read(
             "SELECT key, embedded FROM passages ORDER BY key",
-            made=lambda row: (_number(row["key"]), _written(row["embedded"])),
+            made=lambda row: (rows.number(row["key"]), rows.written(row["embedded"])),
         )
-        keys = [key for key, _ in rows]
-        return keys, self.vectors([key for _, key in rows]) if keys else np.zeros((0, 1), dtype=np.float32)
+        keys = [key for key, _ in found]
+        return keys, self.vectors([digest for _, digest in found]) if keys else np.zeros((0, 1), dtype=np.float32)
 
     def passage_keys(self, filters: Filters = Filters()) -> list[int]:
         """The keys of all passages of live articles within the filters."""
         where, values = _where(filters)
         sql = f"SELECT p.key FROM passages p JOIN articles a ON a.id = p.article_id WHERE {where} ORDER BY p.key"
-        return self._read(sql, values, lambda row: _number(row["key"]))
+        return self._read(sql, values, lambda row: rows.number(row["key"]))
 
     def count_passages(self) -> int:
         """How many passages the archive has."""
-        return self._read("SELECT count(*) AS n FROM passages", made=lambda row: _number(row["n"]))[0]
+        return self._read("SELECT count(*) AS n FROM passages", made=lambda row: rows.number(row["n"]))[0]
 
     def spread_passages(self, n: int) -> list[StoredPassage]:
         """At most n passages spread evenly over the keys, from the first to the last."""
         ends = self._read(
             "SELECT min(key) AS low, max(key) AS high FROM passages HAVING low IS NOT NULL",
-            made=lambda row: (_number(row["low"]), _number(row["high"])),
+            made=lambda row: (rows.number(row["low"]), rows.number(row["high"])),
         )
         keys = {low + (high - low) * i // max(n - 1, 1) for low, high in ends for i in range(n)}
-        rows = {
-            row.key: row
+        cut = {
+            one.key: one
             for key in sorted(keys)
-            for row in self._read("SELECT * FROM passages WHERE key >= ? ORDER BY key LIMIT 1", (key,), _cut)
+            for one in self._read("SELECT * FROM passages WHERE key >= ? ORDER BY key LIMIT 1", (key,), rows.cut_row)
         }
-        return list(self._stored(rows.values(), self._current({row.article_id for row in rows.values()})))
+        return list(self._stored(cut.values(), self._current({one.article_id for one in cut.values()})))
 
     # --- what derived indexes follow ---------------------------------------------------------
 
     def last_change(self) -> int:
         """The number of the last change; 0 in a new archive."""
-        return self._read("SELECT coalesce(max(seq), 0) AS seq FROM changes", made=lambda row: _number(row["seq"]))[0]
+        return self._read("SELECT coalesce(max(seq), 0) AS seq FROM changes", made=lambda row: rows.number(row["seq"]))[
+            0
+        ]
 
     def changed_since(self, seq: int) -> list[str]:
         """The ids of the articles changed after `seq`, each once, in order of change."""
         sql = "SELECT article_id, max(seq) AS last FROM changes WHERE seq > ? GROUP BY article_id ORDER BY last"
-        return self._read(sql, (seq,), _text)
+        return self._read(sql, (seq,), rows.text)
 
     def followed(self, name: str) -> int:
         """Up to which change the derived index `name` has followed."""
-        found = self._read("SELECT seq FROM followed WHERE name = ?", (name,), lambda row: _number(row["seq"]))
+        found = self._read("SELECT seq FROM followed WHERE name = ?", (name,), lambda row: rows.number(row["seq"]))
         return found[0] if found else 0
 
     def set_followed(self, name: str, seq: int) -> None:
@@ -471,62 +518,3 @@ def _where(filters: Filters, *, live: bool = True) -> tuple[str, list[Any]]:
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
-
-
-# --- rows as what they mean; where a damaged page holds another type: ValueError ----------
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A row of the table of passages."""
-
-    key: int
-    article_id: str
-    number: int
-    start: int
-    end: int
-    hash: str
-
-
-def _written(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{type(value).__name__} in the place of a text")
-    return value
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int):
-        raise ValueError(f"{type(value).__name__} in the place of a whole number")
-    return value
-
-
-def _text(row: sqlite3.Row) -> str:
-    """The first column, a text."""
-    return _written(row[0])
-
-
-def _cut(row: sqlite3.Row) -> _Cut:
-    return _Cut(
-        key=_number(row["key"]), article_id=_written(row["article_id"]), number=_number(row["number"]),
-        start=_number(row["start"]), end=_number(row["end"]), hash=_written(row["embedded"]),
-    )  # fmt: skip
-
-
-def _vector(row: sqlite3.Row) -> tuple[str, np.ndarray]:
-    return _text(row), np.frombuffer(row["vector"], dtype=np.float16)
-
-
-def _moment(value: object) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(_written(value))
-
-
-_TEXTS = ("url", "title", "outlet", "byline", "genre", "language", "text", "status", "source")
-
-
-def _article(row: sqlite3.Row) -> Article:
-    uncitable = tuple((_number(start), _number(end)) for start, end in json.loads(row["uncitable"]))
-    return Article(
-        id=_written(row["article_id"]), version=_number(row["version"]), uncitable=uncitable,
-        published=_moment(row["published"]), modified=_moment(row["modified"]),
-        **{name: _written(row[name]) for name in _TEXTS},  # type: ignore[arg-type]
-    )  # fmt: skip

@@ -17,7 +17,7 @@ from rag.errors import StorageError
 
 _READERS = 8  # reads at once; a ninth waits for one of them, which take milliseconds
 _PATIENCE = 30  # seconds that SQLite waits for a lock of another process
-_UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 _Made = TypeVar("_Made")
 

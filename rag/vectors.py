@@ -13,7 +13,7 @@ from urllib.parse import urlparse
 import numpy as np
 
 from rag.catalog import Catalog, StoredPassage, day_number
-from rag.errors import ModelUnavailable, StorageError
+from rag.errors import IndexDamaged, ModelUnavailable
 from rag.schema import Article, Filters
 from rag.text import fold
 
@@ -109,7 +109,7 @@ class ChromaVectors:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # Chroma's own kinds, httpx errors, OSError, panics of its Rust part
-            raise StorageError(
+            raise IndexDamaged(
                 f"The vector index at {self._where} cannot be used: {error}. No article is lost: dateline rebuild "
                 "makes it anew from the catalogue."
             ) from error

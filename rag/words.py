@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rag.catalog import StoredPassage, day_number
-from rag.errors import StorageError
+from rag.errors import IndexDamaged
 from rag.schema import Article, Filters
 from rag.text import STOP_WORDS, fold, index_terms, stem, tokens
 
@@ -115,7 +115,7 @@ class TantivyWords:
             # tantivy's own errors are ValueErrors; a torn file can also make it panic, with a class nobody can import.
             if not isinstance(error, (ValueError, OSError)) and type(error).__name__ != "PanicException":
                 raise
-            raise StorageError(
+            raise IndexDamaged(
                 f"The word index at {self._folder} cannot be used: {error}. No article is lost: dateline rebuild "
                 "makes it anew from the catalogue."
             ) from error
