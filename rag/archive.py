@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rag.settings import Settings
 
+_WRITER_LOCK = ".tantivy-writer.lock"
 _SYNC_BATCH = 500  # articles brought into the derived indexes at a time
 
 
@@ -68,6 +69,7 @@ class Archive:
         self._index_lock: BaseFileLock | None = None
         self._vectors: vectors.VectorIndex | None = None
         self._words: words.WordIndex | None = None
+        self._hung = False  # whether Chroma waits for ever in this process, on files that it will not let go
         self._opened: set[str] = set()  # derived indexes that this process owns and has checked
 
     def close(self) -> None:
@@ -90,10 +92,17 @@ class Archive:
         """At most k (passage key, cosine), best first."""
         try:
             return self._search_vectors(vector, k, filters)
-        except StorageError:
-            # Another thread may be making the index anew, and its collection be gone: wait for it, and keep it away.
-            with self._sync_lock:
+        except IndexDamaged:
+            pass
+        with self._sync_lock:
+            # Another thread may have been making the index anew, and its collection be gone: now it has.
+            index = self._vectors
+            try:
                 return self._search_vectors(vector, k, filters)
+            except IndexDamaged:
+                if self._vectors is index:
+                    self._let_go(vectors.NAME)
+            return self._search_vectors(vector, k, filters)  # opened anew, and looked at
 
     def _search_vectors(self, vector: object, k: int, filters: Filters) -> list[tuple[int, float]]:
         self.sync()
@@ -127,19 +136,43 @@ class Archive:
             if not self.owns_indexes:
                 return
             for name in (vectors.NAME, words.NAME):
-                if name in self._opened:
-                    self._follow(name)
-                    continue
                 try:
-                    self._open(name)
-                    damaged = not self._agrees(name)
-                except IndexDamaged:
-                    damaged = True
-                if damaged:
-                    self._only_from_a_sound_catalogue()
-                    self._discard(name)
-                    self._open(name)
-                self._opened.add(name)
+                    self._bring_up(name)
+                except BaseException:
+                    # Half open or half written: the next call opens it anew and looks at what is there.
+                    self._let_go(name)
+                    raise
+
+    def _bring_up(self, name: str) -> None:
+        if name in self._opened:
+            try:
+                return self._follow(name)
+            except IndexDamaged:
+                self._let_go(name)
+        try:
+            self._open(name)
+            damaged = not self._agrees(name)
+        except IndexDamaged:
+            damaged = True
+        if damaged:
+            self._only_from_a_sound_catalogue()
+            self._discard(name)
+            self._open(name)
+        self._opened.add(name)
+        return None
+
+    def _let_go(self, name: str) -> None:
+        """Closes an index that failed; Chroma may hold its SQLite file for ever after an error."""
+        self._opened.discard(name)
+        if name == words.NAME:
+            self._words = None
+            # The writer that failed may live on in the traceback of its error.
+            (self.folder / name / _WRITER_LOCK).unlink(missing_ok=True)
+            (self.folder / name / "articles" / _WRITER_LOCK).unlink(missing_ok=True)
+        elif self._vectors is not None:
+            self._hung = getattr(self._vectors, "hung", False)
+            self._vectors.close()
+            self._vectors = None
 
     @property
     def owns_indexes(self) -> bool:
@@ -172,7 +205,8 @@ class Archive:
             return
         self._index_lock = lock
         # A tantivy writer that was killed leaves its lock file; index.lock says that nobody is writing.
-        (self.folder / words.NAME / ".tantivy-writer.lock").unlink(missing_ok=True)
+        for folder in (self.folder / words.NAME, self.folder / words.NAME / "articles"):
+            (folder / _WRITER_LOCK).unlink(missing_ok=True)
 
     def _open(self, name: str) -> None:
         """Opens a derived index and brings it up to the catalogue's last change. Raises StorageError."""
@@ -185,6 +219,8 @@ class Archive:
             self._vectors = vectors.ChromaVectors(folder, self._chroma_url)
         else:
             fresh = not folder.exists()
+            if self._hung and not fresh:
+                raise IndexDamaged(f"The vector index at {folder} is held by a call that never came back.")
             if self._unclosed.exists() and not fresh and not vectors.opens(folder):
                 raise IndexDamaged(f"The vector index at {folder} was torn by a crash.")
             self._unclosed.touch()
@@ -236,6 +272,8 @@ class Archive:
         if name == vectors.NAME and self._vectors is not None:
             self._vectors.close()
         rmtree(self.folder / name, ignore_errors=True)
+        if name == vectors.NAME:
+            self._vectors, self._hung = None, False
         self.catalog.set_followed(name, 0)
 
     def _follow(self, name: str) -> None:

@@ -6,19 +6,27 @@ import json
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from fakes import WordEmbedder
 
 from ingest.pipeline import ingest
+from rag import vectors
 from rag.__main__ import main
 from rag.archive import Archive
 from rag.assistant import Assistant
+from rag.bounded import Bounded, Overdue
+from rag.catalog import Catalog
 from rag.errors import DatelineError, StorageError
-from rag.schema import Article
+from rag.schema import Article, Filters
 from rag.settings import Settings
 
 
@@ -241,3 +249,154 @@ def test_doctor_names_rows_that_were_never_written_so(
     assert contents(folder) == before
     with suppress(DatelineError):
         _use(folder)
+
+
+# --- a full disk -----------------------------------------------------------------------------------
+
+FULL = """
+import os, random, sys, time
+from contextlib import closing
+from pathlib import Path
+from fakes import WordEmbedder
+from ingest.pipeline import ingest
+from rag.archive import Archive
+from rag.errors import StorageError
+from rag.schema import Article, Filters
+from rag.settings import Settings
+
+disk, room, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+settings, filler, chance = Settings(data_dir=disk / "archive", llm="none"), disk / "filler", random.Random(seed)
+
+def articles(first, number):
+    for n in range(first, first + number):
+        numbers = (chance.randrange(9999) for _ in range(300))
+        words = " ".join(chance.choice(["rain", "ferry", "port", "levy"]) + str(number) for number in numbers)
+        yield Article(id=f"n{n}", url=f"https://tide.example/{n}", title=f"T{n}", text=f"{words}.", language="en")
+
+archive, embedder = Archive(settings), WordEmbedder()
+assert ingest(articles(0, 50), archive, embedder).kept == 50
+free = os.statvfs(disk)
+filler.write_bytes(bytes(free.f_bavail * free.f_frsize - room))
+said, stored = "", 50
+try:
+    for _ in range(40):
+        ingest(articles(stored, 20), archive, embedder)
+        stored = archive.catalog.coverage().articles
+except StorageError as error:
+    said = str(error)
+assert "disk is full" in said.lower() and "free some space" in said, said
+stored = archive.catalog.coverage().articles
+try:  # searching neither waits for ever nor fails in another way
+    archive.search_vectors(embedder.embed_queries(["rain1 ferry2"])[0], 3, Filters())
+except StorageError as error:
+    assert "disk is full" in str(error).lower(), error
+filler.unlink()
+began = time.monotonic()
+assert ingest(articles(1000, 20), archive, embedder).kept == 20
+assert len(archive.search_vectors(embedder.embed_queries(["rain1 ferry2"])[0], 3, Filters())) == 3
+assert time.monotonic() - began < 60
+assert archive.catalog.coverage().articles == stored + 20
+assert archive.health().sound
+archive.close()
+with closing(Archive(settings)) as again:
+    assert again.health().sound
+print("whole")
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MB, where this user may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this user may not mount a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+# So much room leads into the catalogue, the vectors (their log, their tables) and the words.
+@pytest.mark.parametrize("kilobytes", [150, 450, 600, 750])
+def test_after_a_full_disk_the_same_process_goes_on_and_nothing_is_lost(
+    small_disk: Path, child_environment: dict[str, str], kilobytes: int
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", FULL, str(small_disk), str(kilobytes * 1024), str(kilobytes)],
+        env=child_environment, capture_output=True, text=True, timeout=150, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout.strip()) == (0, "whole"), ran.stderr[-3000:]
+
+
+LIMITED = """
+import resource, sys
+from rag.catalog import Catalog, Prepared
+from rag.errors import StorageError
+from rag.schema import Article
+from pathlib import Path
+
+catalog = Catalog(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+stored = 0
+try:
+    for n in range(100):
+        article = Article(id=str(n), title="T", text=f"{n}" * 20_000)
+        catalog.store([Prepared(article=article, spans=(), hashes=())], {})
+        stored += 1
+except StorageError as error:
+    print(error)
+assert catalog.coverage().articles == stored > 1
+catalog.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_write_that_fails_tells_the_real_reason(tmp_path: Path, child_environment: dict[str, str]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path / "catalogue.sqlite")],
+        env=child_environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert "disk" in ran.stdout
+    assert "rollback" not in ran.stdout
+
+
+def test_a_catalogue_that_may_not_grow_says_so(tmp_path: Path) -> None:
+    with closing(Catalog(tmp_path / "catalogue.sqlite")) as catalog:
+        told = pytest.raises(StorageError, match="database or disk is full. The disk is full: free some space")
+        with told, catalog.transaction() as db:
+            db.execute("PRAGMA max_page_count = 20")
+            while True:
+                db.execute("INSERT INTO changes (article_id) VALUES (?)", ("x" * 4000,))
+        assert catalog.last_change() == 0  # all of it was taken back
+        catalog.set_meta({"and": "it goes on"})
+
+
+def test_an_index_whose_file_is_locked_for_ever_is_made_anew_within_seconds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "_PATIENCE", 1.0)
+    with closing(Archive(Settings(data_dir=folder, llm="none"))) as archive:
+        archive.sync()
+        with closing(sqlite3.connect(folder / "vectors" / "chroma.sqlite3", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")  # as a connection of Chroma's own that failed may leave it
+            began = monotonic()
+            ingest([Article(id="new", title="New", text="It rained in Millford.")], archive, WordEmbedder())
+            assert monotonic() - began < 30
+            assert archive.health().sound
+            assert archive.search_vectors(WordEmbedder().embed_queries(["rained Millford"])[0], 1, Filters())
+
+
+def test_a_call_that_never_ends_holds_nobody() -> None:
+    bounded, let_go = Bounded(), threading.Event()
+    with pytest.raises(Overdue, match="did not answer within 0.05 s"):
+        bounded.run(let_go.wait, 0.05)
+    assert bounded.run(lambda: 7, 5) == 7
+    with pytest.raises(LookupError):
+        bounded.run(lambda: {}["x"], 5)
+    before = threading.active_count()
+    assert [bounded.run(lambda: 1, 5) for _ in range(100)] == [1] * 100
+    assert threading.active_count() == before  # its thread is kept
+    let_go.set()
+    bounded.close()
