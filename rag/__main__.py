@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--version", type=int, metavar="N", help="an earlier version")
     remove = add("remove", "delete articles with all their versions")
     remove.add_argument("ids", nargs="+", metavar="ID")
-    add("doctor", "compare the indexes with the catalogue")
+    add("doctor", "check the catalogue and compare the indexes with it")
     rebuild = add("rebuild", "make the indexes anew from the catalogue")
     rebuild.add_argument("--embed", action="store_true", help="cut and embed all articles again, too")
     _add_ingest(add("ingest", "read articles from files and folders"))
@@ -237,11 +237,20 @@ def _doctor(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         emit(asdict(health) | {"sound": health.sound})
     else:
-        _say(
-            f"{health.passages:,} passages in the catalogue. Vectors: {health.vectors_missing} missing, "
-            f"{health.vectors_extra} too many. Words: {health.words_missing} missing, {health.words_extra} too many."
-        )
-        _say("Sound." if health.sound else "Mend it: dateline rebuild")
+        for problem in health.catalogue:
+            _say(f"Damaged: {problem}")
+        if health.catalogue:
+            _say(
+                f"The catalogue {settings.data_dir / 'catalogue.sqlite'} is not what was written. Put a backup of it "
+                "in its place; the indexes will follow it. They were neither compared nor changed."
+            )
+        else:
+            _say(
+                f"{health.passages:,} passages in the catalogue. Vectors: {health.vectors_missing} missing, "
+                f"{health.vectors_extra} too many. Words: {health.words_missing} missing, "
+                f"{health.words_extra} too many."
+            )
+            _say("Sound." if health.sound else "Mend it: dateline rebuild")
     return DONE if health.sound else NOTHING
 
 

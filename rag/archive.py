@@ -14,9 +14,9 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from rag import vectors, words
+from rag import soundness, vectors, words
 from rag.catalog import Catalog
-from rag.errors import ArchiveBusy, ArchiveMismatch, StorageError
+from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
 
 if TYPE_CHECKING:
@@ -24,23 +24,28 @@ if TYPE_CHECKING:
 
     from rag.settings import Settings
 
+_WRITER_LOCK = ".tantivy-writer.lock"
 _SYNC_BATCH = 500  # articles brought into the derived indexes at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What `doctor` finds: passages in the catalogue, and how many the derived indexes lack or have too many."""
+    """What `doctor` finds: what is wrong with the catalogue, its passages, and how many the derived indexes lack or
+    have too many. With a damaged catalogue nothing is compared, and the numbers are None.
+    """
 
-    passages: int
-    vectors_missing: int
-    vectors_extra: int
-    words_missing: int
-    words_extra: int
+    catalogue: tuple[str, ...] = ()
+    passages: int | None = None
+    vectors_missing: int | None = None
+    vectors_extra: int | None = None
+    words_missing: int | None = None
+    words_extra: int | None = None
 
     @property
     def sound(self) -> bool:
-        """Whether both indexes hold exactly the passages of the catalogue."""
-        return not (self.vectors_missing or self.vectors_extra or self.words_missing or self.words_extra)
+        """Whether the catalogue is what was written, and both indexes hold exactly its passages."""
+        compared = (self.vectors_missing, self.vectors_extra, self.words_missing, self.words_extra)
+        return not self.catalogue and all(number == 0 for number in compared)
 
 
 class Archive:
@@ -57,11 +62,14 @@ class Archive:
                 f"The archive folder {self.folder} cannot be made: {error.strerror or error}. "
                 "Name another with --data-dir or DATELINE_DATA_DIR."
             ) from error
-        self.catalog = Catalog(self.folder / "catalogue.sqlite")
+        self.catalog = Catalog(
+            self.folder / "catalogue.sqlite", derived=[self.folder / name for name in (vectors.NAME, words.NAME)]
+        )
         self._sync_lock = threading.RLock()
         self._index_lock: BaseFileLock | None = None
         self._vectors: vectors.VectorIndex | None = None
         self._words: words.WordIndex | None = None
+        self._hung = False  # whether Chroma waits for ever in this process, on files that it will not let go
         self._opened: set[str] = set()  # derived indexes that this process owns and has checked
 
     def close(self) -> None:
@@ -84,10 +92,17 @@ class Archive:
         """At most k (passage key, cosine), best first."""
         try:
             return self._search_vectors(vector, k, filters)
-        except StorageError:
-            # Another thread may be making the index anew, and its collection be gone: wait for it, and keep it away.
-            with self._sync_lock:
+        except IndexDamaged:
+            pass
+        with self._sync_lock:
+            # Another thread may have been making the index anew, and its collection be gone: now it has.
+            index = self._vectors
+            try:
                 return self._search_vectors(vector, k, filters)
+            except IndexDamaged:
+                if self._vectors is index:
+                    self._let_go(vectors.NAME)
+            return self._search_vectors(vector, k, filters)  # opened anew, and looked at
 
     def _search_vectors(self, vector: object, k: int, filters: Filters) -> list[tuple[int, float]]:
         self.sync()
@@ -121,18 +136,43 @@ class Archive:
             if not self.owns_indexes:
                 return
             for name in (vectors.NAME, words.NAME):
-                if name in self._opened:
-                    self._follow(name)
-                    continue
                 try:
-                    self._open(name)
-                    damaged = not self._agrees(name)
-                except StorageError:
-                    damaged = True
-                if damaged:
-                    self._discard(name)
-                    self._open(name)
-                self._opened.add(name)
+                    self._bring_up(name)
+                except BaseException:
+                    # Half open or half written: the next call opens it anew and looks at what is there.
+                    self._let_go(name)
+                    raise
+
+    def _bring_up(self, name: str) -> None:
+        if name in self._opened:
+            try:
+                return self._follow(name)
+            except IndexDamaged:
+                self._let_go(name)
+        try:
+            self._open(name)
+            damaged = not self._agrees(name)
+        except IndexDamaged:
+            damaged = True
+        if damaged:
+            self._only_from_a_sound_catalogue()
+            self._discard(name)
+            self._open(name)
+        self._opened.add(name)
+        return None
+
+    def _let_go(self, name: str) -> None:
+        """Closes an index that failed; Chroma may hold its SQLite file for ever after an error."""
+        self._opened.discard(name)
+        if name == words.NAME:
+            self._words = None
+            # The writer that failed may live on in the traceback of its error.
+            (self.folder / name / _WRITER_LOCK).unlink(missing_ok=True)
+            (self.folder / name / "articles" / _WRITER_LOCK).unlink(missing_ok=True)
+        elif self._vectors is not None:
+            self._hung = getattr(self._vectors, "hung", False)
+            self._vectors.close()
+            self._vectors = None
 
     @property
     def owns_indexes(self) -> bool:
@@ -165,7 +205,8 @@ class Archive:
             return
         self._index_lock = lock
         # A tantivy writer that was killed leaves its lock file; index.lock says that nobody is writing.
-        (self.folder / words.NAME / ".tantivy-writer.lock").unlink(missing_ok=True)
+        for folder in (self.folder / words.NAME, self.folder / words.NAME / "articles"):
+            (folder / _WRITER_LOCK).unlink(missing_ok=True)
 
     def _open(self, name: str) -> None:
         """Opens a derived index and brings it up to the catalogue's last change. Raises StorageError."""
@@ -178,8 +219,10 @@ class Archive:
             self._vectors = vectors.ChromaVectors(folder, self._chroma_url)
         else:
             fresh = not folder.exists()
+            if self._hung and not fresh:
+                raise IndexDamaged(f"The vector index at {folder} is held by a call that never came back.")
             if self._unclosed.exists() and not fresh and not vectors.opens(folder):
-                raise StorageError(f"The vector index at {folder} was torn by a crash.")
+                raise IndexDamaged(f"The vector index at {folder} was torn by a crash.")
             self._unclosed.touch()
             self._vectors = vectors.ChromaVectors(folder)
         if fresh:
@@ -219,11 +262,18 @@ class Archive:
             self._words.search(one.passage.text[:80], 1, [one.passage.article.language], Filters(), [])  # type: ignore[union-attr]
         return True
 
+    def _only_from_a_sound_catalogue(self) -> None:
+        """Raises StorageError where an index seems wrong since the catalogue's own pages cannot be read."""
+        if wrong := soundness.damaged_pages(self.catalog):
+            raise self.catalog.database.damaged(wrong[0])
+
     def _discard(self, name: str) -> None:
         """Removes a derived index, so that it is made anew."""
         if name == vectors.NAME and self._vectors is not None:
             self._vectors.close()
         rmtree(self.folder / name, ignore_errors=True)
+        if name == vectors.NAME:
+            self._vectors, self._hung = None, False
         self.catalog.set_followed(name, 0)
 
     def _follow(self, name: str) -> None:
@@ -262,7 +312,10 @@ class Archive:
             return len(self.catalog.passage_keys())
 
     def health(self) -> Health:
-        """Compares the derived indexes with the catalogue."""
+        """Examines the catalogue, which reads all of it, and compares the derived indexes with it."""
+        wrong = soundness.problems(self.catalog)
+        if wrong:  # what is derived from it must not be made anew from this
+            return Health(catalogue=tuple(wrong))
         self.sync()
         assert self._vectors is not None
         assert self._words is not None

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -20,6 +19,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from rag import rows
+from rag.database import Database
 from rag.errors import ArchiveMismatch, StorageError
 from rag.schema import Article, Coverage, Filters, Passage, Span
 from rag.text import fold
@@ -48,6 +49,9 @@ CREATE TABLE IF NOT EXISTS followed (name TEXT PRIMARY KEY, seq INTEGER NOT NULL
 """
 
 
+_TABLES = {"meta", "articles", "versions", "passages", "vectors", "changes", "followed"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """An article cut into passages, each with the hash of the text that was embedded for it."""
@@ -67,6 +71,15 @@ class StoredPassage:
 
 
 _Counted = TypeVar("_Counted")
+_Made = TypeVar("_Made")
+
+
+def _same(row: sqlite3.Row) -> Any:
+    return row
+
+
+def _with_functions(db: sqlite3.Connection) -> None:
+    db.create_function("fold", 1, fold, deterministic=True)
 
 
 def digest(article: Article) -> str:
@@ -90,75 +103,88 @@ def _day(number: int | None) -> date | None:
 class Catalog:
     """The catalogue of one archive folder. Safe for many threads; readers never wait for a writer (WAL)."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens or creates the catalogue. Raises StorageError, ArchiveMismatch."""
+    def __init__(self, path: Path, derived: Sequence[Path] = ()) -> None:
+        """Opens or creates the catalogue. Raises StorageError, ArchiveMismatch.
+
+        `derived` are the folders of the indexes made from it. Where one of them holds anything, there was a catalogue:
+        a missing or an empty one is refused then, and nothing changed.
+        """
         self.path = path
-        self._write = threading.RLock()
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self.database = Database(path, _with_functions)
         self._counted: dict[str, tuple[int, Any]] = {}  # what was counted over all articles, and at which change
-        with self._errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db.executescript(_SCHEMA)
+        try:
+            self._open(derived)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, derived: Sequence[Path]) -> None:
+        with self.database.reported():
+            # The indexes first: another process may be making catalogue and indexes, in this order.
+            left = [folder for folder in derived if folder.is_dir() and any(folder.iterdir())]
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if not self.path.exists() or not self.path.stat().st_size:
+                left += [log] if log.exists() and log.stat().st_size else []
+                if left:
+                    raise self._lost("is empty" if self.path.exists() else "is missing", left)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        present = set(
+            self._read(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+                made=rows.text,
+            )
+        )
+        made_before = "meta" in present and self.get_meta("format") is not None
+        missing = _TABLES - present
+        if made_before and missing:
+            raise self.database.damaged(f"it has no table {', '.join(sorted(missing))}")
+        if not made_before:
+            if left:
+                raise self._lost("holds nothing", left)
+            if present - _TABLES:
+                raise self.database.damaged("it is a database of another program")
+            self._create()
         stored = self.get_meta("format")
-        if stored is None:
-            self.set_meta({"format": str(FORMAT)})
-        elif int(stored) > FORMAT:
+        if stored is None or not stored.isdigit():
+            raise self.database.damaged(f"its format is '{stored}'")
+        if int(stored) > FORMAT:
             raise ArchiveMismatch(
-                f"The archive at {path.parent} has format {stored}; this program knows formats up to {FORMAT}. "
+                f"The archive at {self.path.parent} has format {stored}; this program knows formats up to {FORMAT}. "
                 "Upgrade Dateline (pip install -U dateline), or name another folder with --data-dir."
             )
 
-    @property
-    def _db(self) -> sqlite3.Connection:
-        """One connection a thread: readers in other threads see the last commit and block nobody."""
-        db = getattr(self._local, "db", None)
-        if db is None:
-            db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            db.row_factory = sqlite3.Row
-            db.execute("PRAGMA journal_mode=WAL")
-            # FULL: a commit that was reported survives a power cut (sqlite.org/pragma.html#pragma_synchronous).
-            db.execute("PRAGMA synchronous=FULL")
-            self._local.db = db
-            self._connections.append(db)
-        return db
+    def _create(self) -> None:
+        with self.transaction() as db:
+            for statement in _SCHEMA.split(";\n"):
+                db.execute(statement)
+            db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise StorageError(
-                f"The catalogue {self.path} cannot be used: {error}. Check free space and write permission of the "
-                "folder; what was stored before is unharmed."
-            ) from error
+    def _lost(self, how: str, left: Sequence[Path]) -> StorageError:
+        names = " and ".join(str(one) for one in left)
+        return StorageError(
+            f"The catalogue {self.path} {how}, but {names} {'is' if len(left) == 1 else 'are'} not: articles were "
+            "stored here. Put the catalogue back from a backup. Only if all articles are to be ingested anew: delete "
+            f"{names}. Nothing was changed."
+        )
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """All or nothing; rolled back on any error, including an interrupt."""
-        with self._write, self._errors():
-            db = self._db
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
+        return self.database.transaction()
+
+    def _read(self, sql: str, values: Sequence[Any] = (), made: Callable[[sqlite3.Row], _Made] = _same) -> list[_Made]:
+        """What `made` makes of each row; every read goes through here, and all that can go wrong is a StorageError."""
+        return self.database.read(sql, values, made)
 
     def close(self) -> None:
         """Closes every connection; the catalogue cannot be used afterwards."""
-        for db in self._connections:
-            db.close()
-        self._connections.clear()
-        self._local = threading.local()
+        self.database.close()
 
     # --- what the archive is ---------------------------------------------------------------
 
     def get_meta(self, key: str) -> str | None:
         """A stored property of the archive, or None."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return str(row["value"]) if row else None
+        found = self._read("SELECT value FROM meta WHERE key = ?", (key,), rows.text)
+        return found[0] if found else None
 
     def set_meta(self, values: Mapping[str, str]) -> None:
         """Stores properties of the archive."""
@@ -241,41 +267,42 @@ class Catalog:
 
     def article(self, article_id: str, version: int | None = None) -> Article | None:
         """The current version of an article (also of a withdrawn one), or a named one; None when unknown."""
-        with self._errors():
-            row = self._db.execute(
-                "SELECT v.* FROM versions v JOIN articles a ON a.id = v.article_id "
-                "WHERE v.article_id = ? AND v.version = coalesce(?, a.version)",
-                (article_id, version),
-            ).fetchone()
-        return _article(row) if row else None
+        found = self._read(
+            "SELECT v.* FROM versions v JOIN articles a ON a.id = v.article_id "
+            "WHERE v.article_id = ? AND v.version = coalesce(?, a.version)",
+            (article_id, version),
+            rows.article_row,
+        )
+        return found[0] if found else None
 
     def versions(self, article_id: str) -> list[Article]:
         """All stored versions of an article, oldest first."""
-        rows = self._db.execute("SELECT * FROM versions WHERE article_id = ? ORDER BY version", (article_id,))
-        return [_article(row) for row in rows]
+        return self._read(
+            "SELECT * FROM versions WHERE article_id = ? ORDER BY version", (article_id,), rows.article_row
+        )
 
     def current_digest(self, article_id: str) -> str | None:
         """The digest of the current version, or None when there is no such article."""
-        row = self._db.execute(
+        found = self._read(
             "SELECT v.digest FROM versions v JOIN articles a ON a.id = v.article_id AND a.version = v.version "
             "WHERE a.id = ?",
             (article_id,),
-        ).fetchone()
-        return str(row["digest"]) if row else None
+            rows.text,
+        )
+        return found[0] if found else None
 
     def has_version(self, article_id: str, version_digest: str) -> bool:
         """Whether this very version was stored before, be it the current one or an older one."""
-        row = self._db.execute(
-            "SELECT 1 FROM versions WHERE article_id = ? AND digest = ?", (article_id, version_digest)
-        ).fetchone()
-        return row is not None
+        return bool(
+            self._read("SELECT 1 FROM versions WHERE article_id = ? AND digest = ?", (article_id, version_digest))
+        )
 
     def id_of_source(self, source: str) -> str | None:
         """The article last read from this file, or None."""
-        row = self._db.execute(
-            "SELECT article_id FROM versions WHERE source = ? ORDER BY rowid DESC LIMIT 1", (source,)
-        ).fetchone()
-        return str(row["article_id"]) if row else None
+        found = self._read(
+            "SELECT article_id FROM versions WHERE source = ? ORDER BY rowid DESC LIMIT 1", (source,), rows.text
+        )
+        return found[0] if found else None
 
     def articles(
         self, filters: Filters = Filters(), *, text: str = "", limit: int = 50, offset: int = 0, live: bool = True
@@ -285,13 +312,12 @@ class Catalog:
         for word in fold(text).split():
             where += " AND instr(fold(a.title || ' ' || a.outlet || ' ' || v.byline || ' ' || a.id), ?)"
             values.append(word)
-        self._db.create_function("fold", 1, fold, deterministic=True)
-        rows = self._db.execute(
+        return self._read(
             "SELECT v.* FROM articles a JOIN versions v ON v.article_id = a.id AND v.version = a.version "
             f"WHERE {where} ORDER BY a.day IS NULL, a.day DESC, a.id LIMIT ? OFFSET ?",
             (*values, limit, offset),
+            rows.article_row,
         )
-        return [_article(row) for row in rows]
 
     def coverage(self, filters: Filters = Filters()) -> Coverage:
         """How many live articles lie within the filters and which days they span."""
@@ -301,46 +327,47 @@ class Catalog:
 
     def _coverage(self, filters: Filters) -> Coverage:
         where, values = _where(filters)
-        with self._errors():
-            row = self._db.execute(
-                f"SELECT count(*) AS n, min(a.day) AS first, max(a.day) AS last FROM articles a WHERE {where}", values
-            ).fetchone()
-        return Coverage(articles=row["n"], first=_day(row["first"]), last=_day(row["last"]))
+        sql = f"SELECT count(*) AS n, min(a.day) AS first, max(a.day) AS last FROM articles a WHERE {where}"
+        (coverage,) = self._read(
+            sql,
+            values,
+            lambda row: Coverage(articles=row["n"], first=_day(row["first"]), last=_day(row["last"])),
+        )
+        return coverage
 
     def _at_last_change(self, name: str, count: Callable[[], _Counted]) -> _Counted:
         """What `count` gives, kept until the catalogue changes: every question asks, and it reads all articles."""
-        with self._errors():
-            if self._db.in_transaction:  # what it has changed may be taken back, or stand under a number given anew
-                return count()
-            change = self.last_change()  # before counting: one that comes meanwhile is then seen the next time
-            kept = self._counted.get(name)
-            if kept is None or kept[0] != change:
-                kept = self._counted[name] = change, count()
+        if self.database.in_transaction:  # its changes may be taken back, or stand under a number given anew
+            return count()
+        change = self.last_change()  # before counting: one that comes meanwhile is then seen the next time
+        kept = self._counted.get(name)
+        if kept is None or kept[0] != change:
+            kept = self._counted[name] = change, count()
         return cast(_Counted, kept[1])
 
     def outlets(self) -> dict[str, int]:
         """Outlet -> number of live articles, by name."""
-        rows = self._db.execute(
+        sql = (
             "SELECT outlet, count(*) AS n FROM articles WHERE status = 'live' AND outlet != '' "
             "GROUP BY outlet ORDER BY outlet"
         )
-        return {row["outlet"]: row["n"] for row in rows}
+        return dict(self._read(sql, made=lambda row: (rows.text(row), rows.number(row["n"]))))
 
     def languages(self) -> dict[str, int]:
         """Language (ISO 639-1) -> number of live articles, most frequent first."""
         return dict(self._at_last_change("languages", self._languages))
 
     def _languages(self) -> dict[str, int]:
-        rows = self._db.execute(
+        sql = (
             "SELECT language, count(*) AS n FROM articles WHERE status = 'live' AND language != '' "
             "GROUP BY language ORDER BY n DESC, language"
         )
-        return {row["language"]: row["n"] for row in rows}
+        return dict(self._read(sql, made=lambda row: (rows.text(row), rows.number(row["n"]))))
 
     def article_ids(self, filters: Filters) -> list[str]:
         """The ids of the live articles within the filters."""
         where, values = _where(filters)
-        return [row["id"] for row in self._db.execute(f"SELECT a.id FROM articles a WHERE {where}", values)]
+        return self._read(f"SELECT a.id FROM articles a WHERE {where}", values, rows.text)
 
     def passages(self, keys: Sequence[int]) -> dict[int, Passage]:
         """Passages by key, each with its article; keys that are gone are left out."""
@@ -349,34 +376,35 @@ class Catalog:
         for start in range(0, len(keys), 500):
             part = keys[start : start + 500]
             marks = ",".join("?" * len(part))
-            with self._errors():
-                rows = self._db.execute(f"SELECT * FROM passages WHERE key IN ({marks})", part).fetchall()
-            articles |= self._current({row["article_id"] for row in rows} - articles.keys())
-            found |= {stored.key: stored.passage for stored in self._stored(rows, articles)}
+            cut = self._read(f"SELECT * FROM passages WHERE key IN ({marks})", part, rows.cut_row)
+            articles |= self._current({one.article_id for one in cut} - articles.keys())
+            found |= {stored.key: stored.passage for stored in self._stored(cut, articles)}
         return found
 
     def _current(self, ids: Collection[str]) -> dict[str, Article]:
         """The current versions of at most 500 articles by id, in one query: one each took most of a search's time."""
-        with self._errors():
-            rows = self._db.execute(
-                "SELECT v.* FROM versions v JOIN articles a ON a.id = v.article_id AND a.version = v.version "
-                f"WHERE a.id IN ({','.join('?' * len(ids))})",
-                list(ids),
-            ).fetchall()
-        return {row["article_id"]: _article(row) for row in rows}
+        current = self._read(
+            "SELECT v.* FROM versions v JOIN articles a ON a.id = v.article_id AND a.version = v.version "
+            f"WHERE a.id IN ({','.join('?' * len(ids))})",
+            list(ids),
+            rows.article_row,
+        )
+        return {article.id: article for article in current}
 
     def passages_of(self, article_id: str) -> list[StoredPassage]:
         """The passages of an article in order."""
-        rows = self._db.execute("SELECT * FROM passages WHERE article_id = ? ORDER BY number", (article_id,)).fetchall()
-        return list(self._stored(rows, self._current({article_id})))
+        cut = self._read("SELECT * FROM passages WHERE article_id = ? ORDER BY number", (article_id,), rows.cut_row)
+        return list(self._stored(cut, self._current({article_id})))
 
-    def _stored(self, rows: Iterable[sqlite3.Row], articles: Mapping[str, Article]) -> Iterator[StoredPassage]:
-        for row in rows:
-            article = articles.get(row["article_id"])
+    def _stored(self, cut: Iterable[rows.CutRow], articles: Mapping[str, Article]) -> Iterator[StoredPassage]:
+        for row in cut:
+            article = articles.get(row.article_id)
             if article is None:
                 continue
-            passage = Passage(article=article, number=row["number"], start=row["start"], end=row["end"])
-            yield StoredPassage(row["key"], passage, row["embedded"])
+            if not 0 <= row.start <= row.end <= len(article.text):
+                raise self.database.damaged(f"passage {row.number} of article '{article.id}' lies outside its text")
+            passage = Passage(article=article, number=row.number, start=row.start, end=row.end)
+            yield StoredPassage(row.key, passage, row.hash)
 
     def known_hashes(self, hashes: Iterable[str]) -> set[str]:
         """Which of these hashes have a vector."""
@@ -385,7 +413,7 @@ class Catalog:
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
-            known |= {r["hash"] for r in self._db.execute(f"SELECT hash FROM vectors WHERE hash IN ({marks})", part)}
+            known |= set(self._read(f"SELECT hash FROM vectors WHERE hash IN ({marks})", part, rows.text))
         return known
 
     def vectors(self, hashes: Sequence[str]) -> np.ndarray:
@@ -395,64 +423,68 @@ class Catalog:
         for start in range(0, len(unique), 500):
             part = unique[start : start + 500]
             marks = ",".join("?" * len(part))
-            for row in self._db.execute(f"SELECT hash, vector FROM vectors WHERE hash IN ({marks})", part):
-                found[row["hash"]] = np.frombuffer(row["vector"], dtype=np.float16)
+            found |= dict(
+                self._read(f"SELECT hash, vector FROM vectors WHERE hash IN ({marks})", part, rows.vector_row)
+            )
         missing = len(unique) - len(found)
         if missing:
             raise StorageError(
                 f"{missing} passages of {self.path.parent} have no vector. Mend it: dateline rebuild --embed"
             )
+        if len({len(vector) for vector in found.values()}) > 1:
+            raise self.database.damaged("its vectors are of different lengths")
         return np.array([found[h] for h in hashes], dtype=np.float32)
 
     def all_vectors(self) -> tuple[list[int], np.ndarray]:
         """Keys and vectors of all passages, float32 of shape (n, dim)."""
-        rows = self._db.execute("SELECT key, embedded FROM passages ORDER BY key").fetchall()
-        keys = [row["key"] for row in rows]
-        return keys, self.vectors([row["embedded"] for row in rows]) if keys else np.zeros((0, 1), dtype=np.float32)
+        found = self._read(
+            "SELECT key, embedded FROM passages ORDER BY key",
+            made=lambda row: (rows.number(row["key"]), rows.written(row["embedded"])),
+        )
+        keys = [key for key, _ in found]
+        return keys, self.vectors([digest for _, digest in found]) if keys else np.zeros((0, 1), dtype=np.float32)
 
     def passage_keys(self, filters: Filters = Filters()) -> list[int]:
         """The keys of all passages of live articles within the filters."""
         where, values = _where(filters)
-        rows = self._db.execute(
-            f"SELECT p.key FROM passages p JOIN articles a ON a.id = p.article_id WHERE {where} ORDER BY p.key", values
-        )
-        return [row["key"] for row in rows]
+        sql = f"SELECT p.key FROM passages p JOIN articles a ON a.id = p.article_id WHERE {where} ORDER BY p.key"
+        return self._read(sql, values, lambda row: rows.number(row["key"]))
 
     def count_passages(self) -> int:
         """How many passages the archive has."""
-        return int(self._db.execute("SELECT count(*) AS n FROM passages").fetchone()["n"])
+        return self._read("SELECT count(*) AS n FROM passages", made=lambda row: rows.number(row["n"]))[0]
 
     def spread_passages(self, n: int) -> list[StoredPassage]:
         """At most n passages spread evenly over the keys, from the first to the last."""
-        ends = self._db.execute("SELECT min(key) AS low, max(key) AS high FROM passages").fetchone()
-        if ends["low"] is None:
-            return []
-        keys = {ends["low"] + (ends["high"] - ends["low"]) * i // max(n - 1, 1) for i in range(n)}
-        rows = {
-            row["key"]: row
+        ends = self._read(
+            "SELECT min(key) AS low, max(key) AS high FROM passages HAVING low IS NOT NULL",
+            made=lambda row: (rows.number(row["low"]), rows.number(row["high"])),
+        )
+        keys = {low + (high - low) * i // max(n - 1, 1) for low, high in ends for i in range(n)}
+        cut = {
+            one.key: one
             for key in sorted(keys)
-            for row in self._db.execute("SELECT * FROM passages WHERE key >= ? ORDER BY key LIMIT 1", (key,))
+            for one in self._read("SELECT * FROM passages WHERE key >= ? ORDER BY key LIMIT 1", (key,), rows.cut_row)
         }
-        return list(self._stored(rows.values(), self._current({row["article_id"] for row in rows.values()})))
+        return list(self._stored(cut.values(), self._current({one.article_id for one in cut.values()})))
 
     # --- what derived indexes follow ---------------------------------------------------------
 
     def last_change(self) -> int:
         """The number of the last change; 0 in a new archive."""
-        row = self._db.execute("SELECT max(seq) AS seq FROM changes").fetchone()
-        return int(row["seq"] or 0)
+        return self._read("SELECT coalesce(max(seq), 0) AS seq FROM changes", made=lambda row: rows.number(row["seq"]))[
+            0
+        ]
 
     def changed_since(self, seq: int) -> list[str]:
         """The ids of the articles changed after `seq`, each once, in order of change."""
-        rows = self._db.execute(
-            "SELECT article_id, max(seq) AS last FROM changes WHERE seq > ? GROUP BY article_id ORDER BY last", (seq,)
-        )
-        return [row["article_id"] for row in rows]
+        sql = "SELECT article_id, max(seq) AS last FROM changes WHERE seq > ? GROUP BY article_id ORDER BY last"
+        return self._read(sql, (seq,), rows.text)
 
     def followed(self, name: str) -> int:
         """Up to which change the derived index `name` has followed."""
-        row = self._db.execute("SELECT seq FROM followed WHERE name = ?", (name,)).fetchone()
-        return int(row["seq"]) if row else 0
+        found = self._read("SELECT seq FROM followed WHERE name = ?", (name,), lambda row: rows.number(row["seq"]))
+        return found[0] if found else 0
 
     def set_followed(self, name: str, seq: int) -> None:
         """Notes that the derived index `name` has followed up to `seq`."""
@@ -486,13 +518,3 @@ def _where(filters: Filters, *, live: bool = True) -> tuple[str, list[Any]]:
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
-
-
-def _article(row: sqlite3.Row) -> Article:
-    return Article(
-        id=row["article_id"], version=row["version"], url=row["url"], title=row["title"], outlet=row["outlet"],
-        byline=row["byline"], genre=row["genre"], language=row["language"], text=row["text"], status=row["status"],
-        uncitable=tuple((s, e) for s, e in json.loads(row["uncitable"])), source=row["source"],
-        published=datetime.fromisoformat(row["published"]) if row["published"] else None,
-        modified=datetime.fromisoformat(row["modified"]) if row["modified"] else None,
-    )  # fmt: skip

@@ -35,6 +35,10 @@ class StorageError(DatelineError):
     """The disk is full, read-only or damaged; what was committed before is still there."""
 
 
+class IndexDamaged(StorageError):
+    """A derived index cannot be read; the catalogue has all that it held, and it is made anew."""
+
+
 class ModelUnavailable(DatelineError):
     """A model that the settings name cannot be found, verified, loaded or reached."""
 

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from shutil import disk_usage
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlparse
 
 import numpy as np
 
+from rag.bounded import Bounded, Overdue
 from rag.catalog import Catalog, StoredPassage, day_number
-from rag.errors import ModelUnavailable, StorageError
+from rag.errors import IndexDamaged, ModelUnavailable, StorageError
 from rag.schema import Article, Filters
 from rag.text import fold
+
+_Given = TypeVar("_Given")
 
 NAME = "vectors"
 _COLLECTION = "dateline-passages"
 # With Chroma's own values (100, 16) 40% of 200 near-copies, such as daily notices, could not be reached in the graph;
 # so 1% at most. Costs a quarter of the insertion speed (6,000 × 384 on 2 cores: 450 a second) and 1.4 ms a query.
 _HNSW = {"space": "cosine", "ef_search": 200, "ef_construction": 200, "max_neighbors": 32}
-_BATCH = 1000  # records a call; Chroma's own limit is above 5,000 on every platform
+_BATCH = 500  # records a call; Chroma's own limit is above 5,000 on every platform
+# Chroma waits 1,000 s for its own SQLite file, and after an error such as a full disk one of its connections may hold
+# it for ever. 500 records take about 1 s on 2 cores; what goes over all records may take long in a large archive.
+_PATIENCE = 60.0
+_LONG_PATIENCE = 600.0
 
 
 class VectorIndex(Protocol):
@@ -69,6 +78,9 @@ class ChromaVectors:
     def __init__(self, folder: Path, url: str = "") -> None:
         """Opens or creates the collection. Raises ModelUnavailable when a server named by URL does not answer."""
         self._where = url or str(folder)
+        self._folder = None if url else folder
+        self._bounded = Bounded()
+        self.hung = False  # whether a call never came back: the folder cannot be written by this process any more
         import chromadb
         from chromadb.api.shared_system_client import SharedSystemClient
         from chromadb.config import Settings as ChromaSettings
@@ -93,14 +105,32 @@ class ChromaVectors:
         else:
             with self._reported():
                 folder.mkdir(parents=True, exist_ok=True)
-                try:
-                    self._client = chromadb.PersistentClient(path=str(folder), settings=quiet)
-                except BaseException:
-                    # Chroma would hand the client that failed to start to the next one of this folder.
-                    SharedSystemClient._identifier_to_system.pop(str(folder), None)
-                    raise
+
+                def start() -> Any:
+                    try:
+                        return chromadb.PersistentClient(path=str(folder), settings=quiet)
+                    except BaseException:
+                        # Chroma would hand the client that failed to start to the next one of this folder.
+                        SharedSystemClient._identifier_to_system.pop(str(folder), None)
+                        raise
+
+                self._client = self._bounded.run(start, _LONG_PATIENCE)
+        try:
+            self._collection = self._call(self._open, _LONG_PATIENCE)
+        except BaseException:
+            self.close()
+            raise
+
+    def _call(self, call: Callable[[], _Given], seconds: float = _PATIENCE) -> _Given:
+        """What Chroma gives. Raises StorageError, also when it does not answer in time."""
         with self._reported():
-            self._collection = self._open()
+            if self.hung:
+                raise Overdue("an earlier call did not come back")
+            try:
+                return self._bounded.run(call, seconds)
+            except Overdue:
+                self.hung = True
+                raise
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
@@ -109,7 +139,12 @@ class ChromaVectors:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # Chroma's own kinds, httpx errors, OSError, panics of its Rust part
-            raise StorageError(
+            if self._folder is not None and disk_is_full(error, self._folder):
+                raise StorageError(
+                    f"The vector index at {self._where} cannot be written: {error}. The disk is full: free some space "
+                    "and try again. No article is lost."
+                ) from error
+            raise IndexDamaged(
                 f"The vector index at {self._where} cannot be used: {error}. No article is lost: dateline rebuild "
                 "makes it anew from the catalogue."
             ) from error
@@ -124,53 +159,51 @@ class ChromaVectors:
         """Adds or replaces passages."""
         for start in range(0, len(stored), _BATCH):
             part = stored[start : start + _BATCH]
-            with self._reported():
-                self._collection.upsert(
-                    ids=[str(one.key) for one in part],
-                    embeddings=vectors[start : start + _BATCH],
-                    metadatas=[_metadata(one.passage.article) for one in part],
-                )
+            given = {
+                "ids": [str(one.key) for one in part],
+                "embeddings": vectors[start : start + _BATCH],
+                "metadatas": [_metadata(one.passage.article) for one in part],
+            }
+            self._call(partial(self._collection.upsert, **given))
 
     def drop_articles(self, articles: Sequence[str]) -> None:
         """Removes all passages of these articles."""
         for start in range(0, len(articles), 200):
-            with self._reported():
-                self._collection.delete(where={"article": {"$in": list(articles[start : start + 200])}})
+            of_these = {"article": {"$in": list(articles[start : start + 200])}}
+            self._call(partial(self._collection.delete, where=of_these))
 
     def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
         """At most k (key, cosine), best first, within the filters."""
         if filters.authors and not by_author:
             return []
         where = _condition(filters, by_author)
-        with self._reported():
-            # Chroma gives fewer where there are fewer; to count them first took a fifth of the search.
-            found = self._collection.query(query_embeddings=[vector], n_results=k, where=where, include=["distances"])
+        # Chroma gives fewer where there are fewer; to count them first took a fifth of the search.
+        found = self._call(
+            partial(self._collection.query, query_embeddings=[vector], n_results=k, where=where, include=["distances"])
+        )
         return [(int(i), 1.0 - float(d)) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)]
 
     def keys(self) -> set[int]:
         """All keys in the index."""
-        with self._reported():
-            return {int(key) for key in self._collection.get(include=[])["ids"]}
+        return {int(key) for key in self._call(partial(self._collection.get, include=[]), _LONG_PATIENCE)["ids"]}
 
     def count(self) -> int:
         """How many passages the index holds."""
-        with self._reported():
-            return int(self._collection.count())
+        return int(self._call(self._collection.count))
 
     def clear(self) -> None:
         """Removes everything."""
-        with self._reported():
-            self._client.delete_collection(_COLLECTION)
-            self._collection = self._open()
+        self._call(partial(self._client.delete_collection, _COLLECTION), _LONG_PATIENCE)
+        self._collection = self._call(self._open)
 
     def close(self) -> None:
         """Lets go of the files; Chroma would hand the same open folder to the next client of this process."""
         self._client.close()
+        self._bounded.close()
 
     def probe(self) -> None:
         """Reads one record and searches for it. A torn index raises StorageError or ends the process."""
-        with self._reported():
-            one = self._collection.get(limit=1, include=["embeddings"])["embeddings"]
+        one = self._call(partial(self._collection.get, limit=1, include=["embeddings"]))["embeddings"]
         if len(one):
             self.search(np.asarray(one[0], dtype=np.float32), 10, Filters(), [])
 
@@ -185,6 +218,21 @@ def opens(folder: Path) -> bool:
         [sys.executable, "-c", code, str(folder)], cwd=Path(__file__).parents[1], capture_output=True, check=False
     )
     return tried.returncode == 0
+
+
+# What SQLite, Rust and the system call it: no space, a file beyond the limit on its size, a used up quota.
+_FULL = ("disk is full", "No space left", "os error 28", "File too large", "os error 27", "quota", "os error 122")
+_LITTLE = 16_000_000  # bytes free, below which an error of an index is taken for one of space
+
+
+def disk_is_full(error: BaseException, folder: Path) -> bool:
+    """Whether an index failed for want of space: it is not damaged then, and making it anew would not help."""
+    if any(sign in str(error) for sign in _FULL):
+        return True
+    try:
+        return disk_usage(folder).free < _LITTLE
+    except OSError:
+        return False
 
 
 class ExactVectors:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rag.catalog import StoredPassage, day_number
-from rag.errors import StorageError
+from rag.errors import IndexDamaged, StorageError
 from rag.schema import Article, Filters
 from rag.text import STOP_WORDS, fold, index_terms, stem, tokens
+from rag.vectors import disk_is_full
 
 NAME = "words"
 _WHOLE = "articles"  # folder within
@@ -115,7 +116,12 @@ class TantivyWords:
             # tantivy's own errors are ValueErrors; a torn file can also make it panic, with a class nobody can import.
             if not isinstance(error, (ValueError, OSError)) and type(error).__name__ != "PanicException":
                 raise
-            raise StorageError(
+            if disk_is_full(error, self._folder):
+                raise StorageError(
+                    f"The word index at {self._folder} cannot be written: {error}. The disk is full: free some space "
+                    "and try again. No article is lost."
+                ) from error
+            raise IndexDamaged(
                 f"The word index at {self._folder} cannot be used: {error}. No article is lost: dateline rebuild "
                 "makes it anew from the catalogue."
             ) from error

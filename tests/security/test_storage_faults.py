@@ -1,0 +1,402 @@
+"""A catalogue or an index that is missing, empty, cut off or rotten, and a disk that is full: told, not made worse."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from fakes import WordEmbedder
+
+from ingest.pipeline import ingest
+from rag import vectors
+from rag.__main__ import main
+from rag.archive import Archive
+from rag.assistant import Assistant
+from rag.bounded import Bounded, Overdue
+from rag.catalog import Catalog
+from rag.errors import DatelineError, StorageError
+from rag.schema import Article, Filters
+from rag.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]) -> Path:
+    """An archive of the ten articles that was closed; copy it before harming it."""
+    folder = tmp_path_factory.mktemp("closed") / "archive"
+    with closing(Archive(Settings(data_dir=folder, llm="none"))) as archive:
+        ingest(articles, archive, WordEmbedder())
+    return folder
+
+
+@pytest.fixture
+def folder(closed: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(closed, tmp_path / "archive"))
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file beneath a folder and a digest of it, but for locks and what SQLite keeps while it reads."""
+    passing = (".lock", "-wal", "-shm")
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(passing)]
+    return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+# --- a catalogue that is not there -----------------------------------------------------------------
+
+FACES = {
+    "doctor": ["doctor"],
+    "ask": ["ask", "Who is harbour master?", "--llm", "none"],
+    "search": ["search", "harbour master"],
+    "articles": ["articles"],
+    "rebuild": ["rebuild"],
+    "ingest": ["ingest", "note.txt"],
+    "serve": ["serve", "--port", "0", "--llm", "none"],
+}
+
+
+def said_by(face: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a face of the command line says on standard error when it refuses."""
+    (folder.parent / "note.txt").write_text("It rained in Millford. " * 20)
+    arguments = [str(folder.parent / one) if one == "note.txt" else one for one in FACES[face]]
+    assert main([*arguments, "--data-dir", str(folder)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("dateline: The catalogue ")
+    assert len(told.splitlines()) == 1
+    return told
+
+
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("state", ["missing", "empty"])
+def test_a_catalogue_that_is_gone_is_refused_and_its_indexes_stay(
+    folder: Path, capsys: pytest.CaptureFixture[str], state: str, face: str
+) -> None:
+    catalogue = folder / "catalogue.sqlite"
+    catalogue.unlink() if state == "missing" else catalogue.write_bytes(b"")
+    before = contents(folder)
+    told = said_by(face, folder, capsys)
+    assert f"catalogue.sqlite is {state}, but" in told
+    assert "Put the catalogue back from a backup." in told
+    assert f"delete {folder / 'vectors'} and {folder / 'words'}." in told
+    assert contents(folder) == before
+
+
+def _without_tables(catalogue: Path) -> None:
+    catalogue.unlink()
+    with closing(sqlite3.connect(catalogue)) as db:  # as a copy without its -wal file may be: a header, no table
+        db.execute("PRAGMA journal_mode=WAL")
+    assert catalogue.stat().st_size
+
+
+def _without_one_table(catalogue: Path) -> None:
+    with closing(sqlite3.connect(catalogue)) as db:
+        db.execute("ALTER TABLE articles RENAME TO brticles")
+
+
+HARMED = {
+    "cut to a half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "cut to its first page": lambda path: path.write_bytes(path.read_bytes()[:4096]),
+    "cut by a page": lambda path: path.write_bytes(path.read_bytes()[:-4096]),
+    "cut to 50 bytes": lambda path: path.write_bytes(path.read_bytes()[:50]),
+    "not SQLite": lambda path: path.write_bytes(b"<html>502 Bad Gateway</html>" * 300),
+    "all zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "without tables": _without_tables,
+    "without one table": _without_one_table,
+}
+
+
+@pytest.mark.parametrize("harm", HARMED)
+def test_a_harmed_catalogue_is_refused_with_the_way_out_and_its_indexes_stay(
+    folder: Path, capsys: pytest.CaptureFixture[str], harm: str
+) -> None:
+    HARMED[harm](folder / "catalogue.sqlite")
+    before = contents(folder)
+    for face in FACES:
+        told = said_by(face, folder, capsys)
+        assert "a backup" in told
+        assert "Nothing was changed" in told
+    assert contents(folder) == before
+
+
+def test_the_log_of_a_missing_catalogue_is_not_thrown_away(tmp_path: Path) -> None:
+    log = tmp_path / "catalogue.sqlite-wal"
+    log.write_bytes(b"what was committed last" * 10)
+    with pytest.raises(StorageError, match=r"is missing, but .*-wal is not: articles were stored here"):
+        Archive(Settings(data_dir=tmp_path))
+    assert log.read_bytes() == b"what was committed last" * 10
+
+
+def test_an_empty_file_where_nothing_was_stored_becomes_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "catalogue.sqlite").write_bytes(b"")
+    with closing(Archive(Settings(data_dir=tmp_path))) as archive:
+        assert archive.health().sound
+
+
+def test_a_backup_put_back_brings_the_archive_back(folder: Path, closed: Path) -> None:
+    (folder / "catalogue.sqlite").unlink()
+    with pytest.raises(StorageError):
+        Archive(Settings(data_dir=folder))
+    shutil.copy(closed / "catalogue.sqlite", folder)
+    with closing(Archive(Settings(data_dir=folder))) as archive:
+        assert archive.health().sound
+        assert archive.catalog.coverage().articles == 10
+
+
+# --- a catalogue with rotten pages -----------------------------------------------------------------
+
+
+def _quick_check_rejects(catalogue: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(catalogue)) as db:
+            return db.execute("PRAGMA quick_check").fetchall() != [("ok",)]
+    except sqlite3.Error:
+        return True
+
+
+def _doctor(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, object]]:
+    code = main(["doctor", "--json", "--data-dir", str(folder)])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def _use(folder: Path) -> None:
+    """Reads through every method that faces use. Raises DatelineError kinds."""
+    settings = Settings(data_dir=folder, llm="none")
+    with closing(Archive(settings)) as archive:
+        assistant = Assistant(archive, WordEmbedder(), None, settings)
+        assistant.ask("Who is harbour master of Port Selwyn?")
+        catalog = archive.catalog
+        for article in catalog.articles(text="levy", live=False):
+            catalog.versions(article.id)
+            catalog.passages_of(article.id)
+            catalog.current_digest(article.id)
+            catalog.id_of_source(article.source)
+        catalog.outlets()
+        catalog.all_vectors()
+        ingest([Article(id="new", title="New", text="It rained in Millford.")], archive, WordEmbedder())
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_doctor_never_calls_rotten_pages_sound_and_nothing_ends_in_a_traceback(
+    folder: Path, capsys: pytest.CaptureFixture[str], seed: int
+) -> None:
+    catalogue = folder / "catalogue.sqlite"
+    rot, data = random.Random(seed), bytearray(catalogue.read_bytes())
+    page = rot.randrange(len(data) // 4096) * 4096
+    # Heads of pages hold their structure, the rest the rows: both are hit, by one flipped bit or by many bytes.
+    for _ in range(rot.choice([1, 1, 4, 60])):
+        at = page + (rot.randrange(60) if rot.random() < 0.4 else rot.randrange(4096))
+        data[at] = data[at] ^ (1 << rot.randrange(8)) if rot.random() < 0.5 else rot.randrange(256)
+    if data == catalogue.read_bytes():
+        data[page + 8] ^= 255
+    catalogue.write_bytes(data)
+    rejected = _quick_check_rejects(catalogue)
+    code, said = _doctor(folder, capsys)
+    if rejected:
+        assert code == 1
+        assert said.get("sound") is not True
+    with suppress(DatelineError):
+        _use(folder)
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("UPDATE versions SET text = replace(text, '212', '312')", "Version 1 of article 'a1' is not what was stored"),
+        ("UPDATE versions SET title = CAST(x'ff41' AS TEXT) WHERE article_id = 'a3'", "decode"),
+        ("UPDATE versions SET uncitable = '[[1]' WHERE article_id = 'a3'", "A row was never written so"),
+        ("UPDATE versions SET uncitable = '[[1,2,3]]' WHERE article_id = 'a3'", "A row was never written so"),
+        ("UPDATE versions SET published = '2025-13-01' WHERE article_id = 'a3'", "A row was never written so"),
+        ("UPDATE versions SET text = x'00ff' WHERE article_id = 'a3'", "bytes in the place of a text"),
+        ("UPDATE versions SET text = 'short' WHERE article_id = 'a3'", "article 'a3' lies outside its text"),
+        ("UPDATE passages SET end = 999999 WHERE article_id = 'a3'", "Passage 0 of article 'a3' lies outside its text"),
+        ("UPDATE passages SET start = -1 WHERE article_id = 'a3'", "Passage 0 of article 'a3' lies outside its text"),
+        ("UPDATE passages SET start = 'x' WHERE article_id = 'a3'", "lies outside its text"),
+        ("UPDATE passages SET embedded = 'gone' WHERE article_id = 'a3'", "1 passages have no vector"),
+        ("DELETE FROM versions WHERE article_id = 'a3'", "The current version of article 'a3' is missing"),
+        ("UPDATE vectors SET vector = substr(vector, 1, 100) WHERE rowid_is('a3')", "vectors are of different lengths"),
+        ("UPDATE vectors SET vector = substr(vector, 1, 101) WHERE rowid_is('a3')", "A row was never written so"),
+        ("UPDATE vectors SET vector = 'text' WHERE rowid_is('a3')", "A row was never written so"),
+        (
+            "UPDATE vectors SET vector = CAST(x'007e' || substr(vector, 3) AS BLOB) WHERE rowid_is('a3')",
+            "holds what is no number",
+        ),
+    ],
+)
+def test_doctor_names_rows_that_were_never_written_so(
+    folder: Path, capsys: pytest.CaptureFixture[str], sql: str, problem: str
+) -> None:
+    of_article = "hash IN (SELECT embedded FROM passages WHERE article_id = 'a3')"
+    with closing(sqlite3.connect(folder / "catalogue.sqlite")) as db:
+        db.execute(sql.replace("rowid_is('a3')", of_article))
+        db.commit()
+    before = contents(folder)
+    code, said = _doctor(folder, capsys)
+    assert (code, said["sound"], said["vectors_missing"]) == (1, False, None)
+    assert any(problem in one for one in said["catalogue"]), said  # type: ignore[attr-defined]
+    assert main(["doctor", "--data-dir", str(folder)]) == 1
+    assert "Damaged: " in (text := capsys.readouterr().out)
+    assert "Put a backup of it in its place" in text
+    assert contents(folder) == before
+    with suppress(DatelineError):
+        _use(folder)
+
+
+# --- a full disk -----------------------------------------------------------------------------------
+
+FULL = """
+import os, random, sys, time
+from contextlib import closing
+from pathlib import Path
+from fakes import WordEmbedder
+from ingest.pipeline import ingest
+from rag.archive import Archive
+from rag.errors import StorageError
+from rag.schema import Article, Filters
+from rag.settings import Settings
+
+disk, room, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+settings, filler, chance = Settings(data_dir=disk / "archive", llm="none"), disk / "filler", random.Random(seed)
+
+def articles(first, number):
+    for n in range(first, first + number):
+        numbers = (chance.randrange(9999) for _ in range(300))
+        words = " ".join(chance.choice(["rain", "ferry", "port", "levy"]) + str(number) for number in numbers)
+        yield Article(id=f"n{n}", url=f"https://tide.example/{n}", title=f"T{n}", text=f"{words}.", language="en")
+
+archive, embedder = Archive(settings), WordEmbedder()
+assert ingest(articles(0, 50), archive, embedder).kept == 50
+free = os.statvfs(disk)
+filler.write_bytes(bytes(free.f_bavail * free.f_frsize - room))
+said, stored = "", 50
+try:
+    for _ in range(40):
+        ingest(articles(stored, 20), archive, embedder)
+        stored = archive.catalog.coverage().articles
+except StorageError as error:
+    said = str(error)
+assert "disk is full" in said.lower() and "free some space" in said, said
+stored = archive.catalog.coverage().articles
+try:  # searching neither waits for ever nor fails in another way
+    archive.search_vectors(embedder.embed_queries(["rain1 ferry2"])[0], 3, Filters())
+except StorageError as error:
+    assert "disk is full" in str(error).lower(), error
+filler.unlink()
+began = time.monotonic()
+assert ingest(articles(1000, 20), archive, embedder).kept == 20
+assert len(archive.search_vectors(embedder.embed_queries(["rain1 ferry2"])[0], 3, Filters())) == 3
+assert time.monotonic() - began < 60
+assert archive.catalog.coverage().articles == stored + 20
+assert archive.health().sound
+archive.close()
+with closing(Archive(settings)) as again:
+    assert again.health().sound
+print("whole")
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MB, where this user may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this user may not mount a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+# So much room leads into the catalogue, the vectors (their log, their tables) and the words.
+@pytest.mark.parametrize("kilobytes", [150, 450, 600, 750])
+def test_after_a_full_disk_the_same_process_goes_on_and_nothing_is_lost(
+    small_disk: Path, child_environment: dict[str, str], kilobytes: int
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", FULL, str(small_disk), str(kilobytes * 1024), str(kilobytes)],
+        env=child_environment, capture_output=True, text=True, timeout=150, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout.strip()) == (0, "whole"), ran.stderr[-3000:]
+
+
+LIMITED = """
+import resource, sys
+from rag.catalog import Catalog, Prepared
+from rag.errors import StorageError
+from rag.schema import Article
+from pathlib import Path
+
+catalog = Catalog(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+stored = 0
+try:
+    for n in range(100):
+        article = Article(id=str(n), title="T", text=f"{n}" * 20_000)
+        catalog.store([Prepared(article=article, spans=(), hashes=())], {})
+        stored += 1
+except StorageError as error:
+    print(error)
+assert catalog.coverage().articles == stored > 1
+catalog.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_write_that_fails_tells_the_real_reason(tmp_path: Path, child_environment: dict[str, str]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path / "catalogue.sqlite")],
+        env=child_environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert "disk" in ran.stdout
+    assert "rollback" not in ran.stdout
+
+
+def test_a_catalogue_that_may_not_grow_says_so(tmp_path: Path) -> None:
+    with closing(Catalog(tmp_path / "catalogue.sqlite")) as catalog:
+        told = pytest.raises(StorageError, match="database or disk is full. The disk is full: free some space")
+        with told, catalog.transaction() as db:
+            db.execute("PRAGMA max_page_count = 20")
+            while True:
+                db.execute("INSERT INTO changes (article_id) VALUES (?)", ("x" * 4000,))
+        assert catalog.last_change() == 0  # all of it was taken back
+        catalog.set_meta({"and": "it goes on"})
+
+
+def test_an_index_whose_file_is_locked_for_ever_is_made_anew_within_seconds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "_PATIENCE", 1.0)
+    with closing(Archive(Settings(data_dir=folder, llm="none"))) as archive:
+        archive.sync()
+        with closing(sqlite3.connect(folder / "vectors" / "chroma.sqlite3", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")  # as a connection of Chroma's own that failed may leave it
+            began = monotonic()
+            ingest([Article(id="new", title="New", text="It rained in Millford.")], archive, WordEmbedder())
+            assert monotonic() - began < 30
+            assert archive.health().sound
+            assert archive.search_vectors(WordEmbedder().embed_queries(["rained Millford"])[0], 1, Filters())
+
+
+def test_a_call_that_never_ends_holds_nobody() -> None:
+    bounded, let_go = Bounded(), threading.Event()
+    with pytest.raises(Overdue, match="did not answer within 0.05 s"):
+        bounded.run(let_go.wait, 0.05)
+    assert bounded.run(lambda: 7, 5) == 7
+    with pytest.raises(LookupError):
+        bounded.run(lambda: {}["x"], 5)
+    before = threading.active_count()
+    assert [bounded.run(lambda: 1, 5) for _ in range(100)] == [1] * 100
+    assert threading.active_count() == before  # its thread is kept
+    let_go.set()
+    bounded.close()
