@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rag import weights
 from rag.errors import ModelUnavailable
+from rag.marks import unmarked
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to a model."""
+    """One message to a model. Nothing in `content` is a control token of a chat template: see `rag.marks`."""
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+    def __post_init__(self) -> None:
+        # Here, since every word to a model passes here: no prompt that is written later can forget it.
+        object.__setattr__(self, "content", unmarked(self.content))
 
 
 class LLM(Protocol):
