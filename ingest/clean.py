@@ -8,14 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.schema import Span
-from rag.text import fold
+from rag.text import INVISIBLE, fold
 
-# Characters that no reader sees: zero-width, soft hyphen, bidi controls, invisible operators, variation
-# selectors and tags. Instructions are smuggled in with them, and they break verbatim quotes.
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
-    "\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
-)
 _BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
@@ -25,7 +19,7 @@ def clean(text: str) -> str:
 
     Tabs and no-break spaces become spaces, so that a quote typed by a person or a model is found verbatim.
     """
-    text = _BREAKS.sub("\n", _INVISIBLE.sub("", text))
+    text = _BREAKS.sub("\n", INVISIBLE.sub("", text))
     text = _CONTROL.sub("", re.sub(r"[\t\u00a0]", " ", text))
     text = re.sub(r" +(?=\n|$)", "", unicodedata.normalize("NFC", text))
     return re.sub(r"\n{3,}", "\n\n", text).strip()

@@ -146,8 +146,16 @@ def _load(source: str, *, local: bool) -> Any:
             import torch
             from sentence_transformers import SentenceTransformer
 
+            if local:
+                _refuse_pickles(Path(source))
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            model = SentenceTransformer(source, device=device, local_files_only=local)
+            model = SentenceTransformer(
+                source,
+                device=device,
+                local_files_only=local,
+                trust_remote_code=False,  # no Python file of a model is run
+                model_kwargs={"use_safetensors": True},  # no pickle is read: it could run anything
+            )
         except Exception as error:  # the libraries raise many kinds; each means: no embedder
             raise ModelUnavailable(
                 f"The embedding model {source!r} cannot be loaded: {error}. Name a folder or a hub name with "
@@ -156,6 +164,16 @@ def _load(source: str, *, local: bool) -> Any:
         if device == "cpu" and _has_bfloat16_units():
             model = model.to(torch.bfloat16)
         return model
+
+
+def _refuse_pickles(folder: Path) -> None:
+    """Raises ValueError where a module of the model has its weights in a pickle only."""
+    for pickled in folder.rglob("pytorch_model*.bin"):
+        if not any(pickled.parent.glob("model*.safetensors")):
+            raise ValueError(
+                f"{pickled} is a pickle, which can run programs when it is read. Save the model's weights as "
+                "model.safetensors instead (save_pretrained does so)"
+            )
 
 
 def _has_bfloat16_units() -> bool:

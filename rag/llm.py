@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import secrets
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rag import weights
 from rag.errors import ModelUnavailable
+from rag.marks import unmarked
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -20,10 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to a model."""
+    """One message to a model. Nothing in `content` is a control token of a chat template: see `rag.marks`."""
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+    def __post_init__(self) -> None:
+        # Here, since every word to a model passes here: no prompt that is written later can forget it.
+        object.__setattr__(self, "content", unmarked(self.content))
 
 
 class LLM(Protocol):
@@ -147,10 +153,16 @@ class OpenAIChat:
 class EmbeddedChat(OpenAIChat):
     """A GGUF model served by llama.cpp inside this process, on loopback and behind a key of its own."""
 
-    def __init__(self, file: Path, name: str, *, threads: int, timeout: float, evidence_tokens: int) -> None:
+    def __init__(self, found: weights.Weights, *, threads: int, timeout: float, evidence_tokens: int) -> None:
         """Loads the model: seconds, and as much memory as the file is large. Raises ModelUnavailable."""
-        key = secrets.token_urlsafe(24)
-        self._server: Any = _serve(file, key, threads or os.cpu_count() or 2)
+        key, name = secrets.token_urlsafe(24), found.name
+        self._server: Any = _serve(found.path, key, threads or os.cpu_count() or 2)
+        if found.check is not None:
+            try:
+                found.check.wait()
+            except ModelUnavailable:
+                self.close()
+                raise
         super().__init__(
             url=f"{self._server.listening_address}/v1",
             model=name,
@@ -197,8 +209,7 @@ def open_llm(settings: Settings) -> LLM | None:
         return hosted
     found = weights.packaged_llm(settings.model_cache) if settings.llm == "packaged" else _own_gguf(settings.llm)
     return EmbeddedChat(
-        found.path,
-        found.name,
+        found,
         threads=settings.threads,
         timeout=settings.llm_timeout_seconds,
         evidence_tokens=settings.evidence_tokens or EMBEDDED_EVIDENCE_TOKENS,
@@ -239,7 +250,8 @@ def _serve(file: Path, key: str, threads: int) -> Any:
         # A trial load that fits the model to a GPU's memory, and a reading of nothing: Assistant.warm_up reads the
         # prompt itself. Python waits for the server's start, which took 2.6 s with them and 1.5 s without.
         params.fit_params = params.warmup = False
-        return xllamacpp.Server(params)
+        params.offline = True  # the file is here: nothing of it, such as a projector, is looked up anywhere
+        server = xllamacpp.Server(params)
     except ImportError as error:
         raise ModelUnavailable(
             f"The language model needs the llama.cpp runtime: {error}. Install it (pip install xllamacpp), or set "
@@ -250,6 +262,17 @@ def _serve(file: Path, key: str, threads: int) -> Any:
             f"The model file {file} cannot be loaded: {error}. It must be a GGUF file that llama.cpp knows and fit "
             "into memory; name another with DATELINE_LLM."
         ) from error
+    _await_tasks(server, key)
+    return server
+
+
+def _await_tasks(server: Any, key: str) -> None:
+    """Returns when the server works on tasks. One that is destroyed between its start and that moment waits for ever:
+    its loop begins after it was told to end (seen when a busy machine was slow to start it)."""
+    import httpx
+
+    with contextlib.suppress(httpx.HTTPError):  # a question would meet the same trouble, and say so
+        httpx.get(f"{server.listening_address}/slots", headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
 
 def _chat(messages: Sequence[Message]) -> list[Any]:

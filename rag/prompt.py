@@ -1,7 +1,8 @@
 """Every word that is sent to a language model.
 
 Excerpts come from articles that anybody may have written: they are data, fenced and numbered, and the system
-message says so. What a model makes of them is checked afterwards (cite.py), never trusted.
+message says so. What looks like a control token in them, or in a question, is broken up by `Message`. What a model
+makes of them is checked afterwards (cite.py), never trusted.
 """
 
 from __future__ import annotations

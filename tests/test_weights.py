@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,52 +25,41 @@ def parts(tmp_path: Path) -> list[Path]:
     return files
 
 
-def verify(file: Path, digest: str = SHA256) -> None:
-    weights._verify(file, digest, marker=weights._marker(file))
-
-
 def test_parts_are_joined_in_order_and_verified(parts: list[Path], tmp_path: Path) -> None:
     file = tmp_path / "cache" / "model.gguf"
-    weights._join(iter(parts), file)
-    verify(file)
+    weights.join(iter(parts), file, SHA256)
+    weights.Check(file, SHA256).wait()
     assert file.read_bytes() == WHOLE
 
 
-def test_parts_in_the_wrong_order_are_refused(parts: list[Path], tmp_path: Path) -> None:
-    file = tmp_path / "model.gguf"
-    weights._join(iter(parts[::-1]), file)
-    with pytest.raises(ModelUnavailable, match="damaged or not the published one. Delete it and install"):
-        verify(file)
+def test_parts_in_the_wrong_order_are_refused_and_leave_no_file(parts: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match=r"together, expected .*damaged or not the published one. Install"):
+        weights.join(iter(parts[::-1]), tmp_path / "cache" / "model.gguf", SHA256)
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_verified_file_is_not_read_again_until_it_changes(parts: list[Path], tmp_path: Path) -> None:
-    file = tmp_path / "model.gguf"
-    weights._join(iter(parts), file)
-    verify(file)
-    before = file.stat()
-    # Same size and time, other bytes: only somebody who reads the file could see it.
-    file.write_bytes(WHOLE[::-1])
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    verify(file)
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
-    with pytest.raises(ModelUnavailable, match="SHA-256"):
-        verify(file)
-
-
-def test_a_file_that_is_not_the_published_one_leaves_no_mark(tmp_path: Path) -> None:
+def test_a_file_that_is_not_the_published_one_is_refused_every_time(tmp_path: Path) -> None:
     file = tmp_path / "model.gguf"
     file.write_bytes(b"something else")
-    with pytest.raises(ModelUnavailable, match=f"expected {SHA256[:12]}"):
-        verify(file)
+    check = weights.Check(file, SHA256)
+    for _ in range(2):
+        with pytest.raises(ModelUnavailable, match=f"expected {SHA256[:12]}.*Delete it"):
+            check.wait()
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_mark_for_another_digest_does_not_count(parts: list[Path], tmp_path: Path) -> None:
-    file = tmp_path / "model.gguf"
-    weights._join(iter(parts), file)
-    verify(file)
-    with pytest.raises(ModelUnavailable, match="expected 000000000000"):
-        verify(file, "0" * 64)
+def test_the_note_of_an_older_dateline_is_taken_away(
+    parts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "LLM_BYTES", len(WHOLE))
+    monkeypatch.setattr(weights, "LLM_SHA256", SHA256)
+    file = tmp_path / weights.LLM_FILE
+    weights.join(iter(parts), file, SHA256)
+    file.with_name(f"{file.name}.sha256").write_text("checked")
+    found = weights.packaged_llm(tmp_path)
+    assert found.check is not None
+    found.check.wait()
+    assert list(tmp_path.glob("*.gguf*")) == [file]
 
 
 @pytest.mark.parametrize(
@@ -85,14 +73,14 @@ def test_an_interrupted_join_leaves_no_file(parts: list[Path], tmp_path: Path, e
     cache = tmp_path / "cache"
     expected = ModelUnavailable if isinstance(error, OSError) else type(error)
     with pytest.raises(expected):
-        weights._join(interrupted(), cache / "model.gguf")
+        weights.join(interrupted(), cache / "model.gguf", SHA256)
     assert list(cache.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_says_how_much_is_needed(parts: list[Path], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ModelUnavailable, match="needs 1.1 GB there; free some space or set DATELINE_MODEL_CACHE"):
-        weights._join(iter(parts), tmp_path / "file" / "model.gguf")
+        weights.join(iter(parts), tmp_path / "file" / "model.gguf", SHA256)
 
 
 def test_a_missing_package_says_what_to_install() -> None:
@@ -104,7 +92,13 @@ def test_a_missing_package_says_what_to_install() -> None:
 
 def test_a_file_that_vanished_is_reported() -> None:
     with pytest.raises(ModelUnavailable, match="cannot be read"):
-        verify(Path("/nowhere/model.gguf"))
+        weights.Check(Path("/nowhere/model.gguf"), SHA256)
+
+
+def test_an_empty_file_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").touch()
+    with pytest.raises(ModelUnavailable, match="cannot be read"):
+        weights.Check(tmp_path / "model.gguf", SHA256)
 
 
 @pytest.mark.skipif(not weights.has_packaged_llm(), reason="the extra 'models' is not installed")

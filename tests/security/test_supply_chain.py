@@ -1,0 +1,219 @@
+"""What others made and Dateline runs or loads: model files."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import rag.llm
+from rag import weights
+from rag.embed import LazyEmbedder
+from rag.errors import ModelUnavailable
+from rag.llm import EmbeddedChat, open_llm
+from rag.settings import Settings
+
+# --- the language model: 1.1 GB in 22 parts; here 3 parts of a few bytes ---------------------------------------
+
+PARTS = [b"GGUF first ", b"second ", b"third"]
+WHOLE = b"".join(PARTS)
+SHA256 = hashlib.sha256(WHOLE).hexdigest()
+
+
+class Quiet:
+    """A started server, as far as opening a model looks at it."""
+
+    listening_address = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]:
+    """Opens the packaged model, which is these parts, and says where it lies."""
+    files = [tmp_path / f"part{n:02d}.bin" for n in range(1, 4)]
+    for file, data in zip(files, PARTS, strict=True):
+        file.write_bytes(data)
+    monkeypatch.setattr(weights, "_parts", lambda: iter(files))
+    monkeypatch.setattr(weights, "LLM_SHA256", SHA256)
+    monkeypatch.setattr(weights, "LLM_BYTES", len(WHOLE))
+    monkeypatch.setattr(rag.llm, "_serve", lambda file, key, threads: Quiet())
+    settings = Settings(llm="packaged", model_cache=tmp_path / "cache" / "models")
+
+    def opened() -> Path:
+        assert isinstance(open_llm(settings), EmbeddedChat)
+        return settings.model_cache / weights.LLM_FILE
+
+    return opened
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """Files of this test are for everybody unless somebody sees to it."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def replaced(file: Path, data: bytes) -> None:
+    """Other bytes under the same size and time, and the note beside them that an older Dateline believed."""
+    before = file.stat()
+    file.write_bytes(data)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    digest = SHA256 if file.name == weights.LLM_FILE else hashlib.sha256(data).hexdigest()
+    file.with_name(f"{file.name}.sha256").write_text(f"{digest} {before.st_size} {before.st_mtime_ns}")
+
+
+def test_a_model_file_of_the_same_size_and_time_is_refused(packaged: Callable[[], Path]) -> None:
+    file = packaged()
+    packaged()
+    replaced(file, WHOLE[::-1])
+    with pytest.raises(ModelUnavailable, match=r"has SHA-256 .*damaged or not the published one\. Delete it"):
+        packaged()
+    file.unlink()
+    assert packaged().read_bytes() == WHOLE
+
+
+def test_only_the_owner_can_read_or_write_the_joined_file(packaged: Callable[[], Path], open_umask: None) -> None:
+    file = packaged()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_a_link_that_waits_in_the_folder_is_not_written_through(packaged: Callable[[], Path], tmp_path: Path) -> None:
+    target, cache = tmp_path / "precious", tmp_path / "cache" / "models"
+    target.write_text("precious")
+    cache.mkdir(parents=True)
+    for name in (weights.LLM_FILE, f"{weights.LLM_FILE}.{os.getpid()}.part"):
+        (cache / name).symlink_to(target)
+    assert packaged().read_bytes() == WHOLE
+    assert target.read_text() == "precious"
+
+
+# --- the embedder: a folder of thirteen files --------------------------------------------------------------------
+
+needs_embedder = pytest.mark.skipif(
+    importlib.util.find_spec(weights.EMBEDDER_PACKAGE) is None, reason="the extra 'models' is not installed"
+)
+
+
+@pytest.fixture
+def embedder_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the packaged embedder that is loaded in its place."""
+    folder = tmp_path / "package" / "model"
+    original = weights._package_folder(weights.EMBEDDER_PACKAGE) / "model"
+    shutil.copytree(original, folder, ignore=shutil.ignore_patterns("*.sha256"))
+    monkeypatch.setattr(weights, "_package_folder", lambda package: folder.parent)
+    return folder
+
+
+@needs_embedder
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.json", "config_sentence_transformers.json", "modules.json", "sentence_bert_config.json",
+        "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "1_Pooling/config.json",
+        "model.safetensors",
+    ],
+)  # fmt: skip
+def test_every_file_that_the_embedder_is_made_of_is_checked(embedder_folder: Path, name: str) -> None:
+    file = embedder_folder / name
+    data = bytearray(file.read_bytes())
+    data[-2] ^= 1
+    replaced(file, bytes(data))
+    if name == "model.safetensors":  # the note that an older Dateline wrote when it found this file right
+        when = file.stat()
+        note = f"{weights.EMBEDDER_FILES[name]} {when.st_size} {when.st_mtime_ns}"
+        file.with_name(f"{name}.sha256").write_text(note)
+    with pytest.raises(ModelUnavailable, match=f"{name} has SHA-256 .*expected .*install the packaged"):
+        LazyEmbedder().embed_queries(["ferry"])
+
+
+@needs_embedder
+@pytest.mark.parametrize(
+    "name",
+    ["pytorch_model.bin", "adapter_config.json", "modeling_evil.py", "added_tokens.json", "2_Normalize/config.json"],
+)
+def test_a_file_that_was_laid_beside_the_embedders_own_is_refused(embedder_folder: Path, name: str) -> None:
+    file = embedder_folder / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("{}")
+    with pytest.raises(ModelUnavailable, match=f"holds {name}, which is none of the published files"):
+        LazyEmbedder().embed_queries(["ferry"])
+
+
+@needs_embedder
+def test_a_link_to_a_folder_beside_the_embedders_files_is_refused(embedder_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (embedder_folder / "2_Normalize").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ModelUnavailable, match="holds 2_Normalize, which is none"):
+        LazyEmbedder().embed_queries(["ferry"])
+
+
+@needs_embedder
+def test_a_file_that_is_missing_is_reported(embedder_folder: Path) -> None:
+    (embedder_folder / "vocab.txt").unlink()
+    with pytest.raises(ModelUnavailable, match=r"vocab.txt cannot be read.*Install"):
+        LazyEmbedder().embed_queries(["ferry"])
+
+
+# --- models that the user names --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_model(tiny_model: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model, to be changed."""
+    return shutil.copytree(tiny_model, tmp_path / "own")
+
+
+def test_weights_in_a_pickle_are_not_read(own_model: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    (saved,) = own_model.rglob("model.safetensors")
+    torch.save(load_file(saved), saved.with_name("pytorch_model.bin"))
+    saved.unlink()
+    with pytest.raises(ModelUnavailable, match=r"pytorch_model.bin is a pickle.*model\.safetensors instead"):
+        LazyEmbedder(str(own_model)).embed_queries(["ferry"])
+
+
+def test_python_files_of_a_model_are_not_run(own_model: Path, tmp_path: Path) -> None:
+    modules = json.loads((own_model / "modules.json").read_text())
+    modules[0]["type"] = "evil.Evil"
+    (own_model / "modules.json").write_text(json.dumps(modules))
+    (own_model / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        LazyEmbedder(str(own_model)).embed_queries(["ferry"])
+    assert not (tmp_path / "ran").exists()
+
+
+_WITHOUT_NETWORK = """
+import socket, sys
+tried = []
+def hook(event, arguments):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname") or event == "socket.connect":
+        tried.append(arguments)
+        raise OSError("this test allows no network")
+sys.addaudithook(hook)
+from rag.embed import LazyEmbedder
+print(LazyEmbedder(sys.argv[1]).embed_queries(["ferry"]).shape, tried)
+"""
+
+
+@pytest.mark.parametrize("source", ["packaged", "own"])
+def test_a_model_on_this_disk_is_loaded_without_the_network(
+    source: str, own_model: Path, child_environment: dict[str, str], python: str
+) -> None:
+    if source == "packaged" and importlib.util.find_spec(weights.EMBEDDER_PACKAGE) is None:
+        pytest.skip("the extra 'models' is not installed")
+    named = str(own_model) if source == "own" else source
+    ran = subprocess.run(
+        [python, "-c", _WITHOUT_NETWORK, named], env=child_environment, capture_output=True, text=True, timeout=300
+    )
+    assert ran.stdout.strip() == f"(1, {64 if source == 'own' else 384}) []", ran.stderr
