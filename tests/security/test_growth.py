@@ -31,8 +31,8 @@ from rag.errors import BadInput
 from rag.schema import Article
 from rag.text import count_tokens, detect_language, fold, names, sentence_spans, tokens
 
-SMALL, LARGE = 30_000, 120_000
-FLOOR = 0.05  # seconds: below it the large input is quick, whatever the factor says
+SMALL, LARGE = 12_000, 48_000
+FLOOR = 0.03  # seconds: below it the large input is quick, whatever the factor says
 MOST_SECONDS = 6.0  # the large input, on a slow and busy machine
 MOST_GROWTH = 9.0  # linear work gives 4, quadratic 16
 PROSE = (
