@@ -46,9 +46,8 @@ def _gather(text: str, start: int, end: int) -> list[Span]:
 
     A quotation and the name of its speaker stand in one paragraph, so they should stay in one passage.
     """
-    pieces = [
-        (start + a, start + b) for s, e in sentence_spans(text[start:end]) for a, b in _bounded(text[start:end], s, e)
-    ]
+    stretch = text[start:end]
+    pieces = [(start + a, start + b) for s, e in sentence_spans(stretch) for a, b in _bounded(stretch, s, e)]
     tokens = [count_tokens(text[s:e]) for s, e in pieces]
     opens = [i == 0 or "\n" in text[pieces[i - 1][1] : s] for i, (s, _) in enumerate(pieces)]
     spans: list[Span] = []

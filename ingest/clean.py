@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 from rag.schema import Span
-from rag.text import INVISIBLE, fold
+from rag.text import INVISIBLE, fold, stream_safe
 
 _BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
@@ -21,11 +22,13 @@ def clean(text: str) -> str:
     """
     text = _BREAKS.sub("\n", INVISIBLE.sub("", text))
     text = _CONTROL.sub("", re.sub(r"[\t\u00a0]", " ", text))
-    text = re.sub(r" +(?=\n|$)", "", unicodedata.normalize("NFC", text))
+    text = unicodedata.normalize("NFC", stream_safe(text))
+    # Line by line: a pattern for the spaces before a line end tries each space of a long run.
+    text = "\n".join(line.rstrip(" ") for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-# --- hard-wrapped text and Markdown ----------------------------------------------------------------
+# --- hard-wrapped text -----------------------------------------------------------------------------
 
 
 def unwrap(text: str) -> str:
@@ -44,60 +47,16 @@ def unwrap(text: str) -> str:
 
 def join_lines(lines: Sequence[str]) -> str:
     """One paragraph from its lines; a word divided at a line end (`govern-` `ment`) becomes whole."""
-    joined = ""
+    parts: list[str] = []
+    last = ""
     for line in lines:
-        if re.search(r"[^\W\d_]-$", joined) and line[:1].islower():
-            joined = joined[:-1] + line
-        else:
-            joined = f"{joined} {line}" if joined else line
-    return joined
-
-
-_MD_HIDDEN = re.compile(
-    r"<!--.*?-->|<(\w+)\b[^>]*(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|"
-    r"\shidden\b)[^>]*>.*?</\1>",
-    re.S | re.I,
-)
-_MD_RULES = [
-    (re.compile(r"^\s{0,3}\[[^\]]+\]:\s*\S.*$", re.M), ""),  # link definitions, also used as comments
-    (re.compile(r"!\[[^\]]*\](?:\([^)]*\)|\[[^\]]*\])"), ""),
-    (re.compile(r"\[([^\[\]]+)\]\((?:[^()]|\([^()]*\))*\)"), r"\1"),
-    (re.compile(r"\[([^\[\]]+)\]\[[^\]]*\]"), r"\1"),
-    (re.compile(r"<(https?://[^>\s]+)>"), r"\1"),
-    (re.compile(r"</?[a-zA-Z][^>\n]*>"), ""),
-    (re.compile(r"^\s{0,3}#{1,6}[ \t]+(.*?)[ \t#]*$", re.M), r"\n\1\n"),
-    (re.compile(r"^[ \t]*(?:=+|-{2,}|(?:[*_-][ \t]*){3,})[ \t]*$", re.M), ""),
-    (re.compile(r"^[ \t]*(?:>[ \t]?)+", re.M), ""),
-    (re.compile(r"^([ \t]*)[*+•][ \t]+", re.M), r"\1- "),
-    (re.compile(r"(?<!\\)(\*\*\*|___|\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1", re.S), r"\2"),
-    (re.compile(r"(?<![\w*\\])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])"), r"\1"),
-    (re.compile(r"(?<![\w\\])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?!\w)"), r"\1"),
-    (re.compile(r"`+([^`\n]+)`+"), r"\1"),
-    (re.compile(r"\\([\\`*_{}\[\]()#+\-.!>~|])"), r"\1"),
-]
-
-
-def from_markdown(text: str) -> str:
-    """The words of a Markdown text: no links, images, emphasis, comments or HTML; soft line breaks joined."""
-    text = _MD_HIDDEN.sub("", text.replace("\r\n", "\n"))
-    for pattern, replacement in _MD_RULES:
-        text = pattern.sub(replacement, text)
-    blocks = re.split(r"\n\s*\n", text)
-    return "\n\n".join(_join_soft(block) for block in blocks if block.strip())
-
-
-def _join_soft(block: str) -> str:
-    lines: list[str] = []
-    hard_break = True
-    for line in block.split("\n"):
-        item = re.match(r"\s*(?:-|\d{1,3}[.)])\s", line)
-        if hard_break or item or line.lstrip().startswith("|"):
-            lines.append(line.strip())
-        else:
-            lines[-1] += " " + line.strip()
-        # Short lines (title, byline, date) stand alone; a line broken at a width is longer.
-        hard_break = line.endswith("  ") or len(line) < 50
-    return "\n".join(line for line in lines if line)
+        if re.fullmatch(r"[^\W\d_]-", last[-2:]) and line[:1].islower():
+            parts[-1] = parts[-1][:-1]
+        elif last:
+            parts.append(" ")
+        parts.append(line)
+        last = line or last
+    return "".join(parts)
 
 
 # --- what must not be cited ------------------------------------------------------------------------
@@ -228,44 +187,48 @@ _LINE_OF_PAGE = re.compile(fold(_FURNITURE))
 _TRIM = ' \t-–—•*·|#>»«›→▶▸►:.…[]()"“”'
 
 
-@dataclass(frozen=True, slots=True)
 class _Line:
-    start: int
-    end: int
-    text: str
+    """A line that is not blank, where it stands, and what it looks like."""
 
-    @property
+    def __init__(self, start: int, end: int, text: str) -> None:
+        self.start, self.end, self.text = start, end, text
+
+    @cached_property
     def bare(self) -> str:
-        return fold(self.text).replace("’", "'").strip(_TRIM)
+        return fold(self.text[:_LONGEST_BARE]).replace("’", "'").strip(_TRIM)
 
-    @property
+    @cached_property
     def cut_short(self) -> bool:
         """It breaks off: `The government asked...`"""
         return self.text.rstrip('"”»)] ').endswith(("...", "…"))
 
-    @property
+    @cached_property
     def closed(self) -> bool:
         """It ends like a sentence."""
         return not self.cut_short and self.text.rstrip('"”’»)] ')[-1:] in tuple(".!?。！？:;")
 
-    @property
+    @cached_property
     def headline(self) -> bool:
         """It may be a headline: no sentence, no time of day in brackets, no author behind a dash."""
         return not self.closed and not re.match(r"[(—–]|-\S", self.text.lstrip()) and len(self.text.strip()) >= 12
 
-    @property
+    @cached_property
     def prose(self) -> bool:
         """It is a paragraph of an article rather than a headline or a blurb."""
-        return self.closed and (len(self.text) >= 160 or _is_correction(self) or _dense(self.text))
+        return self.closed and (len(self.text) >= 160 or self.correction or _dense(self.text))
+
+    @cached_property
+    def correction(self) -> bool:
+        """It corrects the article, so it belongs to it wherever it stands."""
+        return bool(_CORRECTION.match(self.bare)) and len(self.text) >= 30
+
+
+_LONGEST_BARE = 2000  # longer lines are paragraphs; only how they begin is looked at
 
 
 def _dense(text: str) -> bool:
     # Scripts without spaces say in 60 characters what Latin script says in 160.
     return len(text) >= 60 and len(text.split()) < len(text) / 20
-
-
-def _is_correction(line: _Line) -> bool:
-    return bool(_CORRECTION.match(line.bare)) and len(line.text) >= 30
 
 
 def uncitable_spans(text: str) -> tuple[Span, ...]:
@@ -275,92 +238,130 @@ def uncitable_spans(text: str) -> tuple[Span, ...]:
     teasers follow, otherwise up to where paragraphs of the article resume. "Read also: headline" takes its
     line. In doubt a span ends early in mid-article and late at the end.
     """
-    lines = [_Line(m.start(), m.end(), m.group()) for m in re.finditer(r"[^\n]+", text) if m.group().strip()]
+    lines = _Lines(text)
     spans: list[Span] = []
     index = 0
     while index < len(lines):
-        taken = _taken(lines, index)
+        taken = lines.taken(index)
         if taken:
-            last = lines[index + taken - 1]
-            end = len(text) if index + taken == len(lines) else last.end
+            end = len(text) if index + taken == len(lines) else lines[index + taken - 1].end
             spans.append((lines[index].start, end))
         index += max(taken, 1)
     return _merge(spans, text)
 
 
-def _taken(lines: Sequence[_Line], index: int) -> int:
-    """How many lines from `index` on are uncitable: 0 for a line of the article."""
-    line = lines[index]
-    if len(line.text) > 300 or index == 0 or _is_correction(line):
-        return 0
-    bare, rest = line.bare, lines[index + 1 :]
-    if len(line.text) <= 80 and not line.text.rstrip().endswith((".", ",", ";")) or line.cut_short:
-        if _BOX.fullmatch(bare):
-            return 1 + _teasers(rest, box=True)
-        if _POINTER.fullmatch(bare) or _CALL.fullmatch(bare):
-            listed = _POINTER.fullmatch(bare) or line.text.rstrip().endswith(":") or _resumes(rest) is None
-            return 1 + (_teasers(rest, box=False) if listed else 0)
-        if _WEAK_HEADING.fullmatch(bare) and (follows := _teasers(rest, box=False)):
-            return 1 + follows
-    label = _INLINE.match(bare) or (None if line.closed else _INLINE_WEAK.match(bare))
-    if label and len(line.text) <= 220 and not _CORRECTION.search(bare[label.end() :]):
-        return 1
-    furniture = len(line.text) <= 250 and not line.text.lstrip().startswith(tuple("“\"«‘'„"))
-    return 1 if furniture and _LINE_OF_PAGE.fullmatch(bare) else 0
+class _Lines:
+    """The lines of a text, with what is asked of many of them worked out once: a page may be nothing but headings."""
 
+    def __init__(self, text: str) -> None:
+        found = (_Line(m.start(), m.end(), m.group()) for m in re.finditer(r"[^\n]+", text))
+        self._lines = [line for line in found if not line.text.isspace()]
+        count = len(self._lines)
+        self._pairs = [self._is_pair(index) for index in range(count)]
+        # Where the next line stands that decides, seen from each line on, whether the article resumes.
+        self._decisive: list[int | None] = [None] * (count + 1)
+        for index in range(count - 1, -1, -1):
+            self._decisive[index] = index if self._decides(index) else self._decisive[index + 1]
+        # How many headlines, and headlines with a blurb below, stand before each line.
+        self._headlines = [0, *accumulate(int(line.headline) for line in self._lines)]
+        self._blurbed = [0, *accumulate(int(self._has_blurb(index)) for index in range(count))]
 
-def _teasers(rest: Sequence[_Line], *, box: bool) -> int:
-    """How many of the lines after a heading are teasers; all of them where the article does not resume."""
-    resumed = _resumes(rest)
-    if resumed is None and len(rest) <= (40 if box else 12) and (box or not rest or rest[0].headline):
-        return len(rest)
-    if resumed == 0:
-        # Sentences stand right below the heading: blurbs without headlines at the end, or a stray heading?
-        blurbs = box and len(rest) <= 6 and all(len(line.text) <= 250 for line in rest)
-        return len(rest) if blurbs and not any(map(_is_correction, rest)) else 0
-    if resumed and box and (_is_correction(rest[resumed]) or _alternates(rest[:resumed])):
-        return resumed
-    return _headlines(rest[:resumed], box=box)
+    def __len__(self) -> int:
+        return len(self._lines)
 
+    def __getitem__(self, index: int) -> _Line:
+        return self._lines[index]
 
-def _headlines(lines: Sequence[_Line], *, box: bool) -> int:
-    """How many lines from the first on are headlines, in a box with a blurb between two of them."""
-    for index, line in enumerate(lines):
-        following = lines[index + 1] if index + 1 < len(lines) else None
-        blurb = box and index > 0 and lines[index - 1].headline and following is not None and following.headline
-        # Below "Read also" a second short line is more likely the next subheading of the article.
-        subheading = not box and index > 0 and len(line.text) < 40
-        if (not line.headline or subheading) and not blurb:
+    def _is_pair(self, index: int) -> bool:
+        """A line and the next end like sentences: paragraphs of the article, since blurbs stand alone."""
+        if index + 1 >= len(self):
+            return False
+        following = self[index + 1]
+        return self[index].closed and following.closed and not following.correction
+
+    def _is_blurb(self, index: int) -> bool:
+        return index > 0 and self[index - 1].headline and len(self[index].text) <= 260
+
+    def _resuming(self, index: int) -> bool:
+        return self[index].prose or self._pairs[index]
+
+    def _decides(self, index: int) -> bool:
+        if not self._resuming(index):
+            return False
+        last = index + 1 == len(self)
+        return self[index].correction or last or self._pairs[index] or not self._is_blurb(index)
+
+    def _has_blurb(self, index: int) -> bool:
+        return self[index].headline and index + 1 < len(self) and not self[index + 1].headline
+
+    def _alternates(self, start: int, end: int) -> bool:
+        """Each of at least two headlines (the last one aside) has its blurb below it."""
+        headlines = self._headlines[end] - self._headlines[start]
+        blurbs = self._blurbed[max(end - 1, start)] - self._blurbed[start]
+        return headlines >= 2 and blurbs >= headlines - 1
+
+    def _resumes(self, start: int) -> int | None:
+        """Where paragraphs of the article begin again from `start` on; None where only teasers follow.
+
+        A paragraph is long, or followed by another line that ends like a sentence: blurbs stand alone under
+        their headlines.
+        """
+        if start < len(self) and self._resuming(start):
+            return start
+        index = self._decisive[start]
+        if index is None or self[index].correction:
             return index
-    return len(lines)
-
-
-def _resumes(rest: Sequence[_Line]) -> int | None:
-    """Where paragraphs of the article begin again after a heading; None where only teasers follow.
-
-    A paragraph is long, or followed by another line that ends like a sentence: blurbs stand alone under
-    their headlines.
-    """
-    for index, line in enumerate(rest):
-        following = rest[index + 1] if index + 1 < len(rest) else None
-        pair = line.closed and following is not None and following.closed and not _is_correction(following)
-        if not line.prose and not pair:
-            continue
-        if _is_correction(line) or index == 0:
-            return index
-        blurb = rest[index - 1].headline and len(line.text) <= 260
-        if following is None:
+        blurb = self._is_blurb(index)
+        if index + 1 == len(self):
             return None if blurb else index
-        if pair or not blurb:
-            return index + 1 if blurb and _alternates(rest[:index]) else index
-    return None
+        return index + 1 if blurb and self._alternates(start, index) else index
 
+    def taken(self, index: int) -> int:
+        """How many lines from `index` on are uncitable: 0 for a line of the article."""
+        line = self[index]
+        if len(line.text) > 300 or index == 0 or line.correction:
+            return 0
+        bare, below = line.bare, index + 1
+        if len(line.text) <= 80 and not line.text.rstrip().endswith((".", ",", ";")) or line.cut_short:
+            if _BOX.fullmatch(bare):
+                return 1 + self._teasers(below, box=True)
+            if _POINTER.fullmatch(bare) or _CALL.fullmatch(bare):
+                ends = line.text.rstrip().endswith(":")
+                listed = _POINTER.fullmatch(bare) or ends or self._resumes(below) is None
+                return 1 + (self._teasers(below, box=False) if listed else 0)
+            if _WEAK_HEADING.fullmatch(bare) and (follows := self._teasers(below, box=False)):
+                return 1 + follows
+        label = _INLINE.match(bare) or (None if line.closed else _INLINE_WEAK.match(bare))
+        if label and len(line.text) <= 220 and not _CORRECTION.search(bare[label.end() :]):
+            return 1
+        furniture = len(line.text) <= 250 and not line.text.lstrip().startswith(tuple("“\"«‘'„"))
+        return 1 if furniture and _LINE_OF_PAGE.fullmatch(bare) else 0
 
-def _alternates(lines: Sequence[_Line]) -> bool:
-    """Each of at least two headlines (the last one aside) has its blurb below it."""
-    headlines = [index for index, line in enumerate(lines) if line.headline]
-    blurbs = [index for index in headlines if index + 1 < len(lines) and index + 1 not in headlines]
-    return len(headlines) >= 2 and len(blurbs) >= len(headlines) - 1
+    def _teasers(self, start: int, *, box: bool) -> int:
+        """How many of the lines from `start` on are teasers; all of them where the article does not resume."""
+        left = len(self) - start
+        resumed = self._resumes(start)
+        if resumed is None and left <= (40 if box else 12) and (box or not left or self[start].headline):
+            return left
+        if resumed == start:
+            # Sentences stand right below the heading: blurbs without headlines at the end, or a stray heading?
+            rest = self._lines[start : start + 7]
+            blurbs = box and left <= 6 and all(len(line.text) <= 250 and not line.correction for line in rest)
+            return left if blurbs else 0
+        if resumed is not None and box and (self[resumed].correction or self._alternates(start, resumed)):
+            return resumed - start
+        return self._leading_headlines(start, len(self) if resumed is None else resumed, box=box)
+
+    def _leading_headlines(self, start: int, end: int, *, box: bool) -> int:
+        """How many lines from `start` on are headlines, in a box with a blurb between two of them."""
+        for index in range(start, end):
+            line, later = self[index], index > start
+            blurb = box and later and self[index - 1].headline and index + 1 < end and self[index + 1].headline
+            # Below "Read also" a second short line is more likely the next subheading of the article.
+            subheading = not box and later and len(line.text) < 40
+            if (not line.headline or subheading) and not blurb:
+                return index - start
+        return end - start
 
 
 def _merge(spans: Sequence[Span], text: str) -> tuple[Span, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ from ingest.metadata import (
     slug,
     text_fields,
 )
+from ingest.visibility import WHOLE, hidden
 from rag.errors import BadInput
 from rag.text import months, tokens, weekdays
 
@@ -40,31 +42,30 @@ if TYPE_CHECKING:
 for _name in ("trafilatura", "pypdf", "htmldate"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
-_EXSLT = {"re": "http://exslt.org/regular-expressions"}
-
 # What the parsers raise on damaged input beside their own errors (found by feeding them 48,000 damaged files).
 _DAMAGED = (ValueError, TypeError, AttributeError, LookupError, AssertionError, OSError, RecursionError)
 
 # --- pages ---------------------------------------------------------------------------------------------
 
-# What a browser does not show is not part of the article: instructions to language models hide there.
-_HIDDEN_STYLE = (
-    r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|font-size\s*:\s*0*(\.\d+)?(px|pt|em|rem|%)?\s*(;|!|$)|"
-    r"font-size\s*:\s*1px|(^|[;\s])color\s*:\s*transparent|(text-indent|left|top)\s*:\s*-\d{3,}"
+# Boxes for readers who hear a page, and what scripts show or hide by name.
+_UNSEEN_CLASSES = re.compile(
+    r"(?:^|\s)(?:sr-only|visually-?hidden|screen-reader-text|u-hidden|is-hidden)(?:\s|$)", re.I
 )
-_HIDDEN = (
-    f"//*[re:test(@style, '{_HIDDEN_STYLE}', 'i') or @hidden or self::template or self::noscript]",
-    "//*[@aria-hidden='true' or re:test(@style, '(^|[;\\s])opacity\\s*:\\s*0*\\.?0*\\s*(;|!|$)', 'i')"
-    " or re:test(concat(' ', @class, ' '), ' (sr-only|visually-?hidden|screen-reader-text|u-hidden|is-hidden) ', 'i')]",
+# A page may have so many elements, and one of them so many attributes: the parsers take about 60 microseconds for an
+# element, and time that grows with the square of the attributes. The largest of 181 news pages has 9,000 elements.
+_MOST_ELEMENTS = 60_000
+_MANY_ATTRIBUTES = re.compile(
+    r"<[a-zA-Z][^\s/>]*+(?:[\s/]++[^\s=>/]++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"']++))?+){300}"
 )
 # Boxes of a page that trafilatura sometimes takes for text (seen in the demo pages; on pages/article_extraction
 # they add .0006 to F1, and further tokens such as sidebar, widget, tags or bio change nothing).
-_BOXES = (
+_BOXES = re.compile(
     r"(^|[\s_-])(share|sharing|share-?(bar|tools?|buttons?)|socials?|social-?(bar|links|media|share)|compartir|redes|"
     r"newsletter\w*|sign-?up|signup-?\w*|subscribe-?(box|form)|boletin(-caja)?|promo|most-?read|mas-?leid[ao]s?|"
     r"read-?more|related(-?(articles|stories|posts|content|links|news))?|relacionad[ao]s|recirc\w*|recommended|"
     r"teasers?|support|donate|membership|outbrain|taboola|cookie-?\w*|cookies|ad-?slot|advert(isement)?|"
-    r"paywall-?(box|prompt)|inline-promo)($|[\s_-])"
+    r"paywall-?(box|prompt)|inline-promo)($|[\s_-])",
+    re.I,
 )
 _BREAK = "\x1f"  # stands for <br>: a line feed in the source of a page is just a space
 _SKIPPED = {"script", "style", "figcaption", "form", "button", "graphic", "iframe"}
@@ -81,7 +82,7 @@ def page_fields(markup: str, url: str = "") -> Fields:
     JSON-LD is believed before meta tags, and those before what is visible. Raises BadInput where the page
     holds no article: a section front, a search result, an error page.
     """
-    if re.match(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(rss|feed|rdf)\b", markup[:2000], re.I | re.S):
+    if _is_feed(markup):
         raise BadInput("not an article", "it is a feed, not a page: give its address or file to the feed reader")
     tree = _parsed(markup)
     said = _page_metadata(tree, url)
@@ -90,6 +91,28 @@ def page_fields(markup: str, url: str = "") -> Fields:
     text = clean("\n\n".join(blocks))
     _check_article(tree, said, blocks)
     return replace(said, text=text)
+
+
+_FEED = re.compile(r"<(?:rss|feed|rdf)\b", re.I)
+_BEFORE_ROOT = (("<!--", "-->"), ("<?", ">"), ("<!", ">"))
+
+
+def _is_feed(markup: str) -> bool:
+    """Whether a feed opens behind declarations and comments."""
+    at = 0
+    start = markup[:10_000]
+    while True:
+        while at < len(start) and (start[at].isspace() or start[at] == "\ufeff"):
+            at += 1
+        ends = next(
+            (end for opens, end in (("<!--", "-->"), ("<?", ">"), ("<!", ">")) if start.startswith(opens, at)), ""
+        )
+        if not ends:
+            return bool(_FEED.match(start, at))
+        found = start.find(ends, at)
+        if found < 0:
+            return False
+        at = found + len(ends)
 
 
 def fragment_text(markup: str) -> str:
@@ -109,12 +132,17 @@ def _parsed(markup: str) -> _Element:
     import lxml.html  # type: ignore[import-untyped]
 
     # lxml refuses a str that declares its encoding, and later on control characters that it let through.
-    markup = _CONTROL.sub("", re.sub(r"^\s*<\?xml[^>]*\?>", "", markup))
+    markup = _CONTROL.sub("", re.sub(r"\A\s*<\?xml[^>]*\?>", "", markup))
+    if _MANY_ATTRIBUTES.search(markup):
+        raise BadInput("malformed", "an element of the page has hundreds of attributes; save its text as .txt")
     try:
         parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=False)
-        return lxml.html.document_fromstring(markup.encode("utf-8", "replace"), parser=parser)
+        tree = lxml.html.document_fromstring(markup.encode("utf-8", "replace"), parser=parser)
     except (lxml.etree.LxmlError, ValueError, AssertionError) as exc:
         raise BadInput("malformed", "the page cannot be parsed as HTML; check that it was saved completely") from exc
+    if sum(1 for _ in islice(tree.iter(), _MOST_ELEMENTS + 1)) > _MOST_ELEMENTS:
+        raise BadInput("too large", f"the page has more than {_MOST_ELEMENTS:,} elements; save its text as .txt")
+    return tree
 
 
 def _article_blocks(tree: _Element) -> list[str]:
@@ -137,17 +165,34 @@ def _join_pieces(tree: _Element) -> None:
 
     trafilatura reads only the first (seen on wired.com, where advertisements stand between the pieces).
     """
-    first, *others = tree.xpath(f"//div[{_PIECE}][not(ancestor::div[{_PIECE}])]", namespaces=_EXSLT) or [None]
-    for piece in others:
-        if piece.get("class") == first.get("class"):
-            first.extend(list(piece))
+    within: set[_Element] = set()
+    pieces: list[_Element] = []
+    for element in tree.iter("*"):
+        named = element.tag == "div" and _PIECE.search(element.get("class") or "")
+        inside = element.getparent() in within
+        if named or inside:
+            within.add(element)
+        if named and not inside:
+            pieces.append(element)
+    for piece in pieces[1:]:
+        if piece.get("class") == pieces[0].get("class"):
+            pieces[0].extend(list(piece))
 
 
-_PIECE = "re:test(@class, '(^| )(article__body|body__inner-container|body__container|article-body)( |$)')"
+_PIECE = re.compile(r"(?:^| )(?:article__body|body__inner-container|body__container|article-body)(?: |$)")
 
 
 def _blocks(element: _Element) -> Iterator[str]:
     """The texts of the block elements below an element: paragraphs, headings, list items, table rows."""
+    holders: set[_Element] = set()  # what holds a block element, at any depth
+    for block in element.iter(*_BLOCK_TAGS):
+        while block is not None and block not in holders and block is not element:
+            holders.add(block)
+            block = block.getparent()
+    yield from _blocks_of(element, holders)
+
+
+def _blocks_of(element: _Element, holders: set[_Element]) -> Iterator[str]:
     inline: list[str] = [element.text or ""]
     for child in element:
         tag = child.tag if isinstance(child.tag, str) else ""
@@ -155,9 +200,9 @@ def _blocks(element: _Element) -> Iterator[str]:
             inline.append(child.tail or "")
         elif tag in {"lb", "br"}:
             inline.append(_BREAK + (child.tail or ""))
-        elif tag in _BLOCK_TAGS or any(isinstance(c.tag, str) and c.tag in _BLOCK_TAGS for c in child.iter()):
+        elif child in holders:
             yield from _lines(inline)
-            yield from _marked(tag, child)
+            yield from _marked(tag, child, holders)
             inline = [child.tail or ""]
         else:
             inline.append(_inline_text(child) + (child.tail or ""))
@@ -170,14 +215,14 @@ _BLOCK_NAMES = (
 _BLOCK_TAGS = frozenset(_BLOCK_NAMES.split())
 
 
-def _marked(tag: str, element: _Element) -> Iterator[str]:
+def _marked(tag: str, element: _Element, holders: set[_Element]) -> Iterator[str]:
     if tag in {"row", "tr"}:
-        cells = (" ".join(_blocks(cell)) for cell in element)
+        cells = (" ".join(_blocks_of(cell, holders)) for cell in element)
         yield " | ".join(cell for cell in cells if cell)
     elif tag in {"item", "li"}:
-        yield from (f"- {block}" for block in _blocks(element))
+        yield from (f"- {block}" for block in _blocks_of(element, holders))
     else:
-        yield from _blocks(element)
+        yield from _blocks_of(element, holders)
 
 
 def _inline_text(element: _Element) -> str:
@@ -189,55 +234,91 @@ def _inline_text(element: _Element) -> str:
 
 def _lines(parts: Iterable[str]) -> Iterator[str]:
     """The blocks of running inline text: two or more <br> part blocks, one parts lines."""
-    for block in re.split(rf"(?:\s*{_BREAK}){{2,}}", "".join(parts)):
-        lines = (re.sub(r"\s+", " ", line).strip() for line in block.split(_BREAK))
-        whole = "\n".join(line for line in lines if line)
-        if whole:
-            yield whole
+    block: list[str] = []
+    for line in [*"".join(parts).split(_BREAK), ""]:
+        line = " ".join(line.split())
+        if line:
+            block.append(line)
+        elif block:
+            yield "\n".join(block)
+            block = []
 
 
 def _drop_hidden(tree: _Element) -> None:
     """Removes what a browser would not show, and boxes that are known not to be the article."""
-    paragraphs = sum(len(p.text_content()) for p in tree.iter("p")) or 1
-    for element in [*tree.xpath(_HIDDEN[0], namespaces=_EXSLT)]:
-        if element.tag not in {"html", "body", "head"}:
-            _drop(element)
-    doubtful = [*tree.xpath(_HIDDEN[1], namespaces=_EXSLT), *_styled_away(tree), *_boxes(tree)]
-    for element in doubtful:
-        # Some pages put such a mark on the wrapper of everything (a dialog was open when it was saved).
-        held = sum(len(p.text_content()) for p in element.iter("p"))
-        if element.tag not in {"html", "body", "head", "article", "main"} and held < 0.3 * paragraphs:
-            _drop(element)
+    found = hidden(tree)
+    paragraphs = _paragraph_lengths(tree)
+    total = paragraphs[tree] or 1
+
+    # Some pages put such a mark on the wrapper of everything (a dialog was open when it was saved).
+    def small(element: _Element) -> bool:
+        return element.tag not in WHOLE and paragraphs[element] < 0.3 * total
+
+    roots: dict[_Element, _Element] = {}  # of text that cannot be seen: the outermost element of that kind
+    for one in found:
+        if one.text_only:
+            roots[one.element] = roots.get(one.element.getparent(), one.element)
+    for one in found:
+        if one.text_only and (one.certain or small(roots[one.element])):
+            _blank(one.element)
+    gone = {one.element for one in found if not one.text_only and (one.certain or small(one.element))}
+    for element in tree.iter("*"):
+        if element.tag in WHOLE:
+            continue
+        unseen = element.tag in {"template", "noscript"} or element.get("hidden") is not None
+        if unseen or (_for_other_readers(element) or _is_box(element)) and small(element):
+            gone.add(element)
+    _drop_all(gone)
 
 
-def _drop(element: _Element) -> None:
-    if element.getparent() is not None:
-        element.drop_tree()
+def _paragraph_lengths(tree: _Element) -> dict[_Element, int]:
+    """How many characters the paragraphs in each element hold."""
+    text: dict[_Element, int] = {}
+    held: dict[_Element, int] = {}
+    for element in reversed(list(tree.iter("*"))):  # children before their parents
+        length = len(element.text or "") + sum(text.get(child, 0) + len(child.tail or "") for child in element)
+        text[element] = length
+        held[element] = sum(held.get(child, 0) for child in element) + (length if element.tag == "p" else 0)
+    return held
 
 
-def _styled_away(tree: _Element) -> Iterator[_Element]:
-    """The elements that a style sheet in the page hides by a plain class or id: `.note {display: none}`."""
-    sheet = re.sub(
-        r"/\*.*?\*/|@[\w-]+[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}",
-        "",
-        " ".join(tree.xpath("//style/text()")),
-        flags=re.S,
-    )
-    names = {".": set(), "#": set()}  # type: dict[str, set[str]]
-    for selectors, rules in re.findall(r"([^{}]+)\{([^{}]*)\}", sheet):
-        if re.search(_HIDDEN_STYLE, rules, re.I):
-            for mark, name in re.findall(r"(?:^|,)\s*\w*([.#])([\w-]+)\s*(?=,|$)", selectors.strip()):
-                names[mark].add(name)
-    if any(names.values()):
-        for element in tree.iter("*"):
-            if element.get("id") in names["#"] or names["."] & set((element.get("class") or "").split()):
-                yield element
+def _for_other_readers(element: _Element) -> bool:
+    return element.get("aria-hidden") == "true" or bool(_UNSEEN_CLASSES.search(element.get("class") or ""))
 
 
-def _boxes(tree: _Element) -> list[_Element]:
-    marked = f"re:test(@class, '{_BOXES}', 'i') or re:test(@id, '{_BOXES}', 'i')"
-    query = f"//body//*[{marked}][not(self::p and string-length(.) > 300)]"
-    return [e for e in tree.xpath(query, namespaces=_EXSLT) if not e.xpath(".//h1")]
+def _is_box(element: _Element) -> bool:
+    named = _BOXES.search(element.get("class") or "") or _BOXES.search(element.get("id") or "")
+    if not named or element.tag == "p" and len(element.text_content()) > 300:
+        return False
+    return next(element.iter("h1"), None) is None
+
+
+def _blank(element: _Element) -> None:
+    """Takes the element's own words away; its children keep theirs."""
+    element.text = None
+    for child in element:
+        child.tail = None
+
+
+def _drop_all(gone: set[_Element]) -> None:
+    """Removes elements, and leaves the text behind them. One at a time would copy that text again and again."""
+    for parent in {parent for element in gone if (parent := element.getparent()) is not None}:
+        before, words, changed = None, [parent.text or ""], False
+        for child in [*parent, None]:
+            if child is not None and child in gone:
+                words.append(child.tail or "")
+                changed = True
+                continue
+            if changed and before is None:
+                parent.text = "".join(words)
+            elif changed:
+                before.tail = "".join(words)  # type: ignore[union-attr]
+            before, words, changed = child, [child.tail or "" if child is not None else ""], False
+    for element in gone:
+        parent = element.getparent()
+        if parent is not None:
+            element.tail = None
+            parent.remove(element)
 
 
 def _without_head(blocks: list[str], said: Fields) -> list[str]:
@@ -325,15 +406,22 @@ def _linked_data(tree: _Element) -> list[dict[str, object]]:
     """The JSON-LD objects of a page; a script that is no JSON says nothing."""
     found: list[dict[str, object]] = []
     for script in tree.xpath("//script[contains(@type, 'ld+json')]"):
-        source = re.sub(r"^\s*(//)?\s*<!\[CDATA\[|(//)?\s*\]\]>\s*$", "", script.text or "")
         try:
-            value = json.loads(source, strict=False)
+            value = json.loads(_without_cdata(script.text or ""), strict=False)
+            found += [record for record in records_in(value) if isinstance(record, dict)]
         except (ValueError, RecursionError):
             continue
-        found += [record for record in records_in(value) if isinstance(record, dict)]
         if isinstance(value, dict) and isinstance(value.get("mainEntity"), dict):
             found.append(value["mainEntity"])
     return found
+
+
+def _without_cdata(source: str) -> str:
+    """A script without `//<![CDATA[` and `//]]>` around it."""
+    source = source.strip()
+    for mark in ("//", "<![CDATA["):
+        source = source.removeprefix(mark).lstrip()
+    return source.removesuffix("]]>").rstrip().removesuffix("//") if source.endswith("]]>") else source
 
 
 @lru_cache(maxsize=256)
@@ -359,11 +447,16 @@ def _page_title(tree: _Element, outlet: str) -> str:
     title = _meta(tree, "og:title", "twitter:title", "dc.title") or heading or _first(tree, "//title")
     if heading and slug(title).startswith(slug(heading)) and len(heading) > 15:
         return heading
-    name, mark, tail = (
-        re.split(r"(\s+[|–—•·-]\s+|\s*[|_]\s*)(?!.*(?:\s[|–—•·-]\s|[|_]))", title, maxsplit=1) + ["", ""]
-    )[:3]
+    parts = list(_SEPARATOR.finditer(title[:_LONG_TITLE]))
+    if not parts:
+        return title
+    mark, name, tail = parts[-1][0], title[: parts[-1].start()], title[parts[-1].end() :]
     known = slug(tail) in {slug(outlet), slug(_first(tree, "//meta[@property='og:site_name']/@content"))}
-    return name if mark and (known or "|" in mark or "_" in mark) and len(name) > 10 else title
+    return name if (known or "|" in mark or "_" in mark) and len(name) > 10 else title
+
+
+_SEPARATOR = re.compile(r"\s+[|–—•·-]\s+|\s*[|_]\s*")
+_LONG_TITLE = 1000
 
 
 def _byline(tree: _Element) -> str:
@@ -384,7 +477,7 @@ _CLASS = "//*[not(self::body) and contains(concat(' ', translate(@class, '-_', '
 
 def _visible_date(tree: _Element) -> datetime | None:
     """The day of the first <time> or marked date in or below the headline; None where the page shows none."""
-    places = ("//article//time", "//h1/following::time", "//main//time")
+    places = ("//article//time", "(//h1)[1]/following::time", "//main//time")
     queries = ["//*[@itemprop='datePublished']", *places]
     for query in queries:
         for element in tree.xpath(query)[:3]:
@@ -393,14 +486,15 @@ def _visible_date(tree: _Element) -> datetime | None:
             )
             if found:
                 return found
-    for query in (
-        "//h1/following::*[re:test(@class, '(^|[_-])(date|dateline|fecha|pubdate|published|timestamp)($|[_-])', 'i')]",
-    ):
-        for element in tree.xpath(query, namespaces=_EXSLT)[:3]:
-            said = text_fields("-\n" + one_line(element.text_content())[:120]).published
-            if said:
-                return said
+    marked = (e for e in tree.xpath("(//h1)[1]/following::*[@class]") if _DATE_CLASS.search(e.get("class")))
+    for element in islice(marked, 3):
+        said = text_fields("-\n" + one_line(element.text_content())[:120]).published
+        if said:
+            return said
     return _date_below_headline(tree)
+
+
+_DATE_CLASS = re.compile(r"(^|[_-])(date|dateline|fecha|pubdate|published|timestamp)($|[_-])", re.I)
 
 
 def _date_below_headline(tree: _Element) -> datetime | None:

@@ -31,6 +31,23 @@ class Fields:
     withdrawn: bool = False
 
 
+# What is longer is no title, no name and no address: some readers take a whole broken file for one. All but the text
+# stands in every passage or in every list of articles.
+_LONGEST = {"title": 1000, "outlet": 200, "byline": 500, "genre": 200}
+_LONGEST_URL = 2000  # browsers and proxies take about as much
+
+
+def bounded(fields: Fields) -> Fields:
+    """The fields with all but the text cut to a length that can be shown; an address that is too long is none."""
+    cut = {
+        name: f"{value[: most - 1]}…"
+        for name, most in _LONGEST.items()
+        if len(value := str(getattr(fields, name))) > most
+    }
+    url = fields.url if len(fields.url) <= _LONGEST_URL else ""
+    return replace(fields, url=url, **cut) if cut or url != fields.url else fields  # type: ignore[arg-type]
+
+
 # --- dates -------------------------------------------------------------------------------------------
 
 _MONTH_NAMES = (
@@ -99,6 +116,8 @@ def _within(moment: datetime | None) -> datetime | None:
 def _from_number(value: float) -> datetime | None:
     if 18000101 <= value <= 21001231:
         return parse_date(str(int(value)))
+    if not abs(value) < 1e15:  # nor is it one that a float can hold
+        return None
     seconds = value / 1000 if value > 1e11 else value
     return datetime.fromtimestamp(seconds, UTC) if 1e8 < seconds < 4.1e9 else None
 
@@ -108,7 +127,7 @@ def _from_rfc(text: str) -> datetime | None:
         return None
     try:
         return parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
 
 
@@ -174,7 +193,8 @@ def canonical_url(url: str) -> str:
     if parts.scheme.lower() not in {"http", "https"} or not parts.hostname or re.search(r"\s", url.strip()):
         return ""
     query = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.fullmatch(k.lower())]
-    kept = urlencode(query) if len(query) != len(parts.query.split("&")) else parts.query
+    changed = len(query) != len(parts.query.split("&"))
+    kept = urlencode(query, errors="replace") if changed else parts.query
     return urlunsplit((parts.scheme.lower(), parts.hostname + port, parts.path or "/", kept, ""))
 
 
@@ -217,7 +237,15 @@ def one_line(text: str) -> str:
     """The text without tags, entities and line breaks."""
     if "<" in text:
         text = re.sub(r"</?[a-zA-Z][^<>]*>", "", text)
-    return re.sub(r"\s+", " ", html.unescape(text)).strip()
+    return " ".join(unescaped(text).split())
+
+
+def unescaped(text: str) -> str:
+    """The text with its HTML entities as characters. A reference to a character that cannot exist stays as it is."""
+    return html.unescape(_ENDLESS_REFERENCE.sub(r"&amp;#\1", text)) if "&" in text else text
+
+
+_ENDLESS_REFERENCE = re.compile(r"&#(?=(\d{9,}+))\1")
 
 
 def byline_names(text: str) -> str:
@@ -276,18 +304,22 @@ def records_in(value: object) -> Iterator[object]:
 
     What is no object comes as it is, so that it can be counted as malformed.
     """
-    if isinstance(value, list):
-        for member in value:
-            yield from records_in(member)
-    elif isinstance(value, dict):
-        listed = next((value[k] for k in _LISTS if isinstance(value.get(k), list)), None)
-        if listed is not None and not _is_article(value) and any(isinstance(m, dict) for m in listed):
-            members = [m for m in listed if isinstance(m, dict)]
+    waiting = [value]  # a list of lists is gone through without calling again for each level
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += reversed(value)
+            continue
+        listed = (
+            next((value[k] for k in _LISTS if isinstance(value.get(k), list)), None)
+            if isinstance(value, dict)
+            else None
+        )
+        members = [m for m in listed or () if isinstance(m, dict)]
+        if isinstance(value, dict) and members and not _is_article(value):
             yield from [m for m in members if _is_article(m)] or members
         else:
             yield value
-    else:
-        yield value
 
 
 def _is_article(record: Record) -> bool:
@@ -322,7 +354,7 @@ def record_fields(record: Record, mapping: Mapping[str, str] | None = None) -> F
         id=uri,
         url=canonical_url(_string(raw("url"))) or canonical_url(_string(record.get("@id"))) or canonical_url(uri),
         title=one_line(_string(raw("title"))),
-        outlet=urlsplit(outlet).hostname or outlet if "://" in outlet else outlet,
+        outlet=_host(outlet) or outlet if "://" in outlet else outlet,
         byline=byline_names(_string(raw("byline"))),
         genre=one_line(_string(raw("genre"))),
         language=language_code(_string(raw("language"))),
@@ -331,6 +363,13 @@ def record_fields(record: Record, mapping: Mapping[str, str] | None = None) -> F
         modified=modified if modified != published else None,
         withdrawn=str(flat.get("pubstatus") or flat.get("status") or "").casefold() in _STATUS,
     )
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def has_text_name(record: Record, mapping: Mapping[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,7 @@ from ingest.read import Rejected
 from rag.archive import Archive
 from rag.catalog import Prepared, digest
 from rag.embed import Embedder
+from rag.errors import DatelineError
 from rag.retrieve import same_story
 from rag.schema import Article
 
@@ -23,6 +25,8 @@ from rag.schema import Article
 # loses seconds of work only.
 BATCH_PASSAGES = 256
 _TEXTS = ("id", "title", "text", "url", "outlet", "byline", "genre", "language", "source")
+# Errors that the next article would meet as well: the disk, the archive, the model. All others are one article's own.
+_OF_THE_RUN = (DatelineError, sqlite3.Error, OSError)
 _FILES_WITHOUT_ID = {".txt", ".md", ".pdf", ".docx"}
 
 
@@ -132,7 +136,7 @@ class _Run:
         self.archive, self.catalog, self.embedder = archive, archive.catalog, embedder
         self.report = IngestReport()
         self.began = time.perf_counter()
-        self._batch: list[Prepared] = []
+        self._batch: list[tuple[Prepared, Article | None]] = []  # each with what it replaces
         self._waiting: set[str] = set()
 
     def take(self, item: Article | Rejected) -> None:
@@ -141,6 +145,14 @@ class _Run:
         if isinstance(item, Rejected):
             self._reject(item)
             return
+        try:
+            self._take_article(item)
+        except _OF_THE_RUN:
+            raise
+        except Exception as error:
+            self._reject(_failed(item, error))
+
+    def _take_article(self, item: Article) -> None:
         item = _storable(item)
         if item.id in self._waiting:
             self.flush()  # what has the same id is looked up in the catalogue
@@ -162,34 +174,53 @@ class _Run:
             message = f"{article.source}: no citable text is left without teasers and markup. Nothing to answer from."
             self._reject(Rejected(source=article.source, reason="empty", message=message))
             return
-        self._count(article, current)
-        self._batch.append(prepared)
+        self._count(article, current, 1)
+        self._batch.append((prepared, current))
         self._waiting.add(article.id)
         self.report.passages += len(prepared.spans)
-        if sum(len(p.spans) for p in self._batch) >= BATCH_PASSAGES:
+        if sum(len(p.spans) for p, _ in self._batch) >= BATCH_PASSAGES:
             self.flush()
 
     def flush(self) -> None:
-        """Embeds and commits what is waiting."""
-        if self._batch:
-            vectors = _missing_vectors(self._batch, self.archive, self.embedder)
-            self.catalog.store(self._batch, vectors)
-            self.report.embedded += len(vectors)
-        self._batch, self._waiting = [], set()
+        """Embeds and commits what is waiting; where that fails for all together, one article after the other."""
+        batch, self._batch, self._waiting = self._batch, [], set()
+        try:
+            if batch:
+                self._store([prepared for prepared, _ in batch])
+        except _OF_THE_RUN:
+            raise
+        except Exception:
+            for prepared, current in batch:
+                self._store_alone(prepared, current)
         self.report.seconds = time.perf_counter() - self.began
+
+    def _store(self, batch: list[Prepared]) -> None:
+        vectors = _missing_vectors(batch, self.archive, self.embedder)
+        self.catalog.store(batch, vectors)
+        self.report.embedded += len(vectors)
+
+    def _store_alone(self, prepared: Prepared, current: Article | None) -> None:
+        try:
+            self._store([prepared])
+        except _OF_THE_RUN:
+            raise
+        except Exception as error:
+            self._count(prepared.article, current, -1)
+            self.report.passages -= len(prepared.spans)
+            self._reject(_failed(prepared.article, error))
 
     def _reject(self, rejected: Rejected) -> None:
         self.report.rejected[rejected.reason] += 1
         self.report.rejections.append(rejected)
 
-    def _count(self, article: Article, current: Article | None) -> None:
+    def _count(self, article: Article, current: Article | None, by: int) -> None:
         if article.status == "withdrawn":
-            self.report.withdrawn += 1
+            self.report.withdrawn += by
         elif current is None:
-            self.report.kept += 1
+            self.report.kept += by
         else:
-            self.report.kept += 1
-            self.report.updated += 1
+            self.report.kept += by
+            self.report.updated += by
 
     def _identified(self, article: Article) -> Article:
         """The article under the id it has in the archive.
@@ -221,6 +252,12 @@ class _Run:
         if current.source != article.source and self.catalog.has_version(article.id, seen):
             return True
         return _older(article, current)
+
+
+def _failed(article: Article, error: Exception) -> Rejected:
+    why = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": ")
+    message = f"{article.source}: it cannot be stored ({why}). The other articles are not concerned; check this one."
+    return Rejected(source=article.source, reason="malformed", message=message)
 
 
 def _storable(article: Article) -> Article:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import html
 import io
 import json
 import os
@@ -15,15 +14,18 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 
-from ingest.clean import clean, from_markdown, uncitable_spans, unwrap
+from ingest.clean import clean, uncitable_spans, unwrap
 from ingest.extract import docx_fields, fragment_text, page_fields, pdf_fields
+from ingest.markdown import from_markdown
 from ingest.metadata import (
     NAMES,
     Fields,
     article_id,
+    bounded,
     dateline_fields,
     has_text_name,
     is_article_type,
@@ -32,6 +34,7 @@ from ingest.metadata import (
     record_fields,
     records_in,
     text_fields,
+    unescaped,
 )
 from rag.errors import BadInput, SettingsError
 from rag.schema import Article
@@ -142,19 +145,44 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[Article | Reje
                 continue
             with path.open("rb") as stream:
                 yield from _read_stream(stream, _Place(path.name, str(path), path.stat().st_size), options)
-        except OSError as exc:
-            yield _rejected(str(path), BadInput("unreadable", f"{exc.strerror or exc}; check its permissions"))
-        except BadInput as exc:
+        except Exception as exc:
             yield _rejected(str(path), exc)
 
 
 def read_bytes(data: bytes, name: str, options: ReadOptions, source: str = "") -> Iterator[Article | Rejected]:
     """The articles in `data`, read as a file called `name` would be; `source` may be the address it came from."""
-    yield from _read_stream(io.BytesIO(data), _Place(name, source or name, len(data)), options)
+    place = _Place(name, source or name, len(data))
+    try:
+        yield from _read_stream(io.BytesIO(data), place, options)
+    except Exception as exc:
+        yield _rejected(place.source, exc)
 
 
-def _rejected(source: str, problem: BadInput) -> Rejected:
-    return Rejected(source=source, reason=problem.reason, message=f"{source}: {problem}")
+def _rejected(source: str, error: Exception) -> Rejected:
+    """What is said of a file, a member of an archive or a record that could not be read.
+
+    The parsers are other people's, and no list of what they raise was ever complete: one bad file must not end the
+    ingest of the others.
+    """
+    problem = _problem(error)
+    return Rejected(source=source, reason=problem.reason, message=f"{source}: {_short(str(problem), 1000)}")
+
+
+def _problem(error: Exception) -> BadInput:
+    kind = type(error).__name__
+    if isinstance(error, BadInput):
+        return error
+    if isinstance(error, MemoryError):
+        return BadInput("too large", f"it takes more memory than there is ({kind}); split it")
+    if isinstance(error, RecursionError):
+        return BadInput("malformed", f"it is nested too deeply ({kind}); save it in a simpler form")
+    if isinstance(error, OSError):
+        return BadInput("unreadable", f"{error.strerror or error} ({kind}); check its permissions")
+    return BadInput("malformed", f"it cannot be read ({kind}: {_short(str(error), 200)}); check it, or save it anew")
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 # --- containers ------------------------------------------------------------------------------------------
@@ -174,15 +202,15 @@ def _read_zip(path: Path, options: ReadOptions) -> Iterator[Article | Rejected]:
                 "unsafe archive", f"it unpacks to more than {limit:,} bytes or {_ARCHIVE_ENTRIES:,} files; split it"
             )
         for member in members:
-            source = f"{path}!{member.filename}"
+            source = f"{path}!{_short(member.filename, 500)}"
             if not options.wanted(source):
                 continue
             try:
                 yield from _read_member(archive, member, source, options)
-            except BadInput as exc:
-                yield _rejected(source, exc)
             except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError) as exc:
                 yield _rejected(source, BadInput("malformed", f"it cannot be unpacked ({exc}); make the archive anew"))
+            except Exception as exc:
+                yield _rejected(source, exc)
 
 
 def _read_member(
@@ -235,7 +263,7 @@ def _read_stream(stream: IO[bytes], place: _Place, options: ReadOptions) -> Iter
         yield _rejected(
             place.source, BadInput("malformed", f"the gzip data are damaged ({exc}); what came before was read")
         )
-    except BadInput as exc:
+    except Exception as exc:
         yield _rejected(place.source, exc)
 
 
@@ -321,14 +349,31 @@ def _encoding(data: bytes) -> str:
     if bad <= 0.02 * good + (good > 5):
         return "utf-8"
     declared = re.search(rb"charset=[\"']?\s*([\w.:-]+)", data[:5000]) if data.lstrip()[:1] == b"<" else None
-    if declared:
-        try:
-            name = codecs.lookup(declared[1].decode("ascii", "replace")).name
-            # Browsers read Latin-1 as its superset, and so must we: “quotes” are in the difference.
-            return {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}.get(name, name)
-        except LookupError:
-            pass
-    return _likeliest(data)
+    return (_charset(declared[1].decode("ascii", "replace")) if declared else "") or _likeliest(data)
+
+
+# What pages are written in (the encodings of the WHATWG standard under their names here). A declared name is never
+# looked up beyond them: among Python's codecs are some that compress, encrypt, or make no text at all.
+_CHARSETS = frozenset(
+    "utf-8 cp866 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 "
+    "iso8859-14 iso8859-15 iso8859-16 koi8-r koi8-u mac-roman mac-cyrillic cp874 cp1250 cp1251 cp1252 cp1253 cp1254 "
+    "cp1255 cp1256 cp1257 cp1258 gb18030 big5hkscs euc_jp iso2022_jp cp932 cp949".split()
+)
+# Browsers read Latin-1 as its superset, and so must we: “quotes” are in the difference. So it is with the others.
+_SUPERSETS = {
+    "iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs",
+    "shift_jis": "cp932", "euc_kr": "cp949", "iso8859-9": "cp1254", "iso8859-11": "cp874", "tis-620": "cp874",
+}  # fmt: skip
+
+
+def _charset(label: str) -> str:
+    """The codec of a declared charset; "" where it names none."""
+    try:
+        name = codecs.lookup(label.lower().removeprefix("x-").replace("windows-949", "cp949")).name
+    except (LookupError, ValueError):
+        return ""
+    name = _SUPERSETS.get(name, name)
+    return name if name in _CHARSETS else ""
 
 
 def _likeliest(data: bytes) -> str:
@@ -387,8 +432,11 @@ def _json_lines(lines: Iterable[str], place: _Place, options: ReadOptions) -> It
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as exc:
-            what = f"column {exc.colno}: {exc.msg}" if isinstance(exc, json.JSONDecodeError) else "nested too deeply"
+            what = f"column {exc.colno}: {exc.msg}" if isinstance(exc, json.JSONDecodeError) else type(exc).__name__
             yield _rejected(source, BadInput("malformed", f"no valid JSON ({what}); expected one object a line"))
+            continue
+        except Exception as exc:
+            yield _rejected(source, exc)
             continue
         yield from _records(value, source, place, options)
     if empty:
@@ -407,6 +455,8 @@ def _json_text(text: str, place: _Place, options: ReadOptions) -> Iterator[Artic
         raise BadInput(
             "malformed", f"no valid JSON (line {exc.lineno}, column {exc.colno}: {exc.msg}); correct it there"
         ) from exc
+    except ValueError as exc:
+        raise BadInput("malformed", f"no JSON that can be read ({type(exc).__name__}: {exc}); correct it") from exc
     yield from _records(value, place.source, place, options)
 
 
@@ -442,18 +492,18 @@ def _records(value: object, source: str, place: _Place, options: ReadOptions) ->
     if not value:
         yield _rejected(source, BadInput("empty", "it holds no record; expected objects with a title and a text"))
         return
-    for number, record in enumerate(records_in(value), start=1):
-        where = source if isinstance(value, dict) and number == 1 and not _holds_more(value) else f"{source}!{number}"
-        if where != source and not options.wanted(where):
-            continue
-        try:
-            yield _record_article(record, replace(place, source=where), options)
-        except BadInput as exc:
-            yield _rejected(where, exc)
-
-
-def _holds_more(value: Mapping[str, object]) -> bool:
-    return next(iter(records_in(value)), None) is not value
+    number = 0
+    try:
+        for number, record in enumerate(records_in(value), start=1):
+            where = source if record is value else f"{source}!{number}"
+            if where != source and not options.wanted(where):
+                continue
+            try:
+                yield _record_article(record, replace(place, source=where), options)
+            except Exception as exc:
+                yield _rejected(where, exc)
+    except Exception as exc:
+        yield _rejected(f"{source}!{number + 1}", exc)
 
 
 def _record_article(record: object, place: _Place, options: ReadOptions) -> Article:
@@ -463,7 +513,7 @@ def _record_article(record: object, place: _Place, options: ReadOptions) -> Arti
         )
     kind = record.get("@type")
     if isinstance(kind, str) and not is_article_type(kind) and not options.mapping:
-        raise BadInput("not an article", f"its @type is '{kind}', expected NewsArticle or the like")
+        raise BadInput("not an article", f"its @type is '{kind[:60]}', expected NewsArticle or the like")
     fields = record_fields(record, options.mapping)
     if not fields.text and not fields.withdrawn:
         if has_text_name(record, options.mapping):
@@ -474,7 +524,7 @@ def _record_article(record: object, place: _Place, options: ReadOptions) -> Arti
     if re.search(r"</?(p|br|div|h[1-6]|ul|ol|li|em|strong|b|i|a|span|figure|blockquote)\b[^<>]*>", fields.text, re.I):
         fields = replace(fields, text=fragment_text(fields.text))
     elif "&" in fields.text:
-        fields = replace(fields, text=html.unescape(fields.text))
+        fields = replace(fields, text=unescaped(fields.text))
     article = _article(fields, place, options, within=fields.published.isoformat() if fields.published else "record")
     return article if fields.id or fields.url else _told_apart(article, place.derived)
 
@@ -488,7 +538,7 @@ def _told_apart(article: Article, derived: dict[str, str]) -> Article:
 
 
 def _unknown_shape(names: Iterable[str]) -> BadInput:
-    found = ", ".join(f"'{name}'" for name in list(names)[:12]) or "none"
+    found = ", ".join(f"'{_short(str(name), 40)}'" for name in islice(names, 12)) or "none"
     return BadInput(
         "not an article",
         f"no field for the text among {found}; expected 'text', 'body' or the like. "
@@ -509,9 +559,9 @@ def _text_file_fields(text: str, options: ReadOptions, *, markdown: bool) -> Fie
     said = record_fields({**record, "text": ""}, options.mapping)
     body = text[front.end() :] if front else text
     if markdown:
-        heading = re.search(r"^#[ \t]+(.+?)[ \t]*#*[ \t]*$", body[:1000], re.M)
+        heading = re.search(r"^#[ \t]++(.+)$", body[:1000], re.M)
         if heading and not said.title:
-            said = replace(said, title=one_line(from_markdown(heading[1])))
+            said = replace(said, title=one_line(from_markdown(heading[1].strip().rstrip("#").rstrip())))
             body = body[: heading.start()] + body[heading.end() :]
         body = from_markdown(body)
     top = text_fields(clean(body), said.title)
@@ -533,6 +583,7 @@ def _front_matter(block: str) -> dict[str, object]:
     No YAML library: `title: Opinion: close it` is no valid YAML, and is what people write.
     """
     found: dict[str, object] = {}
+    folded: dict[str, list[str]] = {}  # the lines of a value: joined at the end, since each joining copies them all
     key = ""
     for line in block.splitlines():
         pair = re.match(r"([\w-]+)[ \t]*:(?:[ \t]+(.*))?$", line)
@@ -540,25 +591,30 @@ def _front_matter(block: str) -> dict[str, object]:
             key, value = pair[1].lower(), (pair[2] or "").strip()
             listed = re.fullmatch(r"\[(.*)\]", value)
             found[key] = [_unquoted(v) for v in listed[1].split(",")] if listed else _unquoted(value)
+            folded[key] = [] if found[key] in (">", ">-", "|", "|-") else [str(found[key])]
         elif key and line.strip() and not line.lstrip().startswith("#"):
             item = re.match(r"\s*-\s+(.*)", line)
             before = found[key]
-            if item:
-                found[key] = [*(before if isinstance(before, list) else []), _unquoted(item[1])]
+            if item and isinstance(before, list):
+                before.append(_unquoted(item[1]))
+            elif item:
+                found[key] = [_unquoted(item[1])]
             elif isinstance(before, str):
-                found[key] = f"{'' if before in {'>', '>-', '|', '|-'} else before} {line.strip()}".strip()
-    return found
+                folded[key].append(line.strip())
+    return found | {k: " ".join(folded[k]).strip() for k, value in found.items() if isinstance(value, str)}
 
 
 def _unquoted(value: str) -> str:
     value = value.strip()
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         return value[1:-1].replace('\\"', '"').replace("''", "'")
-    return re.sub(r"\s+#.*$", "", value)
+    comment = re.search(r"\s#", value)
+    return value[: comment.start()].rstrip() if comment else value
 
 
 def _article(fields: Fields, place: _Place, options: ReadOptions, within: str = "") -> Article:
     """The article that the fields make, checked; its id never depends on anything but its source."""
+    fields = bounded(fields)
     text = clean(fields.text)
     title = one_line(clean(fields.title)) or _opening(text)
     if not text and not fields.withdrawn:

@@ -52,11 +52,31 @@ class Token:
     folded: str
 
 
+@cache
+def _long_marks() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """Patterns: over 30 combining marks in a row, of the basic plane and of all; any character of the other planes."""
+    found = [chr(c) for c in range(0x300, 0x1F000) if unicodedata.combining(chr(c))]
+    basic = "".join(c for c in found if c < "\U00010000")
+    basic_run, run = (re.compile(f"([{marks}][{marks}]{{29}})[{marks}]+") for marks in (basic, "".join(found)))
+    return basic_run, run, re.compile("[\U00010000-\U0010ffff]")
+
+
+def stream_safe(text: str) -> str:
+    """The text with at most 30 combining marks in a row (UAX #15, "Stream-Safe Text Format"); no writing has more.
+
+    Normal forms sort such a run in time that grows with the square of its length.
+    """
+    if text.isascii():
+        return text
+    basic, every, other = _long_marks()  # a class of both planes takes a hundred times as long to look for
+    return (every if other.search(text) else basic).sub(r"\1", text)
+
+
 def fold(text: str) -> str:
     """Lower case without accents: `Benítez` and `benitez` are one word."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = unicodedata.normalize("NFKD", stream_safe(text.casefold()))
     return unicodedata.normalize("NFC", "".join(c for c in decomposed if not unicodedata.combining(c)))
 
 
@@ -188,6 +208,9 @@ _GERMAN_MONTH = re.compile(
     "(Januar|Jänner|Februar|März|April|Mai|Ju[nl]i|August|September|Oktober|November|Dezember)\\b"
 )
 _GERMAN_ARTICLE = re.compile(r"\b([Dd](er|ie|as|em|en|es)|Am|[Ii]m|[Vv]om|[Zz]u[mr]) $")
+_ADDRESS = re.compile(r"[\w-]*\.\w")
+_VISIBLE = re.compile(r"\S")
+_LAST_WORD = re.compile(r"[^\W_]+$")
 _LINE_OPENS = re.compile(r"(^|\n)[ \t]*$")
 _ITEM = re.compile(r"\d{1,2}[.)]\s+(?=\S)")
 _BLOCK = re.compile(r"\n\s*\n|\n(?=\s*[-•*]\s)|\n")
@@ -229,18 +252,20 @@ def _ends_sentence(text: str, match: re.Match[str], end: int) -> bool:
         # "3.5", "dateline.example"; but pasted text often lost the space after a full stop: "over.The".
         return bool(
             match.group() == "." and text[after].isupper() and text[match.start() - 1].islower()
-            and not re.match(r"[\w-]*\.\w", text[after:])
+            and not _ADDRESS.match(text, after)
         )  # fmt: skip
-    rest = text[after:end].lstrip()
-    if not rest:
+    goes_on = _VISIBLE.search(text, after, end)
+    if not goes_on:
         return True
+    rest = text[goes_on.start() : min(end, goes_on.start() + 20)]  # never the whole text: there are many sentences
     if match.group().startswith((".", "…")):
-        word = re.search(r"[^\W_]+$", text[: match.start()][-20:])
+        word = _LAST_WORD.search(text[max(0, match.start() - 20) : match.start()])
         last = word.group() if word else ""
         if match.group() == "." and (last.casefold() in _ABBREVIATIONS or (len(last) == 1 and last.isupper())):
             return False
         if match.group() == "." and last.isdigit() and len(last) <= 2:
-            before = text[: match.start() - len(last)][-20:]
+            begins = match.start() - len(last)
+            before = text[max(0, begins - 20) : begins]
             if _LINE_OPENS.search(before) or _GERMAN_ARTICLE.search(before) or _GERMAN_MONTH.match(rest):
                 return False
     if rest[0].islower():

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.clean import clean, from_markdown, uncitable_spans, unwrap
+from ingest.clean import clean, uncitable_spans, unwrap
+from ingest.markdown import from_markdown
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 PROSE = (

@@ -1,0 +1,307 @@
+"""CSS, as far as it decides whether text can be seen: declarations, lengths, colours, the rules of a style sheet."""
+
+from __future__ import annotations
+
+import colorsys
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.errors import BadInput
+
+Declarations = dict[str, str]
+Colour = tuple[float, float, float, float]  # red, green, blue from 0 to 255, and opacity from 0 to 1
+
+# Comparing a page with its style sheets may take so many comparisons: the largest of 181 news pages takes a tenth.
+_MOST_COMPARISONS = 2_000_000
+
+_RELEVANT = frozenset(
+    "display visibility opacity clip clip-path color background background-color background-clip "
+    "-webkit-background-clip -webkit-text-fill-color font font-size height max-height width max-width "
+    "overflow overflow-x overflow-y padding padding-top padding-bottom padding-left padding-right transform scale "
+    "translate text-indent left right top bottom margin margin-left margin-top content-visibility filter".split()
+)
+_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\n]?|(.))", re.S)
+
+
+def declarations(style: str) -> tuple[Declarations, Declarations]:
+    """The declarations of a style attribute or a rule that matter here: the plain ones, the `!important` ones.
+
+    Names and values are in lower case; the last of two with one name counts.
+    """
+    plain: Declarations = {}
+    important: Declarations = {}
+    if "\\" in style:
+        style = _ESCAPE.sub(_unescaped, style)
+    for one in without_comments(style).split(";"):
+        name, colon, value = one.partition(":")
+        name, value = name.strip().lower(), value.strip().lower()
+        if not colon or name not in _RELEVANT:
+            continue
+        bare, mark, rest = value.rpartition("!")
+        if mark and rest.strip() == "important":
+            important[name] = bare.strip()
+        else:
+            plain[name] = value
+    return plain, important
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    if match[1]:
+        number = int(match[1], 16)
+        return chr(number) if 0 < number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
+    return match[2]
+
+
+def without_comments(style: str) -> str:
+    """The style without `/* … */`; one that is not closed takes the rest, as in a browser."""
+    kept, at = [], 0
+    while (start := style.find("/*", at)) >= 0:
+        kept.append(style[at:start])
+        end = style.find("*/", start + 2)
+        at = len(style) if end < 0 else end + 2
+    return " ".join([*kept, style[at:]])
+
+
+# --- values ------------------------------------------------------------------------------------------
+
+_LENGTH = re.compile(
+    r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)(px|pt|pc|em|rem|ex|ch|vw|vh|vmin|vmax|cm|mm|in|q|%)?"
+)
+_PIXELS = {
+    "": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "vw": 12.8,
+    "vh": 7.2, "vmin": 7.2, "vmax": 12.8, "cm": 37.8, "mm": 3.78, "in": 96.0, "q": 0.945,
+}  # fmt: skip
+
+
+def pixels(value: str, percent: float = 10.0, em: float = 16.0) -> float | None:
+    """A length in CSS pixels, `percent` being one hundredth of what percentages count; None for anything else."""
+    match = _LENGTH.fullmatch(value.strip())
+    if not match:
+        return None
+    unit = match[2] or ""
+    try:
+        return float(match[1]) * (percent if unit == "%" else em if unit == "em" else _PIXELS[unit])
+    except OverflowError:
+        return None
+
+
+def number(value: str) -> float | None:
+    """A number or a percentage as a fraction; None for anything else."""
+    match = _LENGTH.fullmatch(value.strip())
+    if not match or match[2] not in (None, "%"):
+        return None
+    return float(match[1]) / (100 if match[2] else 1)
+
+
+def arguments(value: str, function: str) -> list[str] | None:
+    """The arguments of the first call of a function in a value: those of `rect(0, 0 0 0)` are four times "0"."""
+    start = value.find(f"{function}(")
+    end = value.find(")", start)
+    if start < 0 or end < 0:
+        return None
+    return value[start + len(function) + 1 : end].replace(",", " ").replace("/", " ").split()
+
+
+_NAMED = {
+    "white": "#fff", "black": "#000", "red": "#f00", "lime": "#0f0", "blue": "#00f", "yellow": "#ff0", "aqua": "#0ff",
+    "cyan": "#0ff", "magenta": "#f0f", "fuchsia": "#f0f", "silver": "#c0c0c0", "gray": "#808080", "grey": "#808080",
+    "maroon": "#800000", "olive": "#808000", "green": "#008000", "purple": "#800080", "teal": "#008080",
+    "navy": "#000080", "orange": "#ffa500", "snow": "#fffafa", "ivory": "#fffff0", "whitesmoke": "#f5f5f5",
+    "ghostwhite": "#f8f8ff", "floralwhite": "#fffaf0", "mintcream": "#f5fffa", "azure": "#f0ffff",
+    "aliceblue": "#f0f8ff", "seashell": "#fff5ee", "lightgray": "#d3d3d3", "lightgrey": "#d3d3d3",
+    "gainsboro": "#dcdcdc", "darkgray": "#a9a9a9", "darkgrey": "#a9a9a9", "beige": "#f5f5dc", "linen": "#faf0e6",
+    "lightyellow": "#ffffe0", "transparent": "#0000",
+}  # fmt: skip
+WHITE: Colour = (255.0, 255.0, 255.0, 1.0)
+BLACK: Colour = (0.0, 0.0, 0.0, 1.0)
+
+
+def colour(value: str) -> Colour | None:
+    """A colour as red, green, blue and opacity; None where it is not known or depends on something else."""
+    value = _NAMED.get(value, value)
+    if re.fullmatch(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", value):
+        digits = value[1:] if len(value) > 5 else "".join(2 * digit for digit in value[1:])
+        red, green, blue, *alpha = (int(digits[i : i + 2], 16) for i in range(0, len(digits), 2))
+        return red, green, blue, alpha[0] / 255 if alpha else 1.0
+    for function in ("rgba", "rgb", "hsla", "hsl"):
+        given = arguments(value, function) if value.startswith(f"{function}(") else None
+        if given is not None:
+            return _computed_colour(given, hsl=function.startswith("hsl"))
+    return None
+
+
+def _computed_colour(given: Sequence[str], *, hsl: bool) -> Colour | None:
+    values = [number(one.removesuffix("deg")) for one in given]
+    if len(values) not in (3, 4) or None in values:
+        return None
+    one, two, three, alpha = [float(v or 0) for v in values] + [1.0] * (4 - len(values))
+    if hsl:
+        red, green, blue = colorsys.hls_to_rgb(one / 360 % 1, _unit(three), _unit(two))
+        return 255 * red, 255 * green, 255 * blue, alpha
+    parts = (255 * v if "%" in text else v for v, text in zip((one, two, three), given, strict=False))
+    red, green, blue = (min(max(v, 0.0), 255.0) for v in parts)
+    return red, green, blue, alpha
+
+
+def _unit(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
+
+
+def alike(one: Colour, other: Colour) -> bool:
+    """Whether text of one colour cannot be told from a ground of the other: no channel differs by 5%."""
+    return all(abs(a - b) <= 12 for a, b in zip(one[:3], other[:3], strict=True))
+
+
+# --- rules -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Compound:
+    """`p.note#first`: what one element must be."""
+
+    tag: str
+    id: str
+    classes: frozenset[str]
+
+    @property
+    def key(self) -> str:
+        return f"#{self.id}" if self.id else f".{min(self.classes)}" if self.classes else self.tag
+
+    def fits(self, tag: str, identity: str, classes: frozenset[str]) -> bool:
+        return self.tag in ("", tag) and self.id in ("", identity) and self.classes <= classes
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    last: _Compound
+    above: tuple[_Compound, ...]  # from the outermost to the innermost
+    weight: tuple[int, int, int, int]  # ids, classes, tags, and the place in the sheet
+    plain: Declarations
+    important: Declarations
+
+
+_COMPOUND = re.compile(r"([a-zA-Z][\w-]*)?((?:[.#][\w-]+)*)")
+_SCREEN = {"@media screen", "@media all", "@media only screen"}
+
+# What an element is: its tag, its id, its classes.
+Described = tuple[str, str, frozenset[str]]
+
+
+class StyleSheet:
+    """The rules of the style sheets in a page that can hide text, by tags, classes and ids, also below others.
+
+    Rules for printers, for certain widths, and with pseudo-classes, siblings or attributes are not read.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._rules: dict[str, list[_Rule]] = {}
+        self._known: dict[Described, list[_Rule]] = {}
+        self._count = 0
+        self._left = _MOST_COMPARISONS
+        for text in texts:
+            for selectors, body in _style_rules(without_comments(text)):
+                self._add(selectors, body)
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def _add(self, selectors: str, body: str) -> None:
+        plain, important = declarations(body)
+        if not plain and not important:
+            return
+        for selector in selectors.split(","):
+            compounds = _compounds(selector)
+            if compounds:
+                weight = (
+                    sum(bool(c.id) for c in compounds), sum(len(c.classes) for c in compounds),
+                    sum(bool(c.tag) for c in compounds), self._count,
+                )  # fmt: skip
+                self._count += 1
+                rule = _Rule(compounds[-1], tuple(compounds[:-1]), weight, plain, important)
+                self._rules.setdefault(rule.last.key, []).append(rule)
+
+    def declared(self, chain: Sequence[Described]) -> tuple[Declarations, Declarations]:
+        """What the rules say of an element, the last of a chain from the root down: plain and important ones.
+
+        Raises BadInput where a hostile page asks for too many comparisons.
+        """
+        plain: Declarations = {}
+        important: Declarations = {}
+        for rule in self._candidates(chain[-1]):
+            if not rule.above or self._below(rule.above, chain):
+                plain |= rule.plain
+                important |= rule.important
+        return plain, important
+
+    def _candidates(self, element: Described) -> list[_Rule]:
+        if element not in self._known:
+            tag, identity, classes = element
+            keys = [tag, f"#{identity}", *(f".{name}" for name in classes)]
+            listed = [rule for key in keys for rule in self._rules.get(key, ())]
+            self._spend(len(listed) + len(keys))
+            self._known[element] = sorted((r for r in listed if r.last.fits(*element)), key=lambda r: r.weight)
+        self._spend(len(self._known[element]))
+        return self._known[element]
+
+    def _below(self, above: Sequence[_Compound], chain: Sequence[Described]) -> bool:
+        wanted = len(above) - 1
+        for tag, identity, classes in reversed(chain[:-1]):
+            self._spend(1)
+            if above[wanted].fits(tag, identity, classes):
+                wanted -= 1
+                if wanted < 0:
+                    return True
+        return False
+
+    def _spend(self, comparisons: int) -> None:
+        self._left -= comparisons
+        if self._left < 0:
+            raise BadInput("too large", "its style sheets have too many rules for one page; save its text as .txt")
+
+
+def _compounds(selector: str) -> list[_Compound]:
+    """`main > p.note` as main and p.note; nothing for a selector that is not read."""
+    found = []
+    for part in selector.replace(">", " ").split():
+        match = _COMPOUND.fullmatch(part.replace("\\", ""))
+        if not match or not match[0]:
+            return []
+        names = re.findall(r"([.#])([\w-]+)", match[2])
+        ids = [name for mark, name in names if mark == "#"]
+        classes = frozenset(name for mark, name in names if mark == ".")
+        found.append(_Compound((match[1] or "").lower(), ids[0] if ids else "", classes))
+    return found
+
+
+def _style_rules(sheet: str) -> Iterator[tuple[str, str]]:
+    """The (selectors, declarations) of a sheet without comments, also of those inside @media screen and @layer."""
+    blocks: list[bool] = []  # for each open block of rules around, whether its rules are read
+    unread = 0  # how many of them are not
+    nested = -1  # depth of braces inside a rule; -1 outside of one
+    prelude, body, start = "", list[str](), 0
+    for mark in re.finditer(r"[{};]", sheet):
+        at = mark.start()
+        if mark[0] == ";":
+            if nested < 0:
+                start = at + 1  # @import …;
+        elif mark[0] == "{":
+            if nested >= 0:
+                if nested == 0:
+                    body.append(sheet[start:at])
+                nested += 1
+            elif sheet[start:at].lstrip()[:1] == "@":
+                said = " ".join(sheet[start:at].split()).lower()
+                blocks.append(said in _SCREEN or said.startswith("@layer"))
+                unread += not blocks[-1]
+            else:
+                prelude, body, nested = sheet[start:at], [], 0
+            start = at + 1
+        else:
+            if nested == 0 and not unread:
+                yield prelude, ";".join([*body, sheet[start:at]])
+            if nested >= 0:
+                nested -= 1
+            elif blocks:
+                unread -= not blocks.pop()
+            start = at + 1
