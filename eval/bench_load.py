@@ -37,7 +37,7 @@ def run(settings: Settings, out: Path, requests: int, model_requests: int, progr
     rows: list[outcome.Row] = []
     with TemporaryDirectory(prefix="dateline-load-") as temporary:
         folder = Path(temporary) / "archive"
-        _fill(settings, folder)
+        fill(settings, folder)
         with clients.serving(folder, "none") as served:
             warming = [*_searches(WARM_UP // 2), *_asks(WARM_UP // 2)]
             clients.load(served, warming, 4, _said_as(progress, "warming up", WARM_UP))
@@ -61,14 +61,14 @@ def run(settings: Settings, out: Path, requests: int, model_requests: int, progr
         "ratios_to_plain": {},
         "seconds": time.perf_counter() - began,
     }
-    return _save(out, rows, data, settings, more)
+    return save(out, rows, data, settings, more)
 
 
 def _said_as(progress: Progress, name: str, total: int) -> Callable[[int], None]:
     return lambda done: progress(f"load: {name}", done, total)
 
 
-def _fill(settings: Settings, folder: Path) -> None:
+def fill(settings: Settings, folder: Path) -> None:
     with closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:
         ingest(read([gold.ARCHIVE], ReadOptions()), archive, LazyEmbedder(settings.embedder))
 
@@ -139,13 +139,18 @@ def _thinned(memory: Sequence[tuple[int, float]], most: int = 40) -> list[tuple[
     return list(memory[:: max(1, len(memory) // most)])
 
 
-def _save(
-    out: Path, rows: Sequence[outcome.Row], data: dict[str, Any], settings: Settings, more: dict[str, Any]
+def save(
+    out: Path,
+    rows: Sequence[outcome.Row],
+    data: dict[str, Any],
+    settings: Settings,
+    more: dict[str, Any],
+    command: str = "bench load",
 ) -> dict[str, Any]:
     if out.suffix != ".json":
-        return outcome.save(out, "bench load", rows, {}, data=data, settings=settings, **more)
+        return outcome.save(out, command, rows, {}, data=data, settings=settings, **more)
     with TemporaryDirectory(prefix="dateline-load-") as folder:
-        result = outcome.save(Path(folder), "bench load", rows, {}, data=data, settings=settings, **more)
+        result = outcome.save(Path(folder), command, rows, {}, data=data, settings=settings, **more)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return result

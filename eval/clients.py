@@ -45,6 +45,20 @@ class Process:
             return (int(fields[11]) + int(fields[12])) / _TICKS
         return None
 
+    def usage(self) -> dict[str, float]:
+        """Memory in MB, file descriptors and threads; with `children MB`, the memory of the processes it started."""
+        found = {"memory MB": self.memory() or float("nan")}
+        with suppress(OSError):
+            found["descriptors"] = len(list((self._folder / "fd").iterdir()))
+            threads = re.search(r"^Threads:\s+(\d+)", (self._folder / "status").read_text(), re.M)
+            found["threads"] = int(threads[1]) if threads else float("nan")
+        children = set()
+        for task in (self._folder / "task").glob("*/children"):
+            with suppress(OSError):
+                children |= {int(pid) for pid in task.read_text().split()}
+        found["children MB"] = sum(Process(pid).memory() or 0 for pid in children)
+        return found
+
     def idle(self) -> bool:
         """Whether it uses next to no CPU, looked at for half a second. Unknown counts as busy."""
         before = self.cpu_seconds()
@@ -84,13 +98,16 @@ class Served:
 
 
 @contextmanager
-def serving(data_dir: Path, llm: str, *, environ: Mapping[str, str] = os.environ) -> Iterator[Served]:
-    """`dateline serve --no-page` on a free port, ready to answer; stopped at the end as an operator would.
+def serving(
+    data_dir: Path, llm: str, *, page: bool = False, environ: Mapping[str, str] = os.environ
+) -> Iterator[Served]:
+    """`dateline serve` on a free port, with the page or without, ready to answer; in the end stopped as by an operator.
 
     Raises DatelineError with the server's last words when it does not start or has died.
     """
     log = data_dir.with_name(data_dir.name + ".log")
-    command = [sys.executable, "-m", "rag", "serve", "--no-page", "--port", "0", "--llm", llm]
+    command = [sys.executable, "-m", "rag", "serve", "--port", "0", "--llm", llm]
+    command += [] if page else ["--no-page"]
     with log.open("w") as errors:
         child = subprocess.Popen(
             [*command, "--data-dir", str(data_dir)],

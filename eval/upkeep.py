@@ -123,9 +123,11 @@ def _table(args: argparse.Namespace, bars: Bars) -> int:
 
 def _add_bench(commands: Any) -> None:
     one = commands.add_parser("bench", help="speed, memory and disk, beside the plain baseline")
-    one.add_argument("what", choices=("ingest", "query", "answer", "load"))
+    one.add_argument("what", choices=("ingest", "query", "answer", "load", "soak"))
     one.add_argument("--out", type=Path, required=True)
-    one.add_argument("--requests", type=int, default=2000, help="load: half searches, half extraction answers")
+    one.add_argument(
+        "--requests", type=int, default=2000, help="load: half searches, half extraction answers; soak: all kinds"
+    )
     one.add_argument("--model-requests", type=int, default=24, help="load: answers of the model; 0 leaves it out")
     one.add_argument("--data", type=Path, help="ingest: a data set in BEIR layout instead of generated text")
     one.add_argument("--sizes", default="1000,10000", help="passages, parted by commas (default %(default)s)")
@@ -134,7 +136,7 @@ def _add_bench(commands: Any) -> None:
 
 
 def _bench(args: argparse.Namespace, bars: Bars) -> int:
-    from eval import bench, bench_load
+    from eval import bench, bench_load, bench_soak
 
     try:
         sizes = [int(size) for size in args.sizes.split(",")]
@@ -148,6 +150,8 @@ def _bench(args: argparse.Namespace, bars: Bars) -> int:
             result = bench.bench_query(settings, args.out, sizes, progress)
         elif args.what == "load":
             result = bench_load.run(settings, args.out, args.requests, args.model_requests, progress)
+        elif args.what == "soak":
+            result = bench_soak.run(settings, args.out, args.requests, progress)
         else:
             result = bench.bench_answer(settings, args.out, args.questions, progress)
     for row in result["rows"]:

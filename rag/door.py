@@ -158,7 +158,9 @@ class Door:
             raise Refused(405, "Log out with POST.", {"Allow": "POST"})
         self.access.logout(visit.headers)
         ended = cookie_header("", secure=visit.scheme == "https")
-        await visit.answer(303, b"", "text/plain", {"Location": "/login", "Set-Cookie": ended})
+        # The page keeps its conversation in the browser; whoever uses it next is not to read that.
+        headers = {"Location": "/login", "Set-Cookie": ended, "Clear-Site-Data": '"cache", "storage"'}
+        await visit.answer(303, b"", "text/plain", headers)
 
     async def _refuse(self, visit: _Visit, error: Exception) -> None:
         status = status_of(error)

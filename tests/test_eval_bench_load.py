@@ -153,7 +153,7 @@ def test_a_run_over_the_real_api(
         def __exit__(self, *_: object) -> None: ...
 
     monkeypatch.setattr(clients, "serving", Serving)
-    monkeypatch.setattr(bench_load, "_fill", lambda settings, folder: None)
+    monkeypatch.setattr(bench_load, "fill", lambda settings, folder: None)
     out = tmp_path / "load.json"
     assert main(["bench", "load", "--out", str(out), "--requests", "60", "--model-requests", "4", "--llm", "none"]) == 0
     result = outcome.load(out)

@@ -157,6 +157,7 @@ def test_who_logs_out_is_out(locked: tuple[httpx.Client, str]) -> None:
     left = client.post("/logout")
     assert left.status_code == 303
     assert left.headers["location"] == "/login"
+    assert "storage" in left.headers["clear-site-data"]  # where the browser keeps the conversation
     assert client.get("/api/articles").status_code == 401
     host = client.base_url
     assert httpx.get(f"{host}/api/articles", cookies=stolen).status_code == 401
