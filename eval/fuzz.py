@@ -137,8 +137,11 @@ def _round(kind: str, strategy: Any, seed: str, found: Found, out: Path) -> None
             path.write_bytes(made[1])
             found.failures.append((path.name, wrong))
 
-    test: Any = hypothesis.seed(seed)(chosen(hypothesis.given(strategy)(once)))
-    test()
+    given: Any = hypothesis.given  # it has no types
+    decorated = given(strategy)(once)
+    for decorate in (chosen, hypothesis.seed(seed)):
+        decorated = decorate(decorated)
+    decorated()
 
 
 def add(commands: Any) -> None:

@@ -27,7 +27,7 @@ _ATTRIBUTES = ("class", "id", "style", "hidden", "href", "itemprop", "aria-hidde
 _VALUES = (
     "share", "byline", "date", "article-body", "display:none", "font-size:0", "color:#fff;background:white",
     "NewsArticle", "left:-9999px", "clip:rect(0,0,0,0)", "transform:scale(0)", "font:1px/1 x", "2025-02-30", "http://[",
-    "related-articles", "opacity:0;color:rgba(0,0,0,0)", "width:1px;overflow:hidden", "\\64isplay:none", "color:hsl(1e9,9%,9%)",
+    "related-articles", "opacity:0;color:#0000", "width:1px;overflow:hidden", "\\64isplay:none", "color:hsl(1e9,9%,9%)",
 )  # fmt: skip
 _CSS = (
     ".share{display:none}",
