@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from eval import outcome, upkeep
+from eval import fuzz, outcome, upkeep
 from eval.printing import Bars, opened, print_rows, print_times, say
 from eval.remembered import RememberedEmbedder, Vectors
 from rag.embed import LazyEmbedder
@@ -26,6 +26,7 @@ def add(commands: Any) -> None:
     _add_behaviour(commands)
     _add_pages(commands)
     upkeep.add(commands)
+    fuzz.add(commands)
 
 
 def run(args: argparse.Namespace, bars: Bars) -> int:
@@ -184,5 +185,6 @@ HANDLERS: dict[str, Callable[[argparse.Namespace, Bars], int]] = {
     "answers": _answers,
     "behaviour": _behaviour,
     "ingest-pages": _pages,
+    "fuzz": fuzz.command,
     **upkeep.HANDLERS,
 }

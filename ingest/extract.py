@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ingest.clean import clean, join_lines
@@ -604,7 +604,7 @@ def docx_fields(data: bytes, max_bytes: int) -> Fields:
                 )
         document = docx.Document(io.BytesIO(data))
         blocks = [block for item in document.iter_inner_content() for block in _docx_blocks(item)]
-    except (OpcError, zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as exc:
+    except (OpcError, zipfile.BadZipFile, KeyError, SyntaxError, *_DAMAGED) as exc:
         raise BadInput(
             "malformed", f"the Word file is damaged ({type(exc).__name__}); open it and save it anew"
         ) from exc
@@ -618,16 +618,35 @@ def docx_fields(data: bytes, max_bytes: int) -> Fields:
     return said if said.byline or " " not in author else replace(said, byline=byline_names(author))
 
 
-def _docx_blocks(item: object) -> Iterator[str]:
-    from docx.table import Table
+def _docx_blocks(item: object, depth: int = 0) -> Iterator[str]:
+    from docx.table import Table, _Cell
     from docx.text.paragraph import Paragraph
 
     if isinstance(item, Paragraph):
-        words = "".join(
-            r.text for r in item.iter_inner_content() if not getattr(getattr(r, "font", None), "hidden", False)
-        )
-        yield from filter(None, [words.strip()])
-    elif isinstance(item, Table):
+        yield from filter(None, ["".join(_docx_words(item)).strip()])
+    elif isinstance(item, Table) and depth < 20:
         for row in item.rows:
-            cells = [" ".join(cell.text.split()) for cell in row.cells]
-            yield " | ".join(cell for cell in cells if cell)
+            # Each cell once: `row.cells` repeats it for every column that it says it spans, a thousand million of them.
+            cells = [_Cell(cell, item) for cell in row._tr.tc_lst if cell.vMerge != "continue"]
+            texts = (
+                " ".join(block for inner in cell.iter_inner_content() for block in _docx_blocks(inner, depth + 1))
+                for cell in cells
+            )
+            yield " | ".join(text for one in texts if (text := " ".join(one.split())))
+
+
+def _docx_words(paragraph: Any) -> Iterator[str]:
+    """The words of a paragraph that can be seen, those of links too."""
+    for part in paragraph.iter_inner_content():
+        for run in getattr(part, "runs", [part]):
+            if not _docx_hidden(run):
+                yield run.text
+
+
+def _docx_hidden(run: Any) -> bool:
+    """Hidden, as large as a point, or white on a ground of no other colour."""
+    font = run.font
+    if font.hidden or font.size is not None and font.size.pt <= 1:
+        return True
+    white = font.color is not None and str(font.color.rgb or "").upper() == "FFFFFF"
+    return white and not run._r.xpath("./w:rPr/w:shd | ./w:rPr/w:highlight | ancestor::*/w:tcPr/w:shd | ../w:pPr/w:shd")

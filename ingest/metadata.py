@@ -209,9 +209,10 @@ def article_id(fields: Fields, stem: str = "", within: str = "") -> str:
     Its own id where it has one; else from its address, which stays when a headline is corrected; else from
     the name of its file, its title, and `within` (what tells records of one file apart).
     """
-    own = re.sub(r"[\s\x00-\x20\x7f-\x9f#]+", "-", fields.id.strip()).strip("-")
-    if len(own) > 200:
-        own = f"{own[:191]}-{_digest(own)}"
+    given = fields.id.strip()
+    own = re.sub(r"[\s\x00-\x20\x7f-\x9f#]+", "-", given).strip("-")
+    if own and (own != given or len(own) > 200):
+        return f"{own[:191]}-{_digest(given)}"  # `wire 1` and `wire#1` and `wire-1` stay three articles
     if own:
         return own
     if fields.url:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections import Counter
@@ -27,6 +28,7 @@ BATCH_PASSAGES = 256
 _TEXTS = ("id", "title", "text", "url", "outlet", "byline", "genre", "language", "source")
 # Errors that the next article would meet as well: the disk, the archive, the model. All others are one article's own.
 _OF_THE_RUN = (DatelineError, sqlite3.Error, OSError)
+_MARKED = re.compile(r"-[0-9a-f]{8}$")
 _FILES_WITHOUT_ID = {".txt", ".md", ".pdf", ".docx"}
 
 
@@ -231,7 +233,9 @@ class _Run:
         plain_file = not article.url and Path(article.source).suffix.lower() in _FILES_WITHOUT_ID
         current = self.catalog.article(article.id)
         if current is None:
-            earlier = self.catalog.id_of_source(article.source) if plain_file else None
+            earlier = self.catalog.id_of_source(article.source)
+            if not plain_file:
+                earlier = self._id_without_mark(article, earlier)
             return replace(article, id=earlier) if earlier else article
         if current.source == article.source:
             return article
@@ -241,6 +245,20 @@ class _Run:
             mark = sha256((article.url or article.source).encode()).hexdigest()[:6]
             return replace(article, id=f"{article.id}-{mark}")
         return article
+
+    def _id_without_mark(self, article: Article, earlier: str | None) -> str | None:
+        """The id that an archive made before has for an article whose own id holds spaces or the like.
+
+        Such ids were stored without the digest that keeps them apart. The same source or address says that it is this
+        article; in a new archive there is none.
+        """
+        if not _MARKED.search(article.id):
+            return None
+        longest = len(article.id) == 200  # where it was cut, an older digest stands at its end
+        if earlier and article.id[:-9] in (earlier, earlier[:-9] if longest else earlier):
+            return earlier
+        bare = self.catalog.article(article.id[:-9])
+        return bare.id if bare and bare.url and bare.url == article.url else None
 
     def _known(self, article: Article, current: Article | None) -> bool:
         """Whether this is what the archive has, or an older version that another file still carries."""

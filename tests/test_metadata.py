@@ -93,7 +93,9 @@ def test_small_readers_of_names_say_what_is_meant() -> None:
 
 
 def test_an_id_is_the_sources_own_or_follows_from_its_address_or_file() -> None:
-    assert article_id(Fields(id=" nn 1#2\n")) == "nn-1-2"
+    assert article_id(Fields(id=" nn-1-2\n")) == "nn-1-2"
+    assert article_id(Fields(id=" nn 1#2\n")).startswith("nn-1-2-")
+    assert len({article_id(Fields(id=one)) for one in ("nn 1", "nn-1", "nn#1", "nn\t1", "nn  1", "#nn 1")}) == 6
     assert len(article_id(Fields(id="x" * 500))) == 200
     assert article_id(Fields(id="x" * 500)) != article_id(Fields(id="x" * 501))
     page = Fields(url="https://x.example/news/flood.html", title="Four dead")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -318,3 +320,32 @@ def test_no_character_breaks_the_archive(empty_archive: Archive, tmp_path: Path,
     )
     assert ingest_files(empty_archive, file).kept == 1
     assert found(empty_archive, "cellars") == {"odd"}
+
+
+def _wire(tmp_path: Path) -> list[Article | Rejected]:
+    records = [{"id": one, "title": f"Bridge {n}", "text": f"{n} {'The bridge is closed. ' * 9}"}
+               for n, one in enumerate(("wire 1", "wire-1", "wire#1"))]  # fmt: skip
+    (tmp_path / "wire.json").write_text(json.dumps(records))
+    return list(read([tmp_path / "wire.json"], ReadOptions()))
+
+
+def test_ids_that_differ_in_a_space_only_stay_two_articles(empty_archive: Archive, tmp_path: Path) -> None:
+    assert ingest(_wire(tmp_path), empty_archive, WordEmbedder()).kept == 3
+    assert empty_archive.catalog.coverage().articles == 3
+    again = ingest(_wire(tmp_path), empty_archive, WordEmbedder())
+    assert (again.kept, again.unchanged) == (0, 3)
+
+
+@pytest.mark.parametrize("given", ["wire 1", "w " + "x" * 300])
+def test_an_archive_made_before_keeps_the_id_it_gave(given: str, empty_archive: Archive, tmp_path: Path) -> None:
+    """It stored `wire 1` as wire-1, and long ids with a digest of what was stored."""
+    (tmp_path / "one.json").write_text(json.dumps({"id": given, "title": "Bridge", "text": "It is closed. " * 9}))
+    (item,) = read([tmp_path / "one.json"], ReadOptions())
+    assert isinstance(item, Article)
+    own = given.replace(" ", "-")
+    before = own if len(own) <= 200 else f"{own[:191]}-{hashlib.sha256(own.encode()).hexdigest()[:8]}"
+    assert before != item.id
+    ingest([replace(item, id=before)], empty_archive, WordEmbedder())
+    again = ingest([item], empty_archive, WordEmbedder())
+    assert (again.kept, again.unchanged) == (0, 1)
+    assert [article.id for article in empty_archive.catalog.articles()] == [before]
