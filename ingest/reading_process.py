@@ -153,7 +153,7 @@ def _first_look(path: Path, max_bytes: int) -> dict[str, Any]:
         return {"no_json": "it is nested too deeply"}
     except ValueError as error:
         return {"no_json": str(error)[:200]}
-    if _deeper_than(value, DEEPEST):
+    if isinstance(value, dict) and _deeper_than(value, DEEPEST):  # one of a list costs the others nothing
         return {"refused": f"it is nested more than {DEEPEST} levels deep"}
     if isinstance(value, list) and len(value) > MOST_RECORDS:
         return {"refused": f"it holds {len(value):,} records, expected at most {MOST_RECORDS:,}; send a .jsonl file"}

@@ -36,7 +36,7 @@ def page(paragraphs: int) -> bytes:
     return f"<html><body><article><h1>Ferry runs aground</h1>{text}</article></body></html>".encode()
 
 
-SLOW = page(100_000)
+SLOW = page(25_000)  # a page of more than 60,000 elements is not read at all
 
 
 def zipped(*members: tuple[str, bytes]) -> bytes:
@@ -135,7 +135,7 @@ def test_what_needs_too_much_memory_is_rejected(guarded: Callable[[Limits], Guar
     many = json.dumps([{"title": "a", "text": "b"}] * 1_200_000).encode()
     (found,) = guard.read(written(tmp_path, "many.json", many))
     assert isinstance(found, Rejected)
-    assert (found.reason, "more memory than 100 MB" in found.message) == ("too large", True), found
+    assert (found.reason, "more memory than" in found.message) == ("too large", True), found
     assert outcome(list(guard.read(written(tmp_path, "gull.txt", GULL)))) == ["Gull steals hat"]
 
 
