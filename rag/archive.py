@@ -14,7 +14,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from rag import soundness, stamps, vectors, words
+from rag import private, soundness, stamps, vectors, words
 from rag.catalog import Catalog
 from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
@@ -56,7 +56,7 @@ class Archive:
         self.folder = Path(settings.data_dir).expanduser().absolute()
         self._chroma_url = settings.chroma_url
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.folder)
         except OSError as error:
             raise StorageError(
                 f"The archive folder {self.folder} cannot be made: {error.strerror or error}. "
@@ -154,6 +154,17 @@ class Archive:
                     self._let_go(name)
                     raise
 
+    def _tighten(self) -> None:
+        """Files that Chroma and tantivy make later lie in folders that others cannot enter."""
+        names = (vectors.NAME, words.NAME, "index.lock", "ingest.lock", "vectors.open")
+        private.tighten(*[self.folder / name for name in names])
+
+    def _not_writable(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"The archive folder {self.folder} cannot be written: {error.strerror or error}. Check free space and "
+            "write permission, or name another folder with --data-dir; what was stored before is unharmed."
+        )
+
     def _bring_up(self, name: str) -> None:
         if name in self._opened:
             try:
@@ -205,7 +216,7 @@ class Archive:
 
         if self.owns_indexes:
             return
-        lock = FileLock(self.folder / "index.lock", thread_local=False)
+        lock = FileLock(self.folder / "index.lock", thread_local=False, mode=0o600)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -213,7 +224,10 @@ class Archive:
                 self._words = words.TantivyWords(self.folder / words.NAME)
                 self._vectors = vectors.ExactVectors(self.catalog)
             return
+        except OSError as error:
+            raise self._not_writable(error) from error
         self._index_lock = lock
+        self._tighten()
         self._noted = stamps.read(self.folder)
         # A tantivy writer that was killed leaves its lock file; index.lock says that nobody is writing.
         for folder in (self.folder / words.NAME, self.folder / words.NAME / "articles"):
@@ -256,10 +270,7 @@ class Archive:
         try:
             stamps.write(self.folder, self._noted) if self._noted else stamps.remove(self.folder)
         except OSError as error:
-            raise StorageError(
-                f"The archive folder {self.folder} cannot be written: {error.strerror or error}. Check free space and "
-                "write permission; what was stored before is unharmed."
-            ) from error
+            raise self._not_writable(error) from error
 
     def _agrees(self, name: str) -> bool:
         """Whether an index holds as many passages as the catalogue, and finds some of them.
@@ -364,7 +375,7 @@ class Archive:
         from filelock import FileLock, Timeout
 
         try:
-            with FileLock(self.folder / "ingest.lock", timeout=0.2):
+            with FileLock(self.folder / "ingest.lock", timeout=0.2, mode=0o600):
                 yield
         except Timeout:
             raise ArchiveBusy(

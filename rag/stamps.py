@@ -9,6 +9,8 @@ import json
 import os
 from pathlib import Path
 
+from rag import private
+
 _NAME = "indexes.closed"
 
 
@@ -30,6 +32,7 @@ def read(archive: Path) -> dict[str, object]:
 def write(archive: Path, noted: dict[str, object]) -> None:
     """Notes it, whole or not at all. Raises OSError."""
     new = archive / f"{_NAME}.new"
+    private.make_file(new)
     new.write_text(json.dumps(noted), encoding="utf-8")
     os.replace(new, archive / _NAME)
 

@@ -14,6 +14,7 @@ from urllib.parse import urlparse
 
 import numpy as np
 
+from rag import private
 from rag.catalog import Catalog, StoredPassage, day_number
 from rag.errors import IndexDamaged, ModelUnavailable, StorageError
 from rag.schema import Article, Filters
@@ -98,7 +99,7 @@ class ChromaVectors:
                 ) from error
         else:
             with self._reported():
-                folder.mkdir(parents=True, exist_ok=True)
+                private.make_folder(folder)
                 try:
                     self._client = chromadb.PersistentClient(path=str(folder), settings=quiet)
                 except BaseException:

@@ -497,3 +497,54 @@ def test_an_older_catalogue_put_back_does_not_meet_newer_indexes(folder: Path, c
         found = archive.search_words("measles outbreak", 1, ["en"], Filters())
         assert [p.article.id for p in archive.catalog.passages([key for key, _ in found]).values()] == ["a7"]
         assert archive.health().sound
+
+
+# --- who may read it -------------------------------------------------------------------------------
+
+OPEN_UMASK = """
+import os, sys
+os.umask(0)
+from fakes import WordEmbedder
+from ingest.pipeline import ingest
+from rag.archive import Archive
+from rag.schema import Article
+from rag.settings import Settings
+
+archive = Archive(Settings(data_dir=sys.argv[1], llm="none"))
+articles = [Article(id=f"n{n}", title="N", text=f"It rained {n} times in Millford.") for n in range(3)]
+ingest(articles, archive, WordEmbedder())
+assert archive.health().sound
+
+def others_can_read(path):
+    inner = os.path.relpath(path, sys.argv[1]).split(os.sep)
+    steps = [os.path.join(sys.argv[1], *inner[:n]) for n in range(1, len(inner) + 1)]
+    return all(os.stat(step).st_mode & 0o077 for step in steps)
+
+def report():
+    files = [os.path.join(folder, name) for folder, _, names in os.walk(sys.argv[1]) for name in names]
+    print([path for path in files if others_can_read(path)], len(files) > 10)
+
+report()  # while it is open: -wal, -shm and locks are there
+archive.close()
+report()
+print(oct(os.stat(sys.argv[1]).st_mode & 0o777))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+@pytest.mark.parametrize("existing", ["none", "open folder", "open archive"])
+def test_the_archive_is_readable_by_its_owner_alone(
+    tmp_path: Path, closed: Path, child_environment: dict[str, str], existing: str
+) -> None:
+    folder, mode = tmp_path / "archive", "0o700"
+    if existing != "none":
+        shutil.copytree(closed, folder) if existing == "open archive" else folder.mkdir()
+        for path in [folder, *folder.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        mode = "0o755"  # a folder that its owner has made stays as it is
+    ran = subprocess.run(
+        [sys.executable, "-c", OPEN_UMASK, str(folder)],
+        env=child_environment, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert ran.stdout.split("\n")[:3] == ["[] True", "[] True", mode]
