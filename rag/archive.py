@@ -14,7 +14,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from rag import soundness, vectors, words
+from rag import private, soundness, stamps, vectors, words
 from rag.catalog import Catalog
 from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
@@ -56,7 +56,7 @@ class Archive:
         self.folder = Path(settings.data_dir).expanduser().absolute()
         self._chroma_url = settings.chroma_url
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.folder)
         except OSError as error:
             raise StorageError(
                 f"The archive folder {self.folder} cannot be made: {error.strerror or error}. "
@@ -69,7 +69,7 @@ class Archive:
         self._index_lock: BaseFileLock | None = None
         self._vectors: vectors.VectorIndex | None = None
         self._words: words.WordIndex | None = None
-        self._hung = False  # whether Chroma waits for ever in this process, on files that it will not let go
+        self._noted: dict[str, object] = {}  # how the indexes were when they were closed; what is open is not in it
         self._opened: set[str] = set()  # derived indexes that this process owns and has checked
 
     def close(self) -> None:
@@ -78,13 +78,24 @@ class Archive:
             if self._vectors is not None:
                 self._vectors.close()
             if self.owns_indexes:
-                self._unclosed.unlink(missing_ok=True)
+                self._note_close()
             self._vectors = self._words = None
             self._opened.clear()
             if self._index_lock is not None:
                 self._index_lock.release()
                 self._index_lock = None
             self.catalog.close()
+
+    def _note_close(self) -> None:
+        """Notes what the files of the indexes are, so that the next start need not look into them."""
+        noted: dict[str, object] = {name: entry for name, entry in self._noted.items() if name not in self._opened}
+        try:
+            for name in self._opened:
+                noted[name] = {"files": stamps.of(self.folder / name), "followed": self.catalog.followed(name)}
+            stamps.write(self.folder, noted)
+            (self.folder / "vectors.open").unlink(missing_ok=True)  # how earlier programs noted a crash
+        except (OSError, StorageError):
+            return  # then the next start looks into them
 
     # --- the derived indexes -------------------------------------------------------------------
 
@@ -143,6 +154,17 @@ class Archive:
                     self._let_go(name)
                     raise
 
+    def _tighten(self) -> None:
+        """Files that Chroma and tantivy make later lie in folders that others cannot enter."""
+        names = (vectors.NAME, words.NAME, "index.lock", "ingest.lock", "vectors.open")
+        private.tighten(*[self.folder / name for name in names])
+
+    def _not_writable(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"The archive folder {self.folder} cannot be written: {error.strerror or error}. Check free space and "
+            "write permission, or name another folder with --data-dir; what was stored before is unharmed."
+        )
+
     def _bring_up(self, name: str) -> None:
         if name in self._opened:
             try:
@@ -170,7 +192,6 @@ class Archive:
             (self.folder / name / _WRITER_LOCK).unlink(missing_ok=True)
             (self.folder / name / "articles" / _WRITER_LOCK).unlink(missing_ok=True)
         elif self._vectors is not None:
-            self._hung = getattr(self._vectors, "hung", False)
             self._vectors.close()
             self._vectors = None
 
@@ -195,7 +216,7 @@ class Archive:
 
         if self.owns_indexes:
             return
-        lock = FileLock(self.folder / "index.lock", thread_local=False)
+        lock = FileLock(self.folder / "index.lock", thread_local=False, mode=0o600)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -203,7 +224,11 @@ class Archive:
                 self._words = words.TantivyWords(self.folder / words.NAME)
                 self._vectors = vectors.ExactVectors(self.catalog)
             return
+        except OSError as error:
+            raise self._not_writable(error) from error
         self._index_lock = lock
+        self._tighten()
+        self._noted = stamps.read(self.folder)
         # A tantivy writer that was killed leaves its lock file; index.lock says that nobody is writing.
         for folder in (self.folder / words.NAME, self.folder / words.NAME / "articles"):
             (folder / _WRITER_LOCK).unlink(missing_ok=True)
@@ -211,28 +236,41 @@ class Archive:
     def _open(self, name: str) -> None:
         """Opens a derived index and brings it up to the catalogue's last change. Raises StorageError."""
         folder = self.folder / name
+        local = name == words.NAME or not self._chroma_url
+        fresh = local and not folder.exists()
+        if local and not fresh:
+            self._look_into(name)
+        self._mark_open(name)
         if name == words.NAME:
-            fresh = not folder.exists()
             self._words = words.TantivyWords(folder)
-        elif self._chroma_url:
-            fresh = False
-            self._vectors = vectors.ChromaVectors(folder, self._chroma_url)
         else:
-            fresh = not folder.exists()
-            if self._hung and not fresh:
-                raise IndexDamaged(f"The vector index at {folder} is held by a call that never came back.")
-            if self._unclosed.exists() and not fresh and not vectors.opens(folder):
-                raise IndexDamaged(f"The vector index at {folder} was torn by a crash.")
-            self._unclosed.touch()
-            self._vectors = vectors.ChromaVectors(folder)
+            self._vectors = vectors.ChromaVectors(folder, self._chroma_url)
         if fresh:
             self.catalog.set_followed(name, 0)
         self._follow(name)
 
-    @property
-    def _unclosed(self) -> Path:
-        """A mark that stands while the vector index is open: found at a start, it tells of a crash."""
-        return self.folder / "vectors.open"
+    def _look_into(self, name: str) -> None:
+        """Raises IndexDamaged for files that are not as they were left, as far as that can be told before opening."""
+        folder = self.folder / name
+        noted = self._noted.get(name)
+        followed = noted.get("followed") if isinstance(noted, dict) else None
+        if followed is not None and followed != self.catalog.followed(name):
+            raise IndexDamaged(f"The index at {folder} was made from another state of the catalogue.")
+        as_left = isinstance(noted, dict) and noted.get("files") == stamps.of(folder)
+        if as_left:
+            return
+        if name == words.NAME and noted:
+            raise IndexDamaged(f"Files of the word index at {folder} were changed since it was closed.")
+        if name == vectors.NAME and not vectors.opens(folder):
+            raise IndexDamaged(f"The vector index at {folder} was torn.")
+
+    def _mark_open(self, name: str) -> None:
+        """From here on a crash may leave it torn."""
+        self._noted.pop(name, None)
+        try:
+            stamps.write(self.folder, self._noted) if self._noted else stamps.remove(self.folder)
+        except OSError as error:
+            raise self._not_writable(error) from error
 
     def _agrees(self, name: str) -> bool:
         """Whether an index holds as many passages as the catalogue, and finds some of them.
@@ -273,7 +311,7 @@ class Archive:
             self._vectors.close()
         rmtree(self.folder / name, ignore_errors=True)
         if name == vectors.NAME:
-            self._vectors, self._hung = None, False
+            self._vectors = None
         self.catalog.set_followed(name, 0)
 
     def _follow(self, name: str) -> None:
@@ -337,7 +375,7 @@ class Archive:
         from filelock import FileLock, Timeout
 
         try:
-            with FileLock(self.folder / "ingest.lock", timeout=0.2):
+            with FileLock(self.folder / "ingest.lock", timeout=0.2, mode=0o600):
                 yield
         except Timeout:
             raise ArchiveBusy(

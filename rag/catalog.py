@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from rag import rows
+from rag import private, rows
 from rag.database import Database
 from rag.errors import ArchiveMismatch, StorageError
 from rag.schema import Article, Coverage, Filters, Passage, Span
@@ -127,7 +127,9 @@ class Catalog:
                 left += [log] if log.exists() and log.stat().st_size else []
                 if left:
                     raise self._lost("is empty" if self.path.exists() else "is missing", left)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.path.parent)
+            private.make_file(self.path)
+            private.tighten(*[self.path.with_name(f"{self.path.name}{end}") for end in ("", "-wal", "-shm")])
         present = set(
             self._read(
                 "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",

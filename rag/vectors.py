@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 
 import numpy as np
 
-from rag.bounded import Bounded, Overdue
+from rag import private
 from rag.catalog import Catalog, StoredPassage, day_number
 from rag.errors import IndexDamaged, ModelUnavailable, StorageError
 from rag.schema import Article, Filters
@@ -28,10 +28,6 @@ _COLLECTION = "dateline-passages"
 # so 1% at most. Costs a quarter of the insertion speed (6,000 × 384 on 2 cores: 450 a second) and 1.4 ms a query.
 _HNSW = {"space": "cosine", "ef_search": 200, "ef_construction": 200, "max_neighbors": 32}
 _BATCH = 500  # records a call; Chroma's own limit is above 5,000 on every platform
-# Chroma waits 1,000 s for its own SQLite file, and after an error such as a full disk one of its connections may hold
-# it for ever. 500 records take about 1 s on 2 cores; what goes over all records may take long in a large archive.
-_PATIENCE = 60.0
-_LONG_PATIENCE = 600.0
 
 
 class VectorIndex(Protocol):
@@ -79,8 +75,7 @@ class ChromaVectors:
         """Opens or creates the collection. Raises ModelUnavailable when a server named by URL does not answer."""
         self._where = url or str(folder)
         self._folder = None if url else folder
-        self._bounded = Bounded()
-        self.hung = False  # whether a call never came back: the folder cannot be written by this process any more
+        self._failed = False
         import chromadb
         from chromadb.api.shared_system_client import SharedSystemClient
         from chromadb.config import Settings as ChromaSettings
@@ -104,33 +99,41 @@ class ChromaVectors:
                 ) from error
         else:
             with self._reported():
-                folder.mkdir(parents=True, exist_ok=True)
-
-                def start() -> Any:
-                    try:
-                        return chromadb.PersistentClient(path=str(folder), settings=quiet)
-                    except BaseException:
-                        # Chroma would hand the client that failed to start to the next one of this folder.
-                        SharedSystemClient._identifier_to_system.pop(str(folder), None)
-                        raise
-
-                self._client = self._bounded.run(start, _LONG_PATIENCE)
+                private.make_folder(folder)
+                try:
+                    self._client = chromadb.PersistentClient(path=str(folder), settings=quiet)
+                except BaseException:
+                    # Chroma would hand the client that failed to start to the next one of this folder.
+                    SharedSystemClient._identifier_to_system.pop(str(folder), None)
+                    raise
         try:
-            self._collection = self._call(self._open, _LONG_PATIENCE)
+            self._collection = self._call(self._open)
         except BaseException:
             self.close()
             raise
 
-    def _call(self, call: Callable[[], _Given], seconds: float = _PATIENCE) -> _Given:
-        """What Chroma gives. Raises StorageError, also when it does not answer in time."""
+    def _call(self, call: Callable[[], _Given]) -> _Given:
+        """What Chroma gives. Raises StorageError; close this then, and open the folder anew.
+
+        After an error such as a full disk a connection of Chroma may hold its SQLite file, and its next call would wait
+        for 1,000 s with Python's global lock held: no thread could end that, so no call may follow an error.
+        """
         with self._reported():
-            if self.hung:
-                raise Overdue("an earlier call did not come back")
+            if self._failed:
+                raise OSError("an earlier call failed, and Chroma may wait for ever after that")
             try:
-                return self._bounded.run(call, seconds)
-            except Overdue:
-                self.hung = True
+                return call()
+            except BaseException:
+                self._failed = self._folder is not None
                 raise
+
+    def _check_space(self) -> None:
+        """Raises StorageError before Chroma would run out of space."""
+        if self._folder is not None:
+            with self._reported():
+                free = disk_usage(self._folder).free
+                if free < _LITTLE:
+                    raise OSError(f"{free // 1000:,} KB are free of the {_LITTLE // 1000:,} KB that a change may need")
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
@@ -158,6 +161,7 @@ class ChromaVectors:
     def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
         """Adds or replaces passages."""
         for start in range(0, len(stored), _BATCH):
+            self._check_space()
             part = stored[start : start + _BATCH]
             given = {
                 "ids": [str(one.key) for one in part],
@@ -169,6 +173,7 @@ class ChromaVectors:
     def drop_articles(self, articles: Sequence[str]) -> None:
         """Removes all passages of these articles."""
         for start in range(0, len(articles), 200):
+            self._check_space()
             of_these = {"article": {"$in": list(articles[start : start + 200])}}
             self._call(partial(self._collection.delete, where=of_these))
 
@@ -185,7 +190,7 @@ class ChromaVectors:
 
     def keys(self) -> set[int]:
         """All keys in the index."""
-        return {int(key) for key in self._call(partial(self._collection.get, include=[]), _LONG_PATIENCE)["ids"]}
+        return {int(key) for key in self._call(partial(self._collection.get, include=[]))["ids"]}
 
     def count(self) -> int:
         """How many passages the index holds."""
@@ -193,30 +198,58 @@ class ChromaVectors:
 
     def clear(self) -> None:
         """Removes everything."""
-        self._call(partial(self._client.delete_collection, _COLLECTION), _LONG_PATIENCE)
+        self._call(partial(self._client.delete_collection, _COLLECTION))
         self._collection = self._call(self._open)
 
     def close(self) -> None:
         """Lets go of the files; Chroma would hand the same open folder to the next client of this process."""
         self._client.close()
-        self._bounded.close()
 
     def probe(self) -> None:
-        """Reads one record and searches for it. A torn index raises StorageError or ends the process."""
-        one = self._call(partial(self._collection.get, limit=1, include=["embeddings"]))["embeddings"]
-        if len(one):
-            self.search(np.asarray(one[0], dtype=np.float32), 10, Filters(), [])
+        """Reads records spread over the index and searches for them. A torn index raises StorageError or ends the
+        process."""
+        number = self.count()
+        for start in range(0, number, max(1, number // _PROBES)):
+            get = partial(self._collection.get, limit=1, offset=start, include=["embeddings"])
+            for one in self._call(get)["embeddings"]:
+                self.search(np.asarray(one, dtype=np.float32), 10, Filters(), [])
+
+
+_PROBES = 50
+_PROBE_SECONDS = 120  # a torn graph may lead in circles
+_PROBE = """
+import pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+try:
+    import resource
+except ImportError:  # Windows
+    pass
+else:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    for kind, limit in ((resource.RLIMIT_AS, 16_000_000_000 + 4 * size), (resource.RLIMIT_FSIZE, 500_000_000 + size)):
+        hard = resource.getrlimit(kind)[1]
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+from rag.vectors import ChromaVectors
+vectors = ChromaVectors(folder)
+vectors.probe()
+vectors.close()
+"""
 
 
 def opens(folder: Path) -> bool:
-    """Whether a Chroma folder can be opened and searched, tried in a process of its own.
+    """Whether a Chroma folder can be opened and searched, tried in a process of its own with limits.
 
     A torn index can end the process that reads it by SIGSEGV (chroma-core/chroma#7238). Takes about 2 s.
     """
-    code = "import pathlib, sys; from rag.vectors import ChromaVectors as V; V(pathlib.Path(sys.argv[1])).probe()"
-    tried = subprocess.run(
-        [sys.executable, "-c", code, str(folder)], cwd=Path(__file__).parents[1], capture_output=True, check=False
-    )
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-c", _PROBE, str(folder)], cwd=Path(__file__).parents[1], capture_output=True,
+            check=False, timeout=_PROBE_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return False
     return tried.returncode == 0
 
 

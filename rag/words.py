@@ -12,6 +12,7 @@ from math import log
 from pathlib import Path
 from typing import Any, Protocol
 
+from rag import private
 from rag.catalog import StoredPassage, day_number
 from rag.errors import IndexDamaged, StorageError
 from rag.schema import Article, Filters
@@ -92,7 +93,8 @@ class TantivyWords:
         whole.add_text_field("stems", tokenizer_name="whitespace", index_option="freq")
         self._whole_schema = whole.build()
         with self._reported():
-            (folder / _WHOLE).mkdir(parents=True, exist_ok=True)
+            private.make_folder(folder)
+            private.make_folder(folder / _WHOLE)
             self._index = tantivy.Index(self._schema, path=str(folder))
             self._whole = tantivy.Index(self._whole_schema, path=str(folder / _WHOLE))
             if self._searcher(self._index).num_docs:
