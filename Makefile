@@ -12,9 +12,9 @@ UV_VERSION := 0.13.9
 
 setup: $(STAMP)
 
-# LOCKED=1 (CI, containers) takes only files whose SHA-256 is in requirements.lock. It is not the default: on Linux
-# x86-64 with a public index alone, torch comes with CUDA packages, which are not in the lock; constraints.txt allows
-# them, with the same versions of all else.
+# LOCKED=1 (CI, containers) takes only files whose SHA-256 is in requirements.lock. It is not the default: on Linux it
+# needs a place with the CPU build of torch, which an index of all packages does not have; constraints.txt takes the
+# index's own torch there, and the same versions of all else.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ifdef LOCKED
 INSTALL = $(PIP) --require-hashes --only-binary :all: --no-deps -r requirements.lock && \

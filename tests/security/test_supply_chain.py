@@ -232,15 +232,28 @@ def normal(name: str) -> str:
 
 
 def locked() -> dict[str, tuple[str, list[str]]]:
-    """Of each requirement in the lock, by its normal name: the version and the hashes."""
+    """Of each requirement in the lock, by its normal name (`torch+cpu` for the CPU build): the version and hashes."""
     text = "\n".join(line for line in (ROOT / "requirements.lock").read_text().splitlines() if line[:1] != "#")
     found = {}
     for requirement in text.replace("\\\n", " ").splitlines():
         pinned = _PINNED.match(requirement)
         assert pinned, requirement
-        assert normal(pinned[1]) not in found, requirement
-        found[normal(pinned[1])] = (pinned[2], re.findall(r"--hash=sha256:([0-9a-f]{64})(?= |$)", requirement))
+        version, _, build = pinned[2].partition("+")
+        name = normal(pinned[1]) + (f"+{build}" if build else "")
+        assert name not in found, requirement
+        found[name] = (version, re.findall(r"--hash=sha256:([0-9a-f]{64})(?= |$)", requirement))
     return found
+
+
+def test_torch_on_linux_is_the_cpu_build_and_no_other() -> None:
+    """Where the lock allowed both under one version, pip took the index's, which cannot be imported without CUDA."""
+    text = (ROOT / "requirements.lock").read_text()
+    found = re.findall(r"^torch==([\d.]+)(\S*) ; (sys_platform .= 'linux') ", text, flags=re.M)
+    assert [(build, where) for _, build, where in found] == [
+        ("+cpu", "sys_platform == 'linux'"),
+        ("", "sys_platform != 'linux'"),
+    ]
+    assert found[0][0] == found[1][0]
 
 
 def test_everything_in_the_lock_has_a_version_and_hashes() -> None:
@@ -261,7 +274,9 @@ def test_the_lock_and_the_constraints_are_of_one_mind() -> None:
         _PINNED.fullmatch(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"
     ]
     assert None not in constraints
-    assert {normal(m[1]): m[2] for m in constraints if m} == {name: version for name, (version, _) in locked().items()}
+    assert {normal(m[1]): m[2] for m in constraints if m} == {
+        name: version for name, (version, _) in locked().items() if "+" not in name
+    }
 
 
 def test_every_dependency_is_locked() -> None:
