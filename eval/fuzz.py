@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from eval.inputs import strategies
+from eval.inputs import generate, strategies
 from eval.printing import Bars, say
 from ingest.chunk import passage_spans
 from ingest.clean import clean
@@ -120,13 +120,6 @@ def run(seconds: float, seed: int, out: Path) -> Found:
 
 
 def _round(kind: str, strategy: Any, seed: str, found: Found, out: Path) -> None:
-    import hypothesis
-
-    chosen = hypothesis.settings(
-        max_examples=_ROUND, database=None, deadline=None, phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )  # fmt: skip
-
     def once(made: tuple[str, bytes]) -> None:
         began = time.process_time()
         wrong = problem(*made)
@@ -137,11 +130,7 @@ def _round(kind: str, strategy: Any, seed: str, found: Found, out: Path) -> None
             path.write_bytes(made[1])
             found.failures.append((path.name, wrong))
 
-    given: Any = hypothesis.given  # it has no types
-    decorated = given(strategy)(once)
-    for decorate in (chosen, hypothesis.seed(seed)):
-        decorated = decorate(decorated)
-    decorated()
+    generate(strategy, once, count=_ROUND, seed=seed)
 
 
 def add(commands: Any) -> None:

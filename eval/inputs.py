@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -85,6 +86,21 @@ def strategies() -> dict[str, Strategy]:
         "gzip": st.builds(lambda data: ("fuzz.json.gz", data), _mutated(st, _values(st).map(_packed))),
         "zip": st.builds(lambda data: ("fuzz.zip", data), _mutated(st, _archives(st, texts))),
     }
+
+
+def generate(strategy: Strategy, once: Callable[[tuple[str, bytes]], None], *, count: int, seed: str) -> None:
+    """Calls a function with so many inputs, the same ones for the same seed. What it raises comes through."""
+    import hypothesis
+
+    chosen = hypothesis.settings(
+        max_examples=count, database=None, deadline=None, phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
+    given: Any = hypothesis.given  # it has no types
+    decorated = given(strategy)(once)
+    for decorate in (chosen, hypothesis.seed(seed)):
+        decorated = decorate(decorated)
+    decorated()
 
 
 def _names() -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ingest.styles import (
     BLACK,
@@ -26,8 +26,8 @@ from ingest.styles import (
     pixels,
 )
 
-if TYPE_CHECKING:
-    from lxml.etree import _Element  # type: ignore[import-untyped]
+# An element of lxml, which only ingest/extract.py imports.
+_Element = Any
 
 _LEAST_FONT = 4.0  # CSS pixels: 3 pt; nothing smaller can be read
 _FAR = 1000.0  # pixels beyond which a margin or a translation puts text off the page

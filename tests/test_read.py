@@ -173,7 +173,9 @@ def test_an_unknown_field_in_the_mapping_is_a_settings_error() -> None:
 
 def test_a_record_keeps_its_id_and_an_unreadable_date_is_none() -> None:
     article = one(json.dumps({**RECORD, "id": " a#1 b ", "published": "31/02/2024"}), "a.json")
-    assert (article.id, article.published) == ("a-1-b", None)
+    assert article.published is None
+    assert article.id.startswith("a-1-b-")  # and what tells it from another that would be written alike
+    assert one(json.dumps({**RECORD, "id": " a-1-b "}), "a.json").id == "a-1-b"
 
 
 def test_html_in_a_record_becomes_text() -> None:

@@ -237,6 +237,7 @@ PAGES = {
     "fonts": ("<font>x", "", ""),
     "emphasis": ("<em>x</em> ", "<p>", ""),
     "line feeds": ("x\n", "<p>", ""),
+    "links in a paragraph": ("<a href=x>x</a> ", "<p>", ""),
     "links": ("<p><a href='/x'>words of a link</a></p>", "", ""),
     "style sheets that open": ("@import ", "<style>", "</style>"),
     "style sheet rules": (".a{}", "<style>", "</style><p class=a>x"),
