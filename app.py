@@ -207,7 +207,8 @@ def create_app(source: Desk | Assistant | Settings) -> App:
     blocks.has_launched = True
     gradio_route: Any = app.router.routes[-1]
     inputs = {number: len(function.inputs) for number, function in blocks.fns.items()}
-    gradio_route.app = PageGuard(gradio_route.app, Path(os.environ["GRADIO_TEMP_DIR"]), inputs)
+    uploads, most_bytes = Path(os.environ["GRADIO_TEMP_DIR"]), settings.spool_mb * 1_000_000
+    gradio_route.app = PageGuard(gradio_route.app, uploads, inputs, most_bytes)
     return mounted
 
 

@@ -106,7 +106,7 @@ class _Soak:
             kind = choose.choice(self.hostile if choose.random() < 1 / 3 else self.good)
             try:
                 status = str(kind(choose))
-            except (OSError, HTTPException) as error:
+            except (OSError, HTTPException, ValueError, LookupError) as error:  # a reply that is none
                 status = type(error).__name__
             with self._lock:
                 self.statuses[kind.__name__.strip("_").replace("_", " ")][status] += 1
@@ -161,7 +161,7 @@ class _Soak:
 
     def _article(self, choose: random.Random) -> int:
         listed = json.loads(self._get(f"/api/articles?limit=1&offset={choose.randrange(80)}")[1])["articles"]
-        return self._get(f"/article/{listed[0]['id']}")[0]
+        return self._get(f"/article/{listed[0]['article_id']}")[0]
 
     def _page_functions(self) -> dict[str, int]:
         config = json.loads(self._get("/config")[1])

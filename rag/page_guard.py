@@ -7,22 +7,24 @@ needs, whatever a later version of Gradio adds; Gradio's own checks stay behind 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rag.door import App, Connection, Receive, Send, read_body
-from rag.problems import Refused
+from rag.problems import Busy, Refused
 
 # Seen in Chromium over all that the page does (Gradio 6.31).
 _READ = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)/?|/pwa_icon(/\d{1,4})?|/(assets|static|svelte)/.+|"
     r"/gradio_api/(startup-events|theme\.css|app_id/?|queue/data|upload_progress|heartbeat/[\w-]{1,64})"
 )
-_CALLED = frozenset({"/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/cancel", "/gradio_api/reset"})
-JOIN = "/gradio_api/queue/join"
+JOIN, UPLOAD = "/gradio_api/queue/join", "/gradio_api/upload"
+_CALLED = frozenset({JOIN, UPLOAD, "/gradio_api/cancel", "/gradio_api/reset"})
 # Bounds of a call, since Gradio walks through its data several times on the event loop. What the page sends has 8
 # levels and, with the 30 exchanges that a browser keeps, some 6,000 values.
 DEPTH = 40
@@ -33,12 +35,13 @@ BODY_BYTES = 2_000_000  # the conversation that a browser keeps is sent along: 3
 class PageGuard:
     """ASGI middleware in front of Gradio's application."""
 
-    def __init__(self, app: App, uploads: Path, inputs: Mapping[int, int]) -> None:
-        """`uploads` is the folder that Gradio stores uploads in; `inputs` maps each function to its number of inputs.
+    def __init__(self, app: App, uploads: Path, inputs: Mapping[int, int], most_bytes: int) -> None:
+        """`uploads` is the folder that Gradio stores uploads in, of `most_bytes` together.
 
-        Gradio would print the data of a call that does not fit its function, however long.
+        `inputs` maps each function to its number of inputs: Gradio would print the data of a call that does not fit
+        its function, however long.
         """
-        self.app, self.uploads, self.inputs = app, uploads, inputs
+        self.app, self.uploads, self.inputs, self.most_bytes = app, uploads, inputs, most_bytes
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Passes a request on, or raises Refused."""
@@ -50,6 +53,8 @@ class PageGuard:
             body = await read_body(receive, BODY_BYTES)
             self._check_call(body)
             receive = _replayed(body, receive)
+        elif path == UPLOAD and await asyncio.to_thread(_size, self.uploads) > self.most_bytes:
+            raise Busy(f"Uploads of {self.most_bytes / 1e6:,.0f} MB wait to be taken in. Send more in a while.", 60)
         await self.app(scope, receive, send)
 
     def _check_call(self, body: bytes) -> None:
@@ -65,6 +70,15 @@ class PageGuard:
         for one in _objects(value):
             if "path" in one and not is_upload(one["path"], self.uploads):
                 raise Refused(400, "A field names a file that was not uploaded to this page. Upload it first.")
+
+
+def _size(folder: Path) -> int:
+    """The bytes of the files in the folders below a folder."""
+    total = 0
+    for file in folder.glob("*/*"):
+        with suppress(OSError):  # taken in and removed meanwhile
+            total += file.stat().st_size
+    return total
 
 
 def is_upload(path: object, uploads: Path) -> bool:

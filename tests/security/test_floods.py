@@ -354,3 +354,14 @@ def test_with_a_read_key_nothing_is_uploaded(written: Assistant, serve: Served) 
     files = {"files": ("x.txt", b"An article that was not asked for.")}
     assert httpx.post(f"{url}/gradio_api/upload", files=files, headers=bearer).status_code == 403
     assert httpx.post(f"{url}/api/articles", files=files, headers=bearer).status_code == 403
+
+
+def test_uploads_that_nobody_takes_in_do_not_fill_the_disk(written: Assistant, serve: Served) -> None:
+    limits = Settings(data_dir=written.archive.folder, llm="none", spool_mb=1)
+    url = serve.app(create_app(Assistant(written.archive, written.embedder, None, limits)))
+
+    def upload(number: int) -> int:
+        files = {"files": (f"{number}.txt", bytes([number]) * 600_000)}
+        return httpx.post(f"{url}/gradio_api/upload", files=files, timeout=30).status_code
+
+    assert [upload(number) for number in range(4)] == [200, 200, 429, 429]
