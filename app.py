@@ -51,6 +51,7 @@ log = logging.getLogger("dateline")
 # No part of the page may report to anyone or look for a newer version of itself.
 _SILENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 PAGE_OF_LIST = 50
+PAGE_SESSIONS = 200
 POLL_SECONDS = 0.2
 STALE_SECONDS = 600  # an upload that has not grown for so long was broken off
 PATIENCE_SECONDS = 20  # the packaged model notices at its next word, which may have to wait for its reading
@@ -186,6 +187,9 @@ def create_app(source: Desk | Assistant | Settings) -> App:
     settings = desk.assistant.settings
     blocks = Page(desk).blocks
     blocks.queue(max_size=64, default_concurrency_limit=4, api_open=False)
+    # Gradio keeps what it showed to each of 10,000 sessions (0.4 MB each) and what 2,000 have not fetched. One that is
+    # forgotten goes on all the same: the conversation lies in the browser.
+    blocks.state_session_capacity = blocks._queue.pending_messages_per_session.max_size = PAGE_SESSIONS
     mounted: App = gr.mount_gradio_app(
         app,
         blocks,

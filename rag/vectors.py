@@ -216,7 +216,7 @@ class ChromaVectors:
 
 
 _PROBES = 50
-_PROBE_SECONDS = 120  # a torn graph may lead in circles
+_PROBE_SECONDS = 20  # a torn graph may lead in circles; a second more for each 10 MB
 _PROBE = """
 import pathlib, sys
 folder = pathlib.Path(sys.argv[1])
@@ -243,10 +243,11 @@ def opens(folder: Path) -> bool:
 
     A torn index can end the process that reads it by SIGSEGV (chroma-core/chroma#7238). Takes about 2 s.
     """
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     try:
         tried = subprocess.run(
             [sys.executable, "-c", _PROBE, str(folder)], cwd=Path(__file__).parents[1], capture_output=True,
-            check=False, timeout=_PROBE_SECONDS,
+            check=False, timeout=_PROBE_SECONDS + size // 10_000_000,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return False

@@ -18,7 +18,8 @@ import pytest
 from conftest import Asked, Served
 
 import rag.connections as connections
-from app import create_app
+from app import PAGE_SESSIONS, create_app
+from rag.archive import Archive
 from rag.assistant import FILTER_CHARS, FILTER_NAMES, TURN_CHARS, TURNS, Assistant
 from rag.keys import Keys
 from rag.schema import Filters, Turn
@@ -365,3 +366,19 @@ def test_uploads_that_nobody_takes_in_do_not_fill_the_disk(written: Assistant, s
         return httpx.post(f"{url}/gradio_api/upload", files=files, timeout=30).status_code
 
     assert [upload(number) for number in range(4)] == [200, 200, 429, 429]
+
+
+def test_sessions_of_the_page_that_nobody_reads_are_forgotten(stored: Archive, serve: Served) -> None:
+    application = create_app(Asked(stored)(extraction=True))
+    url = serve.app(application)
+    with httpx.Client(base_url=url, timeout=30) as client:
+        functions = client.get("/config").json()["dependencies"]
+        number = next(index for index, one in enumerate(functions) if one["api_name"] == "label_filters")
+        for session in range(PAGE_SESSIONS + 60):
+            body = {"data": ["", "", []], "fn_index": number, "session_hash": f"unread{session}"}
+            while client.post("/gradio_api/queue/join", json=body).status_code == 503:
+                time.sleep(0.1)  # Gradio's line is full; it gets shorter by itself
+    mounted: Any = application.router.routes[-1]
+    blocks = mounted.app.app.get_blocks()
+    assert len(blocks.state_holder.session_data) <= PAGE_SESSIONS
+    assert len(blocks._queue.pending_messages_per_session) <= PAGE_SESSIONS
