@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from rag import private
 from rag.errors import StorageError
 from rag.problems import Busy, Refused
 
@@ -84,7 +85,8 @@ class OwnedFolder:
         """Raises StorageError."""
         self._parent, self._kind = parent, kind
         with storing():
-            parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private.make_folder(parent.parent)  # the archive's own, where this comes before it
+            private.make_folder(parent)
             parent.chmod(0o700)
             while True:
                 self.path = parent / f"{kind}-{secrets.token_hex(8)}"

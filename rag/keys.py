@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, get_args
 
+from rag import private
 from rag.errors import SettingsError, StorageError
 
 Scope = Literal["read", "ingest"]
@@ -100,7 +101,7 @@ class Keys:
     def _write(self, keys: Sequence[Key]) -> None:
         data = json.dumps({"keys": [asdict(key) for key in keys]}, ensure_ascii=False, indent=2)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.path.parent)
             handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".keys-")  # readable by its owner alone
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(data)
