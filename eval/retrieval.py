@@ -137,10 +137,7 @@ def _corpus_file(data: Dataset, out: Path) -> Path:
 
 def _named(data: Dataset, items: Iterator[Article | Rejected]) -> Iterator[Article | Rejected]:
     """What was read, under the ids of the labels; one that the labels do not know would spoil every figure."""
-    names: dict[str, str] = {}
-    for key in data.corpus:  # the reader takes blanks and # out of an id
-        if (other := names.setdefault(article_id(Fields(id=key)), key)) != key:
-            raise SettingsError(f"The ids '{other}' and '{key}' of {data.folder} differ in blanks alone. Rename one.")
+    names = {article_id(Fields(id=key)): key for key in data.corpus}  # the reader takes blanks and # out of an id
     for item in items:
         if isinstance(item, Article):
             if item.id not in names:
