@@ -1,6 +1,6 @@
 """The page: a conversation with the archive and its sources beside it, in Gradio, mounted on the HTTP API.
 
-`dateline serve` calls `run`. A handler parses what the reader gave, calls one method, and renders with rag.page.
+`dateline serve` calls `run`. A handler parses what the reader gave, calls one method, and renders.
 """
 
 from __future__ import annotations
@@ -31,20 +31,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 from ingest.jobs import Job, Jobs
 from ingest.pipeline import remove
 from ingest.spool import FOLDER, PAGE_FOLDER, OwnedFolder, safe_name
-from rag import page, page_archive, traces
 from rag.assistant import Assistant
-from rag.door import log_requests
 from rag.errors import DatelineError, QuestionError, SettingsError
-from rag.exchange import Exchange, kept, restored
-from rag.keys import Keys, check_address, is_loopback
-from rag.page_guard import PageGuard
+from rag.interfaces.http.middleware import log_requests
+from rag.interfaces.page import article_view as page_archive
+from rag.interfaces.page import conversation as page
+from rag.interfaces.page.exchange import Exchange, kept, restored
+from rag.interfaces.page.guard import PageGuard
 from rag.schema import Answer, Filters
+from rag.serving import tracing as traces
+from rag.serving.api_keys import Keys, check_address, is_loopback
 from rag.settings import Settings
 
 if TYPE_CHECKING:
     import gradio as gr
 
-    from rag.api import App
+    from rag.interfaces.http.app import App
 
 log = logging.getLogger("dateline")
 
@@ -86,7 +88,7 @@ def run(args: Namespace) -> int:
 
 def _serve(app: App, desk: Desk, listener: socket.socket, warming: Future[None], *, open_browser: bool) -> int:
     """Serves until interrupted, or until a model turns out not to load: then raises ModelUnavailable."""
-    from rag.connections import make_server
+    from rag.interfaces.http.server import make_server
 
     server = make_server(app, desk.assistant.settings.proxies)
     # An open page holds a connection that is cut when the server is told to leave; that is no error to report.
@@ -172,7 +174,7 @@ def _tidy_up(uploads: OwnedFolder) -> None:
 
 def create_server(desk: Desk) -> App:
     """The HTTP API without the page."""
-    from rag.api import create_api
+    from rag.interfaces.http.app import create_api
 
     return create_api(desk.assistant, ready=desk.ready.is_set, intake=desk.intake)
 
@@ -628,6 +630,6 @@ def _theme() -> Any:
 
 
 if __name__ == "__main__":
-    from rag.__main__ import main
+    from rag.interfaces.cli import main
 
     sys.exit(main(["serve", *sys.argv[1:]]))

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eval import commands as others
-from eval import demo_run, outcome
-from eval.printing import print_crashes, print_times, say
+from eval import measuring_commands as others
+from eval.experiments import demo as demo_run
+from eval.reporting import outcome
+from eval.reporting.terminal import print_crashes, print_times, say
 from rag.errors import DatelineError
 from rag.settings import Settings
 

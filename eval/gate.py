@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from eval import datasets, demo_run, pages, retrieval
-from rag.embed import Embedder
+from eval.datasets import beir as datasets
+from eval.experiments import demo as demo_run
+from eval.experiments import pages, retrieval
 from rag.errors import SettingsError
+from rag.models.embeddings import Embedder
 from rag.settings import Settings
 
 FLOORS = Path(__file__).parent / "floors.json"

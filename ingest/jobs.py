@@ -1,6 +1,6 @@
 """Ingests that are asked for over the network or on the page: one at a time, each with a report to be looked up.
 
-What was taken is on disk before its sender hears so (ingest.spool), is read by a process of its own (ingest.guard),
+What was taken is on disk before its sender hears so (ingest.spool), is read by a process of its own,
 and is taken up again under the same id when the server ended before it was done.
 """
 
@@ -18,15 +18,15 @@ from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 from ingest import pipeline
-from ingest.guard import Guard, NoJson, Stopped
 from ingest.pipeline import IngestReport
-from ingest.read import Rejected
-from ingest.reading_process import Limits
+from ingest.readers.files import Rejected
+from ingest.readers.guard import Guard, NoJson, Stopped
+from ingest.readers.process import Limits
 from ingest.spool import FOLDER, Arrival, Spool, SpooledFile, SpooledJob, safe_name
-from rag.archive import Archive
-from rag.embed import Embedder
+from rag.archive.archive import Archive
 from rag.errors import ArchiveBusy, DatelineError, StorageError
-from rag.problems import Busy, Refused, said
+from rag.interfaces.http.errors import Busy, Refused, said
+from rag.models.embeddings import Embedder
 from rag.schema import Article
 from rag.settings import Settings
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.chunk import FINGERPRINT, embedded_text, passage_spans
-from ingest.read import Rejected
-from rag.archive import Archive
-from rag.catalog import Prepared, digest
-from rag.embed import Embedder
+from ingest.chunking import FINGERPRINT, embedded_text, passage_spans
+from ingest.readers.files import Rejected
+from rag.answering.retriever import same_story
+from rag.archive.archive import Archive
+from rag.archive.catalog import Prepared, digest
 from rag.errors import DatelineError
-from rag.retrieve import same_story
+from rag.models.embeddings import Embedder
 from rag.schema import Article
 
 # Passages embedded and committed together: enough to fill the model's batches, few enough that an interrupt

@@ -27,9 +27,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from rag import private
+from rag.archive import private_files as private
 from rag.errors import StorageError
-from rag.problems import Busy, Refused
+from rag.interfaces.http.errors import Busy, Refused
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

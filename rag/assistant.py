@@ -9,26 +9,23 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rag import cite, prompt
-from rag.archive import Archive
-from rag.dates import written
-from rag.embed import Embedder, LazyEmbedder, Remembering
+from rag.answering import citations as cite
+from rag.answering import prompts as prompt
+from rag.answering.retriever import Retriever
+from rag.answering.sentence_selection import Evidence, compares, expected, gather, holds
+from rag.archive.archive import Archive
 from rag.errors import ArchiveMissing, QuestionError
-from rag.evidence import Evidence, compares, expected, gather, holds
-from rag.llm import LLM, open_llm
-from rag.retrieve import Retriever
+from rag.language.dates import written
+from rag.language.identify import LANGUAGE_NAMES, detect_language
+from rag.language.names import names
+from rag.language.sentences import without_item_number
+from rag.language.stems import content_stems
+from rag.language.stop_words import STOP_WORDS
+from rag.language.tokens import fold, tokens
+from rag.models.chat import LLM, open_llm
+from rag.models.embeddings import Embedder, LazyEmbedder, Remembering
 from rag.schema import Answer, Filters, Hit, Sentence, Timings, Turn
 from rag.settings import Settings
-from rag.text import (
-    LANGUAGE_NAMES,
-    STOP_WORDS,
-    content_stems,
-    detect_language,
-    fold,
-    names,
-    tokens,
-    without_item_number,
-)
 
 EXTRACTION = "extraction (no language model)"
 

@@ -16,11 +16,11 @@ import pytest
 from fakes import ModelServer, ScriptedLLM, WordEmbedder
 
 from ingest.pipeline import ingest
-from rag.archive import Archive
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
+from rag.language.tokens import tokens
 from rag.schema import Article
 from rag.settings import Settings
-from rag.text import tokens
 
 ROOT = Path(__file__).parents[1]
 _SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -229,13 +229,13 @@ class Served:
 
     def __call__(self, assistant: Assistant, **options: Any) -> str:
         """The address of a server of this assistant."""
-        from rag.api import create_api
+        from rag.interfaces.http.app import create_api
 
         return self.app(create_api(assistant, **options))
 
     def app(self, app: Any, trusted_proxies: tuple[str, ...] = ()) -> str:
         """The address of a server of this application, as `dateline serve` makes it."""
-        from rag.connections import make_server
+        from rag.interfaces.http.server import make_server
 
         server = make_server(app, trusted_proxies)
         thread = threading.Thread(target=server.run, daemon=True)

@@ -16,8 +16,8 @@ from zlib import crc32
 import numpy as np
 
 from rag.errors import ModelUnavailable
-from rag.llm import Message
-from rag.text import tokens
+from rag.language.tokens import tokens
+from rag.models.chat import Message
 
 
 class WordEmbedder:

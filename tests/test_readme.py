@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Served
 
-from eval import gold
+from eval.datasets import demo as gold
 from ingest.pipeline import ingest
-from ingest.read import ReadOptions, read
-from rag.archive import Archive
+from ingest.readers.files import ReadOptions, read
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
-from rag.embed import LazyEmbedder
+from rag.models.embeddings import LazyEmbedder
 from rag.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -92,7 +92,9 @@ def test_mcp(
     server = json.loads(blocks["json"][0])["mcpServers"]["dateline"]
     assert server["command"] == "dateline"
     environment = child_environment | {"DATELINE_LLM": "none", "DATELINE_EMBEDDER": str(tiny_model)}
-    program = StdioServerParameters(command=python, args=["-m", "rag", *server["args"]], env=environment, cwd=place)
+    program = StdioServerParameters(
+        command=python, args=["-m", "rag.interfaces.cli", *server["args"]], env=environment, cwd=place
+    )
 
     async def ask() -> object:
         async with Client(program) as client:

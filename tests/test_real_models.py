@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from ingest.pipeline import ingest
-from ingest.read import ReadOptions, read
-from rag.archive import Archive
+from ingest.readers.files import ReadOptions, read
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
-from rag.embed import LazyEmbedder
 from rag.errors import ModelUnavailable
-from rag.llm import Message, open_llm
+from rag.language.tokens import fold
+from rag.models.chat import Message, open_llm
+from rag.models.embeddings import LazyEmbedder
 from rag.settings import Settings
-from rag.text import fold
 
 pytestmark = [
     pytest.mark.models,

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from app import create_app
 from ingest.pipeline import ingest
-from rag.archive import Archive
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.schema import Article
 from rag.settings import Settings

@@ -22,8 +22,8 @@ from fakes import WordEmbedder
 from playwright.sync_api import Browser, Page, expect
 
 from ingest.pipeline import ingest
-from rag.keys import Keys
 from rag.schema import Article
+from rag.serving.api_keys import Keys
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Served
@@ -517,7 +517,7 @@ def test_serve_answers_with_the_packaged_model(
     fields = ("id", "url", "title", "outlet", "byline", "language", "text")
     rows = [{name: getattr(a, name) for name in fields} | {"published": str(a.day or "")} for a in articles[:4]]
     news.write_text("\n".join(json.dumps(row) for row in rows))
-    command = [python, "-m", "rag", "--data-dir", str(tmp_path / "archive")]
+    command = [python, "-m", "rag.interfaces.cli", "--data-dir", str(tmp_path / "archive")]
     subprocess.run([*command, "ingest", str(news)], env=child_environment, check=True, capture_output=True)
     uploads = tmp_path / "tmp"
     uploads.mkdir()

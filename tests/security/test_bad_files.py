@@ -17,16 +17,16 @@ import pytest
 from conftest import Served
 from fakes import WordEmbedder
 
-import ingest.__main__ as command_line
+import ingest.cli as command_line
 from ingest import pipeline
-from ingest import read as reading
-from ingest.metadata import Fields, canonical_url, one_line, parse_date, record_fields
+from ingest.metadata.fields import Fields, canonical_url, one_line, parse_date, record_fields
 from ingest.pipeline import ingest
-from ingest.read import ReadOptions, Rejected, decode, read, read_bytes
-from rag.__main__ import main
-from rag.archive import Archive
+from ingest.readers import files as reading
+from ingest.readers.files import ReadOptions, Rejected, decode, read, read_bytes
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import StorageError
+from rag.interfaces.cli import main
 from rag.schema import Article
 
 TEXT = (

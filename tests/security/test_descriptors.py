@@ -14,9 +14,9 @@ import pytest
 from fakes import WordEmbedder
 
 from ingest.pipeline import ingest
-from rag import database
-from rag.archive import Archive
-from rag.catalog import Catalog, Prepared
+from rag.archive import database
+from rag.archive.archive import Archive
+from rag.archive.catalog import Catalog, Prepared
 from rag.errors import StorageError
 from rag.schema import Article, Coverage
 
@@ -36,7 +36,7 @@ def prepared(article: Article) -> Prepared:
 
 MANY = """
 import gc, os, resource, sys, threading
-from rag.archive import Archive
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.settings import Settings
 from fakes import WordEmbedder

@@ -17,12 +17,12 @@ import httpx
 import pytest
 from conftest import Asked, Served
 
-import rag.connections as connections
+import rag.interfaces.http.server as connections
 from app import PAGE_SESSIONS, create_app
-from rag.archive import Archive
+from rag.archive.archive import Archive
 from rag.assistant import FILTER_CHARS, FILTER_NAMES, TURN_CHARS, TURNS, Assistant
-from rag.keys import Keys
 from rag.schema import Filters, Turn
+from rag.serving.api_keys import Keys
 from rag.settings import Settings
 
 
@@ -162,7 +162,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bounds of slow clients in seconds that a test can wait for."""
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.5)
     monkeypatch.setattr(connections, "WRITE_SECONDS", 1.0)
-    monkeypatch.setattr("rag.door.BODY_SECONDS", 0.5)
+    monkeypatch.setattr("rag.interfaces.http.middleware.BODY_SECONDS", 0.5)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -266,7 +266,7 @@ def test_a_client_does_not_get_rid_of_its_limit_by_another_address(written: Assi
 
 
 def test_behind_a_proxy_that_is_named_each_client_has_its_own_limit(written: Assistant, serve: Served) -> None:
-    from rag.api import create_api
+    from rag.interfaces.http.app import create_api
 
     url = serve.app(create_api(limited(written, 2)), trusted_proxies=("127.0.0.1",))
 
@@ -279,7 +279,7 @@ def test_behind_a_proxy_that_is_named_each_client_has_its_own_limit(written: Ass
 
 
 def test_the_addresses_of_one_ipv6_network_are_one_client(written: Assistant, serve: Served) -> None:
-    from rag.api import create_api
+    from rag.interfaces.http.app import create_api
 
     url = serve.app(create_api(limited(written, 3)), trusted_proxies=("127.0.0.1",))
     statuses = [

@@ -8,11 +8,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from eval import fuzz
 from eval.__main__ import main
-from eval.inputs import PROSE, docx, packed, strategies
-from ingest import read as reading
-from ingest.read import ReadOptions, read_bytes
+from eval.datasets.hostile_inputs import PROSE, docx, packed, strategies
+from eval.experiments import fuzz
+from ingest.readers import files as reading
+from ingest.readers.files import ReadOptions, read_bytes
 from rag.schema import Article
 
 KINDS = tuple(strategies())

@@ -13,11 +13,9 @@ from types import FrameType
 
 import pytest
 
-from ingest.chunk import passage_spans
-from ingest.clean import clean, join_lines, uncitable_spans, unwrap
-from ingest.extract import fragment_text, page_fields
-from ingest.markdown import from_markdown
-from ingest.metadata import (
+from ingest.chunking import passage_spans
+from ingest.cleaning.text import clean, join_lines, uncitable_spans, unwrap
+from ingest.metadata.fields import (
     byline_names,
     canonical_url,
     dateline_fields,
@@ -26,10 +24,15 @@ from ingest.metadata import (
     slug,
     text_fields,
 )
-from ingest.read import ReadOptions, read_bytes
+from ingest.readers.documents import fragment_text, page_fields
+from ingest.readers.files import ReadOptions, read_bytes
+from ingest.readers.markdown import from_markdown
 from rag.errors import BadInput
+from rag.language.identify import detect_language
+from rag.language.names import names
+from rag.language.sentences import sentence_spans
+from rag.language.tokens import count_tokens, fold, tokens
 from rag.schema import Article
-from rag.text import count_tokens, detect_language, fold, names, sentence_spans, tokens
 
 SMALL, LARGE = 12_000, 48_000
 FLOOR = 0.03  # seconds: below it the large input is quick, whatever the factor says

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from eval.inputs import docx
-from ingest.extract import docx_fields, fragment_text, page_fields
-from ingest.markdown import from_markdown
-from ingest.read import ReadOptions, read_bytes
+from eval.datasets.hostile_inputs import docx
+from ingest.readers.documents import docx_fields, fragment_text, page_fields
+from ingest.readers.files import ReadOptions, read_bytes
+from ingest.readers.markdown import from_markdown
 from rag.schema import Article
 
 PROSE = (

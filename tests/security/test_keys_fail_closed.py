@@ -11,9 +11,9 @@ import httpx
 import pytest
 from conftest import Served
 
-from rag.access import WRONG_PER_MINUTE, WRONG_SECONDS
 from rag.assistant import Assistant
-from rag.keys import Keys
+from rag.interfaces.http.auth import WRONG_PER_MINUTE, WRONG_SECONDS
+from rag.serving.api_keys import Keys
 
 ASK = {"question": "Where did the ferry Castellan run aground?"}
 
@@ -97,7 +97,7 @@ def test_a_server_does_not_start_with_a_broken_key_file(
     written: Assistant, keys: Keys, python: str, child_environment: dict[str, str]
 ) -> None:
     keys.path.write_text("not json")
-    command = [python, "-m", "rag", "serve", "--no-page", "--llm", "none", "--port", "0"]
+    command = [python, "-m", "rag.interfaces.cli", "serve", "--no-page", "--llm", "none", "--port", "0"]
     ran = subprocess.run(
         [*command, "--data-dir", str(keys.path.parent)],
         env=child_environment, capture_output=True, text=True, timeout=60, check=False,

@@ -11,9 +11,9 @@ import pytest
 from conftest import Asked, Served
 
 from app import create_app
-from rag.archive import Archive
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
-from rag.keys import Keys
+from rag.serving.api_keys import Keys
 
 SECRET = "the secret of this machine"
 

@@ -18,13 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.pipeline import ingest
-from rag import prompt, weights
-from rag.archive import Archive
+from rag.answering import prompts as prompt
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
-from rag.llm import EmbeddedChat, Message, OpenAIChat, open_llm
+from rag.language.tokens import tokens
+from rag.models import files as weights
+from rag.models.chat import EmbeddedChat, Message, OpenAIChat, open_llm
 from rag.schema import Article, Turn
 from rag.settings import Settings
-from rag.text import tokens
 
 # Control tokens of published chat models, and what their templates write around a turn.
 MARKS = [

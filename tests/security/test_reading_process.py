@@ -19,9 +19,9 @@ import httpx
 import pytest
 from conftest import Served
 
-from ingest.guard import Guard, Stopped
-from ingest.read import ReadOptions, Rejected, read
-from ingest.reading_process import LENGTH, Limits, article_from, as_message
+from ingest.readers.files import ReadOptions, Rejected, read
+from ingest.readers.guard import Guard, Stopped
+from ingest.readers.process import LENGTH, Limits, article_from, as_message
 from rag.assistant import Assistant
 from rag.schema import Article
 

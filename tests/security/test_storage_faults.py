@@ -20,12 +20,12 @@ import pytest
 from fakes import WordEmbedder
 
 from ingest.pipeline import ingest
-from rag import vectors
-from rag.__main__ import main
-from rag.archive import Archive
+from rag.archive import vector_index as vectors
+from rag.archive.archive import Archive
+from rag.archive.catalog import Catalog, Prepared
 from rag.assistant import Assistant
-from rag.catalog import Catalog, Prepared
 from rag.errors import DatelineError, StorageError
+from rag.interfaces.cli import main
 from rag.schema import Article, Filters
 from rag.settings import Settings
 
@@ -259,8 +259,8 @@ from contextlib import closing
 from pathlib import Path
 from fakes import WordEmbedder
 from ingest.pipeline import ingest
-from rag import vectors
-from rag.archive import Archive
+from rag.archive import vector_index as vectors
+from rag.archive.archive import Archive
 from rag.errors import StorageError
 from rag.schema import Article, Filters
 from rag.settings import Settings
@@ -336,7 +336,7 @@ def test_after_a_full_disk_the_same_process_goes_on_and_nothing_is_lost(
 
 LIMITED = """
 import resource, sys
-from rag.catalog import Catalog, Prepared
+from rag.archive.catalog import Catalog, Prepared
 from rag.errors import StorageError
 from rag.schema import Article
 from pathlib import Path
@@ -408,7 +408,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 OPEN = """
 import sys
 from contextlib import closing
-from rag.archive import Archive
+from rag.archive.archive import Archive
 from rag.schema import Filters
 from rag.settings import Settings
 
@@ -506,7 +506,7 @@ import os, sys
 os.umask(0)
 from fakes import WordEmbedder
 from ingest.pipeline import ingest
-from rag.archive import Archive
+from rag.archive.archive import Archive
 from rag.schema import Article
 from rag.settings import Settings
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-import rag.llm
-from rag import weights
-from rag.embed import LazyEmbedder
+import rag.models.chat
 from rag.errors import ModelUnavailable
-from rag.llm import EmbeddedChat, open_llm
+from rag.models import files as weights
+from rag.models.chat import EmbeddedChat, open_llm
+from rag.models.embeddings import LazyEmbedder
 from rag.settings import Settings
 
 # --- the language model: 1.1 GB in 22 parts; here 3 parts of a few bytes ---------------------------------------
@@ -45,7 +45,7 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Pa
     monkeypatch.setattr(weights, "_parts", lambda: iter(files))
     monkeypatch.setattr(weights, "LLM_SHA256", SHA256)
     monkeypatch.setattr(weights, "LLM_BYTES", len(WHOLE))
-    monkeypatch.setattr(rag.llm, "_serve", lambda file, key, threads: Quiet())
+    monkeypatch.setattr(rag.models.chat, "_serve", lambda file, key, threads: Quiet())
     settings = Settings(llm="packaged", model_cache=tmp_path / "cache" / "models")
 
     def opened() -> Path:
@@ -203,7 +203,7 @@ def hook(event, arguments):
         tried.append(arguments)
         raise OSError("this test allows no network")
 sys.addaudithook(hook)
-from rag.embed import LazyEmbedder
+from rag.models.embeddings import LazyEmbedder
 print(LazyEmbedder(sys.argv[1]).embed_queries(["ferry"]).shape, tried)
 """
 

@@ -35,8 +35,8 @@ GULL = b"Gull steals hat\n\nA herring gull stole a straw hat in Villasera on Sun
 SERVER = """
 import os, signal, socket, sys, uvicorn
 from fakes import WordEmbedder
-from rag.api import create_api
-from rag.archive import Archive
+from rag.interfaces.http.app import create_api
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.settings import Settings
 

@@ -1,0 +1,1 @@
+"""Questions, labels and inputs to measure with."""

@@ -1,0 +1,1 @@
+"""The runs: retrieval, answers, pages, the demo archive."""

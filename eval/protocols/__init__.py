@@ -1,0 +1,1 @@
+"""Public protocols of behaviour: noise, refusal, conflict, attacks, conversation."""

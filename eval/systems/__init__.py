@@ -1,0 +1,1 @@
+"""What Dateline is measured against, and the caches that make runs quick."""

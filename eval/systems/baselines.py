@@ -1,0 +1,175 @@
+"""What a user would write without Dateline: llama-index with its defaults over Chroma, trafilatura with its own.
+
+A second door for those libraries: a baseline that went through ours would measure ourselves.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from eval.datasets.beir import Document
+from eval.metrics.retrieval import DEPTH
+from eval.systems.vector_cache import Vectors
+from rag.errors import ModelUnavailable
+from rag.models import files as weights
+from rag.models.embeddings import Embedder
+
+_COLLECTION = "plain-llamaindex"
+
+
+class PlainLlamaIndex:
+    """SentenceSplitter with its defaults, HuggingFaceEmbedding in float32, ChromaVectorStore, index retriever."""
+
+    def __init__(
+        self, corpus: Sequence[Document], folder: Path, key: str, embedding: Any = None, top_k: int | None = None
+    ) -> None:
+        """Embeds the corpus into `folder` unless it is there, made from the same data (`key`).
+
+        Asks `top_k` nodes a question; None: the fewest that hold 100 articles, whichever they are. Raises
+        ModelUnavailable when the integrations are not installed.
+        """
+        try:
+            from llama_index.core import StorageContext, VectorStoreIndex
+            from llama_index.vector_stores.chroma import ChromaVectorStore
+        except ImportError as error:
+            raise ModelUnavailable(
+                f"The plain baseline needs {error.name}: pip install 'dateline[eval]', or leave plain-llamaindex out "
+                "of --systems."
+            ) from None
+        import chromadb
+
+        self._client = chromadb.PersistentClient(
+            path=str(folder / "chroma"), settings=chromadb.config.Settings(anonymized_telemetry=False)
+        )
+        embedding, finished = embedding or plain_embedding(), folder / "finished.json"
+        if not (finished.exists() and json.loads(finished.read_text()) == key):
+            finished.unlink(missing_ok=True)
+            if _COLLECTION in {one.name for one in self._client.list_collections()}:
+                self._client.delete_collection(_COLLECTION)
+            store = ChromaVectorStore(chroma_collection=self._client.create_collection(_COLLECTION))
+            context = StorageContext.from_defaults(vector_store=store)
+            VectorStoreIndex.from_documents(
+                list(_documents(corpus)), storage_context=context, embed_model=embedding, transformations=[_splitter()]
+            )
+            finished.write_text(json.dumps(key))
+        store = ChromaVectorStore(chroma_collection=self._client.get_collection(_COLLECTION))
+        self._index = VectorStoreIndex.from_vector_store(store, embed_model=embedding)
+        wanted = top_k or _nodes_of_articles(store._collection, DEPTH)
+        self._retriever = self._index.as_retriever(similarity_top_k=min(wanted, store._collection.count()))
+
+    def search(self, question: str, k: int) -> list[tuple[str, float]]:
+        """At most k (article, score), best first: nodes folded to their article's first."""
+        best: dict[str, float] = {}
+        for found in self._retriever.retrieve(question):
+            best.setdefault(str(found.node.metadata["article"]), float(found.score or 0.0))
+        return list(best.items())[:k]
+
+    def ask(self, question: str, llm: Any) -> tuple[str, float | None, float]:
+        """What the query engine answers with its defaults (the two nearest nodes), and the milliseconds to its first
+        word (None without one) and to its end. `llm` is a llama-index LLM."""
+        engine, began, first, said = self._index.as_query_engine(llm=llm, streaming=True), time.perf_counter(), None, ""
+        for piece in engine.query(question).response_gen:
+            if first is None and piece.strip():
+                first = (time.perf_counter() - began) * 1000
+            said += piece
+        return said, first, (time.perf_counter() - began) * 1000
+
+    def close(self) -> None:
+        """Lets go of the files."""
+        self._client.close()
+
+
+def _nodes_of_articles(collection: Any, articles: int) -> int:
+    """How many nodes hold at least so many articles, whichever nodes they are."""
+    nodes = Counter(str(one["article"]) for one in collection.get(include=["metadatas"])["metadatas"])
+    return sum(count for _, count in nodes.most_common(articles - 1)) + 1
+
+
+def _splitter() -> Any:
+    """As llama-index's Settings give it to every index: 1,024 tokens with 200 shared."""
+    from llama_index.core.node_parser import SentenceSplitter
+
+    return SentenceSplitter()
+
+
+def plain_embedding(kept: Vectors | None = None, questions: Sequence[str] = ()) -> Any:
+    """The same packaged model as Dateline's, in float32.
+
+    With `kept`, what an earlier run embedded is taken from there, and `questions` are embedded now, so that no search
+    waits for it.
+    """
+    packaged = weights.packaged_embedder()
+    if kept is None:
+        # Here, not above: the import takes seconds, and a run whose vectors are all kept needs no model.
+        from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+
+        return HuggingFaceEmbedding(model_name=str(packaged.path), device="cpu", embed_batch_size=32)
+
+    loaded: list[Any] = []
+
+    def embed(texts: Sequence[str]) -> Any:
+        """Passages and questions alike: this model puts nothing in front of either."""
+        if not loaded:
+            loaded.append(plain_embedding())
+        return loaded[0].get_text_embedding_batch(list(texts))
+
+    def rows(texts: Sequence[str]) -> Any:
+        return kept.rows(f"{packaged.name} plain float32", texts, embed)
+
+    found = _embedding_of(packaged.name, rows, rows)
+    if questions:
+        found.get_text_embedding_batch(list(questions))
+    return found
+
+
+def borrowed_embedding(embedder: Embedder) -> Any:
+    """One of ours as llama-index wants it."""
+    return _embedding_of(embedder.name, embedder.embed_passages, embedder.embed_queries)
+
+
+def _embedding_of(
+    name: str, embed_passages: Callable[[Sequence[str]], Any], embed_queries: Callable[[Sequence[str]], Any]
+) -> Any:
+    """A llama-index embedding of functions from texts to rows."""
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+
+    class Borrowed(BaseEmbedding):  # type: ignore[misc]
+        def _get_query_embedding(self, query: str) -> list[float]:
+            return [float(x) for x in embed_queries([query])[0]]
+
+        def _get_text_embedding(self, text: str) -> list[float]:
+            return self._get_text_embeddings([text])[0]
+
+        def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+            return [[float(x) for x in row] for row in embed_passages(texts)]
+
+        async def _aget_query_embedding(self, query: str) -> list[float]:
+            return self._get_query_embedding(query)
+
+    return Borrowed(model_name=name, embed_batch_size=256)
+
+
+def _documents(corpus: Iterable[Document]) -> Iterable[Any]:
+    from llama_index.core import Document as PlainDocument
+
+    for one in corpus:
+        text = f"{one.title}\n{one.text}" if one.title else one.text
+        # The id alone as metadata, kept out of what is embedded.
+        yield PlainDocument(text=text, metadata={"article": one.id}, excluded_embed_metadata_keys=["article"])
+
+
+def plain_trafilatura(markup: str) -> tuple[str, str, date | None]:
+    """Text, title and day that trafilatura finds with its defaults; "" and None where it finds nothing."""
+    import trafilatura
+
+    found = trafilatura.bare_extraction(markup, with_metadata=True)
+    if found is None:
+        return "", "", None
+    day = date.fromisoformat(str(found.date)[:10]) if found.date else None
+    return str(found.text or ""), str(found.title or ""), day

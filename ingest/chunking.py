@@ -1,0 +1,103 @@
+"""Article → passages: whole sentences, about 120 to 200 tokens, never across what may not be cited."""
+
+from __future__ import annotations
+
+from rag.language.sentences import sentence_spans
+from rag.language.tokens import count_tokens
+from rag.schema import Article, Span
+
+# Changing either changes every passage, so it is stored in the archive and checked when that is opened.
+TARGET_TOKENS = 160
+MAX_TOKENS = 200
+LEAST_TOKENS = 100  # a passage shorter than this takes a part of the next paragraph
+FINGERPRINT = f"paragraphs-{LEAST_TOKENS}-{TARGET_TOKENS}-{MAX_TOKENS}"
+
+
+def passage_spans(article: Article) -> list[Span]:
+    """Where the passages of an article stand, in order.
+
+    Sentences are gathered until the next would pass MAX_TOKENS; a passage ends with a paragraph where it can.
+    A single sentence longer than MAX_TOKENS is cut at spaces.
+    """
+    spans: list[Span] = []
+    for start, end in _citable(article):
+        spans += _gather(article.text, start, end)
+    return spans
+
+
+def embedded_text(article: Article, span: Span) -> str:
+    """What is embedded for a passage: title, outlet and day in front, since passages rarely repeat them."""
+    head = " | ".join(part for part in (article.title, article.outlet, str(article.day or "")) if part)
+    body = article.text[span[0] : span[1]]
+    return f"{head}\n{body}" if head else body
+
+
+def _citable(article: Article) -> list[Span]:
+    """The stretches of the text between what may not be cited."""
+    stretches, at = [], 0
+    for start, end in sorted(article.uncitable):
+        stretches.append((at, start))
+        at = max(at, end)
+    stretches.append((at, len(article.text)))
+    return [(start, end) for start, end in stretches if article.text[start:end].strip()]
+
+
+def _gather(text: str, start: int, end: int) -> list[Span]:
+    """Whole paragraphs as long as they fit; a paragraph is split only when it is too long for a passage.
+
+    A quotation and the name of its speaker stand in one paragraph, so they should stay in one passage.
+    """
+    stretch = text[start:end]
+    pieces = [(start + a, start + b) for s, e in sentence_spans(stretch) for a, b in _bounded(stretch, s, e)]
+    tokens = [count_tokens(text[s:e]) for s, e in pieces]
+    opens = [i == 0 or "\n" in text[pieces[i - 1][1] : s] for i, (s, _) in enumerate(pieces)]
+    spans: list[Span] = []
+    first, size = 0, 0
+    for index in range(len(pieces)):
+        ahead = _paragraph_tokens(index, tokens, opens) if opens[index] else tokens[index]
+        full = size + tokens[index] > MAX_TOKENS
+        crowded = opens[index] and size >= LEAST_TOKENS and size + min(ahead, MAX_TOKENS) > MAX_TOKENS
+        if size and (full or crowded or (size >= TARGET_TOKENS and opens[index])):
+            spans.append((pieces[first][0], pieces[index - 1][1]))
+            first, size = index, 0
+        size += tokens[index]
+    if pieces:
+        spans.append((pieces[first][0], pieces[-1][1]))
+    return _without_crumb(text, spans)
+
+
+def _paragraph_tokens(index: int, tokens: list[int], opens: list[bool]) -> int:
+    """Tokens of the paragraph that begins with this sentence."""
+    total = tokens[index]
+    for following in range(index + 1, len(tokens)):
+        if opens[following]:
+            break
+        total += tokens[following]
+    return total
+
+
+def _without_crumb(text: str, spans: list[Span]) -> list[Span]:
+    """Joins a short last passage to the one before: a lone closing line has no context to be found by."""
+    if len(spans) < 2 or count_tokens(text[spans[-1][0] : spans[-1][1]]) >= 40:
+        return spans
+    whole = (spans[-2][0], spans[-1][1])
+    if count_tokens(text[whole[0] : whole[1]]) > MAX_TOKENS + 40:
+        return spans
+    return [*spans[:-2], whole]
+
+
+def _bounded(text: str, start: int, end: int) -> list[Span]:
+    """The sentence itself, or pieces of it when it is longer than a passage may be."""
+    pieces = []
+    while start < end:
+        cut = min(end, start + 8 * MAX_TOKENS)  # seven letters and a space are one token: enough for any piece
+        whole = cut == end
+        while (size := count_tokens(text[start:cut])) > MAX_TOKENS:
+            cut, whole = start + max(1, (cut - start) * MAX_TOKENS // (size + 1)), False
+        space = -1 if whole else text.rfind(" ", start + 1, cut)
+        cut = space if space > start else cut
+        pieces.append((start, cut))
+        start = cut
+        while start < end and text[start].isspace():
+            start += 1
+    return pieces

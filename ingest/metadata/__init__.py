@@ -1,0 +1,1 @@
+"""What a source says about an article: dates, addresses, names."""

@@ -1,0 +1,336 @@
+"""Hits → the few sentences that the model reads, within a token budget, and whether they carry the question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rag.archive.archive import Archive
+from rag.language.calendar import months, weekdays
+from rag.language.dates import annotated, written
+from rag.language.names import names
+from rag.language.numbers import numbers
+from rag.language.sentences import sentence_spans
+from rag.language.stems import stem
+from rag.language.stop_words import STOP_WORDS
+from rag.language.tokens import count_tokens, fold, tokens
+from rag.models.embeddings import Embedder
+from rag.schema import Article, Hit, Passage, Span
+
+# Sentences that are compared with the question by vectors; the others only by words. Embedding more of them delays
+# the first word. Set by hand.
+EMBEDDED_SENTENCES = 24
+# Shares of a sentence's cosine, its word coverage, the rank of its hit, and of holding the kind of words asked
+# for; NEAR is the part of its score that a sentence lends its neighbours. Swept on the demo gold set: the answer
+# is among the chosen sentences of .88 of the answerable questions, .83 with RANK .15 and without NEAR.
+COSINE, WORDS, RANK, KIND, NEAR = 0.35, 0.4, 0.45, 0.15, 0.4
+# Sentences far below the best one only make the reader, and the small model, look elsewhere.
+LEAST_SHARE, LEAST_UNITS = 0.4, 4
+# Of the best article the other passages count too, as if hit with this share of the article's score. Demo gold set
+# .882 -> .889 and norquad_news_validation .933 -> .940 answers among the chosen sentences; two articles gave no more.
+WHOLE_ARTICLES, WHOLE_PASSAGES, WHOLE = 1, 12, 0.5
+MOST_BEFORE = 3  # sentences that a quotation may stand behind the name of its speaker
+SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?|^[^“«„\"]*[”»]")
+HEADER_TOKENS = 22  # headline, outlet and day of an excerpt
+_HOW_MANY = "many|much|old|long|far|large|big|tall|high|deep|wide|fast|often"
+_MEASURES = "percentage|share|number|proportion|price|sum|amount"
+_TIMES = "day|date|month|year|time|weekday"
+_ASKS = (
+    ("number", re.compile(rf" (how ({_HOW_MANY})|what ({_MEASURES})|cuant[oa]s?|que porcentaje|a que precio) ")),
+    ("date", re.compile(rf" (when|(on )?(what|which) ({_TIMES})|cuando|que (dia|fecha|mes|ano)) ")),
+    ("name", re.compile(rf" (who|whom|whose|quien(es)?|which(?! ({_TIMES}|of)\b)) ")),
+)
+_COMPARES = re.compile(r" (or|than|both|either|each|versus|o|u|ambos|ambas) ")
+_IN_WORDS = re.compile(  # numbers that `numbers` does not read
+    r"\b(half|third|quarter|dozens?|hundreds?|thousands?|none|nobody|once|twice|one|thirty|forty|fifty|sixty|seventy|"
+    r"eighty|ninety|mitad|tercio|docena|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|cien|ninguno)\b"
+)
+# Words that an article addresses to the machines that read it. They are stored and shown, never evidence.
+_TO_MACHINES = re.compile(
+    r"\b(ignore|disregard|forget|override)\b[^.]{0,30}\b(previous|prior|above|earlier|all|any|your)\b[^.]{0,30}"
+    r"\b(instructions?|prompts?|messages?|rules)\b|\b(note|message|instructions?|attention)\b[^.]{0,15}\b"
+    r"(ai|llms?|chatbots?|language models?)\b|\bif you are an? (ai|llm|chatbot|language model)\b|\bsystem prompt\b|"
+    r"\b(ignora|olvida)\b[^.]{0,40}\binstrucciones\b|\bsi eres una? (ia|modelo de lenguaje)\b"
+)
+_POINTERS = frozenset("he she it they him her his their this that these those el ella ellos esta este esto eso".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sentence of a hit; `score` from about 0 to 1, higher is likelier to answer the question."""
+
+    passage: Passage
+    start: int
+    end: int
+    score: float = 0.0
+    coverage: float = 0.0  # share of the question's rarity found in the sentence and its article's headline
+    cosine: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The sentence as it stands in the article."""
+        return self.passage.article.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an answer may rest on. `candidates` are all sentences of the hits, best first; `chosen` those that
+    the model reads, best first."""
+
+    candidates: tuple[Candidate, ...] = ()
+    chosen: tuple[Candidate, ...] = ()
+    missing: tuple[str, ...] = ()  # names and numbers of the question that no hit's article contains
+    coverage: float = 0.0  # best share of the question's words found in one article's evidence
+    cosine: float = 0.0  # best cosine of a sentence with the question
+    excerpts: tuple[tuple[Article, str], ...] = ()
+
+
+def gather(
+    question: str, language: str, hits: Sequence[Hit], archive: Archive, embedder: Embedder, budget: int,
+    looked_up: str = "",
+) -> Evidence:  # fmt: skip
+    """The evidence of these hits for a question, its excerpts within `budget` tokens.
+
+    `looked_up` is the question with what it leans on. Only vectors see it: the words of the question before would
+    choose the sentences that answered that one (11 against 9 of the 12 follow-ups of the demo gold set).
+    """
+    weights = word_weights(question, language, archive)
+    vector = embedder.embed_queries([looked_up or question])[0]
+    candidates = _scored(question, vector, weights, language, _widened(hits, archive), embedder)
+    if not candidates:
+        return Evidence()
+    units = _choose(candidates, budget)
+    articles = {hit.passage.article.id: hit.passage.article for hit in hits}
+    found = {a: " ".join(h.passage.text for h in hits if h.passage.article.id == a) for a in articles}
+    return Evidence(
+        candidates=tuple(sorted(candidates, key=lambda c: -c.score)),
+        chosen=tuple(c for unit in units for c in unit),
+        missing=tuple(missing_anchors(question, list(articles.values()))),
+        coverage=max(share_of(weights, f"{header(articles[a])} {found[a]}", language) for a in articles),
+        cosine=max(c.cosine for c in candidates),
+        excerpts=tuple(_excerpts(units)),
+    )
+
+
+def _widened(hits: Sequence[Hit], archive: Archive) -> list[Hit]:
+    """The hits with the other passages of the best article: the answer often stands in a passage that shares no
+    word with the question ("Turnout was 47.3 percent"), in an article that plainly is the one."""
+    known = {hit.passage.id for hit in hits}
+    best: dict[str, float] = {}
+    for hit in hits:
+        best.setdefault(hit.passage.article.id, hit.score)
+    others = [
+        Hit(passage=stored.passage, score=WHOLE * best[article])
+        for article in list(best)[:WHOLE_ARTICLES]
+        for stored in archive.catalog.passages_of(article)[:WHOLE_PASSAGES]
+        if stored.passage.id not in known
+    ]
+    return [*hits, *others]
+
+
+def header(article: Article) -> str:
+    """What a citation shows beside the quote: headline, outlet, byline and day."""
+    return f"{article.title} {article.outlet} {article.byline} {written(article.day) if article.day else ''}"
+
+
+def word_weights(text: str, language: str, archive: Archive) -> dict[str, float]:
+    """Stem -> weight of a text's content words: the rarer in the archive, the heavier (BM25's idf, at least .3)."""
+    words = [t.folded for t in tokens(text) if t.folded not in STOP_WORDS and len(t.folded) > 1]
+    rarity = archive.rarity(words, language)
+    return {stem(word, language): max(rarity[word], 0.3) for word in words}
+
+
+def share_of(weights: dict[str, float], text: str, language: str) -> float:
+    """How much of the weight of some words a text holds, 0 to 1; 0 when there are none."""
+    total = sum(weights.values())
+    if not total:
+        return 0.0
+    found = {stem(t.folded, language) for t in tokens(text)}
+    return sum(weight for word, weight in weights.items() if word in found) / total
+
+
+def missing_anchors(question: str, articles: Sequence[Article]) -> list[str]:
+    """Names and numbers of the question that none of the articles contains: a true answer can hardly do without.
+
+    Names of up to three letters have too many other forms (TV, UK, EU). A year is looked for only where the
+    articles say when they were published.
+    """
+    text = " ".join(f"{header(a)} {citable(a)}" for a in articles)
+    present = {t.folded for t in tokens(text)}
+    openings = {word[:5] for word in present}
+    lacking = [
+        name
+        for name in dict.fromkeys(names(question))
+        if len(name) > 3 and name not in present and name[:5] not in openings
+    ]
+    dated = all(a.day for a in articles)
+    absent = numbers(question) - numbers(text)
+    return lacking + sorted(n for n in absent if dated or not re.fullmatch(r"(19|20)\d\d", n))
+
+
+def citable(article: Article) -> str:
+    """The text of an article without what may not be cited."""
+    parts, at = [], 0
+    for start, end in sorted(article.uncitable):
+        parts.append(article.text[at:start])
+        at = max(at, end)
+    return " ".join([*parts, article.text[at:]])
+
+
+def _scored(
+    question: str, vector: np.ndarray, weights: dict[str, float], language: str, hits: Sequence[Hit],
+    embedder: Embedder,
+) -> list[Candidate]:  # fmt: skip
+    """Every sentence of the hits with its score, in the order of the hits and of their text."""
+    raw: list[tuple[Hit, Span, float]] = []
+    for hit in hits:
+        passage = hit.passage
+        title = share_of(weights, header(passage.article), language)
+        for start, end in sentence_spans(passage.text):
+            if count_tokens(passage.text[start:end]) < 4 or _TO_MACHINES.search(fold(passage.text[start:end])):
+                continue
+            own = share_of(weights, passage.text[start:end], language)
+            raw.append((hit, (passage.start + start, passage.start + end), own + 0.3 * title * (1 - own)))
+    if not raw:
+        return []
+    top = max(hit.score for hit, _, _ in raw) or 1.0
+    near = _cosines(vector, raw, embedder)
+    wanted = expected(question)
+    scores = [
+        COSINE * near[i]
+        + WORDS * words
+        + RANK * hit.score / top
+        + KIND * holds(wanted, hit.passage.article.text[slice(*span)], question)
+        for i, (hit, span, words) in enumerate(raw)
+    ]
+    return [
+        Candidate(hit.passage, *span, score=_lent(scores, raw, i), coverage=words, cosine=near[i])
+        for i, (hit, span, words) in enumerate(raw)
+    ]
+
+
+def _lent(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index: int) -> float:
+    """A sentence's score, raised towards a better neighbour's: answers often stand beside the question's words."""
+    neighbours = [
+        scores[i]
+        for i in (index - 1, index + 1)
+        if 0 <= i < len(raw) and raw[i][0].passage.id == raw[index][0].passage.id
+    ]
+    return max([scores[index], *(NEAR * other + (1 - NEAR) * scores[index] for other in neighbours)])
+
+
+def expected(question: str) -> str:
+    """What kind of words the answer must hold: "number", "date", "name" or "" when the question does not tell."""
+    folded = f" {' '.join(t.folded for t in tokens(question))} "
+    # "Who said so when the rate was cut?" asks for whom: the first word that asks is the one.
+    found = [(match.start(), kind) for kind, pattern in _ASKS if (match := pattern.search(folded))]
+    return min(found)[1] if found else ""
+
+
+def compares(question: str) -> bool:
+    """Whether a question puts two things side by side, so that its answer may rest on two articles."""
+    return bool(_COMPARES.search(f" {' '.join(t.folded for t in tokens(question))} "))
+
+
+def holds(wanted: str, text: str, question: str) -> bool:
+    """Whether a sentence holds words of the wanted kind that the question does not already say."""
+    if wanted == "number":
+        return bool(numbers(text) - numbers(question) or _IN_WORDS.search(fold(text)))
+    if wanted == "date":
+        return bool(months(text) or weekdays(text) or numbers(text) - numbers(question))
+    if wanted == "name":
+        return bool(set(names(text, sentence_start=True)) - set(names(question, sentence_start=True)))
+    return False
+
+
+def _cosines(vector: np.ndarray, raw: Sequence[tuple[Hit, Span, float]], embedder: Embedder) -> list[float]:
+    """Cosine with the question for the sentences that words and rank put first; a low stand-in for the rest."""
+    top = max(hit.score for hit, _, _ in raw) or 1.0
+    order = sorted(range(len(raw)), key=lambda i: -(raw[i][2] + 0.7 * raw[i][0].score / top))[:EMBEDDED_SENTENCES]
+    texts = [raw[i][0].passage.article.text[slice(*raw[i][1])] for i in order]
+    found = dict(zip(order, (embedder.embed_passages(texts) @ vector).tolist(), strict=True))
+    low = float(np.min(list(found.values()))) if found else 0.0
+    return [max(found.get(i, low * 0.8), 0.0) for i in range(len(raw))]
+
+
+def _choose(candidates: list[Candidate], budget: int) -> list[list[Candidate]]:
+    """The best sentences within the budget as units, best first; a unit is a sentence with what it leans on."""
+    ranked = sorted(range(len(candidates)), key=lambda i: -candidates[i].score)
+    least = LEAST_SHARE * candidates[ranked[0]].score
+    taken: set[int] = set()
+    headed: set[str] = set()
+    units: list[list[Candidate]] = []
+    spent = 0
+    for index in ranked:
+        if index in taken or (candidates[index].score < least and len(units) >= LEAST_UNITS):
+            continue
+        unit = [i for i in range(_opening(candidates, index), index + 1) if i not in taken]
+        article = candidates[index].passage.article.id
+        cost = sum(count_tokens(candidates[i].text) for i in unit) + (0 if article in headed else HEADER_TOKENS)
+        if spent + cost > budget and units:
+            continue
+        spent += cost
+        taken.update(unit)
+        headed.add(article)
+        _join(units, [candidates[i] for i in unit])
+    return units
+
+
+def _join(units: list[list[Candidate]], unit: list[Candidate]) -> None:
+    """Adds a unit, or lengthens the one that it stands beside in its paragraph, in the order of the text."""
+    for known in units:
+        beside = unit[-1].end <= known[0].start and not _between(unit[-1], known[0])
+        behind = known[-1].end <= unit[0].start and not _between(known[-1], unit[0])
+        if same_paragraph(unit[0], known[0]) and (beside or behind):
+            known[:] = [*unit, *known] if beside else [*known, *unit]
+            return
+    units.append(unit)
+
+
+def _between(one: Candidate, other: Candidate) -> bool:
+    """Whether words stand between two sentences of one article."""
+    return bool(one.passage.article.text[one.end : other.start].strip())
+
+
+def _opening(candidates: list[Candidate], index: int) -> int:
+    """Where what a sentence leans on begins: speech and pronouns point back to the sentence that names who.
+
+    Never past the paragraph: in news the next paragraph has the next speaker.
+    """
+    first = index
+    if _leans(candidates[index].text):
+        while first > 0 and index - first < MOST_BEFORE and same_paragraph(candidates[first - 1], candidates[index]):
+            first -= 1
+    return first
+
+
+def same_paragraph(one: Candidate, other: Candidate) -> bool:
+    """Whether two sentences stand in one paragraph of one article."""
+    if one.passage.article.id != other.passage.article.id:
+        return False
+    return "\n" not in one.passage.article.text[min(one.start, other.start) : max(one.end, other.end)]
+
+
+def _leans(text: str) -> bool:
+    """Whether a sentence is speech or opens with a pronoun, and names nobody outside the speech."""
+    speech = any(mark in text for mark in '“”"«»')
+    opens = speech or any(t.folded in _POINTERS for t in tokens(text)[:4])
+    return opens and not names(SPEECH.sub(" ", text))
+
+
+def _excerpts(units: Sequence[Sequence[Candidate]]) -> list[tuple[Article, str]]:
+    """One excerpt an article; the likeliest article last, and in it the likeliest sentence last.
+
+    A small model leans on what stands next to the question: with the same sentences best last, it answered the
+    sample article's "When will the negotiations start?" rightly, best first and in text order wrongly.
+    """
+    by_article: dict[str, list[str]] = {}
+    articles: dict[str, Article] = {}
+    for unit in units:
+        article = unit[-1].passage.article
+        articles[article.id] = article
+        by_article.setdefault(article.id, []).append(" ".join(annotated(c.text, article.day) for c in unit))
+    return [(articles[a], "\n".join(reversed(by_article[a]))) for a in reversed(list(by_article))]

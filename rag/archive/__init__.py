@@ -1,0 +1,1 @@
+"""The catalogue, which is the truth, and the two indexes derived from it."""

@@ -1,0 +1,348 @@
+"""Vector search over passages: Chroma, or exact search over the catalogue's own vectors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from shutil import disk_usage
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlparse
+
+import numpy as np
+
+from rag.archive import private_files as private
+from rag.archive.catalog import Catalog, StoredPassage, day_number
+from rag.errors import IndexDamaged, ModelUnavailable, StorageError
+from rag.language.tokens import fold
+from rag.schema import Article, Filters
+
+_Given = TypeVar("_Given")
+
+NAME = "vectors"
+_COLLECTION = "dateline-passages"
+# With Chroma's own values (100, 16) 40% of 200 near-copies, such as daily notices, could not be reached in the graph;
+# so 1% at most. Costs a quarter of the insertion speed (6,000 × 384 on 2 cores: 450 a second) and 1.4 ms a query.
+_HNSW = {"space": "cosine", "ef_search": 200, "ef_construction": 200, "max_neighbors": 32}
+_BATCH = 500  # records a call; Chroma's own limit is above 5,000 on every platform
+
+
+class VectorIndex(Protocol):
+    """Finds the passages nearest to a vector. Derived from the catalogue; may be dropped and filled again."""
+
+    def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
+        """Adds or replaces passages; `vectors` is (n, dim) float32 of norm 1."""
+        ...
+
+    def drop_articles(self, articles: Sequence[str]) -> None:
+        """Removes all passages of these articles."""
+        ...
+
+    def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
+        """At most k (key, cosine), best first, within the filters.
+
+        `by_author` are the ids of the articles that pass when `filters.authors` is set.
+        """
+        ...
+
+    def keys(self) -> set[int]:
+        """All keys in the index."""
+        ...
+
+    def count(self) -> int:
+        """How many passages the index holds."""
+        ...
+
+    def clear(self) -> None:
+        """Removes everything."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of the files, so that the folder can be removed or opened anew in this process."""
+        ...
+
+
+class ChromaVectors:
+    """A Chroma collection with cosine distance: an embedded folder, or a server by URL.
+
+    Every method raises StorageError when the folder is damaged, the disk full or the server gone.
+    """
+
+    def __init__(self, folder: Path, url: str = "") -> None:
+        """Opens or creates the collection. Raises ModelUnavailable when a server named by URL does not answer."""
+        self._where = url or str(folder)
+        self._folder = None if url else folder
+        self._failed = False
+        import chromadb
+        from chromadb.api.shared_system_client import SharedSystemClient
+        from chromadb.config import Settings as ChromaSettings
+
+        quiet = ChromaSettings(anonymized_telemetry=False)
+        self._client: Any
+        if url:
+            parts = urlparse(url)
+            secure = parts.scheme == "https"
+            try:
+                self._client = chromadb.HttpClient(
+                    host=parts.hostname or "localhost",
+                    port=parts.port or (443 if secure else 8000),
+                    ssl=secure,
+                    settings=quiet,
+                )
+            except Exception as error:  # Chroma raises ValueError, httpx errors and its own
+                raise ModelUnavailable(
+                    f"No Chroma server answers at DATELINE_CHROMA_URL={url}: {error}. "
+                    "Start it (chroma run) or unset it."
+                ) from error
+        else:
+            with self._reported():
+                private.make_folder(folder)
+                try:
+                    self._client = chromadb.PersistentClient(path=str(folder), settings=quiet)
+                except BaseException:
+                    # Chroma would hand the client that failed to start to the next one of this folder.
+                    SharedSystemClient._identifier_to_system.pop(str(folder), None)
+                    raise
+        try:
+            self._collection = self._call(self._open)
+        except BaseException:
+            self.close()
+            raise
+
+    def _call(self, call: Callable[[], _Given]) -> _Given:
+        """What Chroma gives. Raises StorageError; close this then, and open the folder anew.
+
+        After an error such as a full disk a connection of Chroma may hold its SQLite file, and its next call would wait
+        for 1,000 s with Python's global lock held: no thread could end that, so no call may follow an error.
+        """
+        with self._reported():
+            if self._failed:
+                raise OSError("an earlier call failed, and Chroma may wait for ever after that")
+            try:
+                return call()
+            except BaseException:
+                self._failed = self._folder is not None
+                raise
+
+    def _check_space(self) -> None:
+        """Raises StorageError before Chroma would run out of space."""
+        if self._folder is not None:
+            with self._reported():
+                free = disk_usage(self._folder).free
+                if free < _LITTLE:
+                    raise OSError(f"{free // 1000:,} KB are free of the {_LITTLE // 1000:,} KB that a change may need")
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # Chroma's own kinds, httpx errors, OSError, panics of its Rust part
+            if self._folder is not None and disk_is_full(error, self._folder):
+                raise StorageError(
+                    f"The vector index at {self._where} cannot be written: {error}. The disk is full: free some space "
+                    "and try again. No article is lost."
+                ) from error
+            raise IndexDamaged(
+                f"The vector index at {self._where} cannot be used: {error}. No article is lost: dateline rebuild "
+                "makes it anew from the catalogue."
+            ) from error
+
+    def _open(self) -> Any:
+        # Embeddings are given, so no embedding function: Chroma's default one would fetch a model.
+        return self._client.get_or_create_collection(
+            _COLLECTION, configuration={"hnsw": _HNSW}, embedding_function=None
+        )
+
+    def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
+        """Adds or replaces passages."""
+        for start in range(0, len(stored), _BATCH):
+            self._check_space()
+            part = stored[start : start + _BATCH]
+            given = {
+                "ids": [str(one.key) for one in part],
+                "embeddings": vectors[start : start + _BATCH],
+                "metadatas": [_metadata(one.passage.article) for one in part],
+            }
+            self._call(partial(self._collection.upsert, **given))
+
+    def drop_articles(self, articles: Sequence[str]) -> None:
+        """Removes all passages of these articles."""
+        for start in range(0, len(articles), 200):
+            self._check_space()
+            of_these = {"article": {"$in": list(articles[start : start + 200])}}
+            self._call(partial(self._collection.delete, where=of_these))
+
+    def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
+        """At most k (key, cosine), best first, within the filters."""
+        if filters.authors and not by_author:
+            return []
+        where = _condition(filters, by_author)
+        # Chroma gives fewer where there are fewer; to count them first took a fifth of the search.
+        found = self._call(
+            partial(self._collection.query, query_embeddings=[vector], n_results=k, where=where, include=["distances"])
+        )
+        return [(int(i), 1.0 - float(d)) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)]
+
+    def keys(self) -> set[int]:
+        """All keys in the index."""
+        return {int(key) for key in self._call(partial(self._collection.get, include=[]))["ids"]}
+
+    def count(self) -> int:
+        """How many passages the index holds."""
+        return int(self._call(self._collection.count))
+
+    def clear(self) -> None:
+        """Removes everything."""
+        self._call(partial(self._client.delete_collection, _COLLECTION))
+        self._collection = self._call(self._open)
+
+    def close(self) -> None:
+        """Lets go of the files; Chroma would hand the same open folder to the next client of this process."""
+        self._client.close()
+
+    def probe(self) -> None:
+        """Reads records spread over the index and searches for them. A torn index raises StorageError or ends the
+        process."""
+        number = self.count()
+        for start in range(0, number, max(1, number // _PROBES)):
+            get = partial(self._collection.get, limit=1, offset=start, include=["embeddings"])
+            for one in self._call(get)["embeddings"]:
+                self.search(np.asarray(one, dtype=np.float32), 10, Filters(), [])
+
+
+_PROBES = 50
+_PROBE_SECONDS = 20  # a torn graph may lead in circles; a second more for each 10 MB
+_PROBE = """
+import pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+try:
+    import resource
+except ImportError:  # Windows
+    pass
+else:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    for kind, limit in ((resource.RLIMIT_AS, 16_000_000_000 + 4 * size), (resource.RLIMIT_FSIZE, 500_000_000 + size)):
+        hard = resource.getrlimit(kind)[1]
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+from rag.archive.vector_index import ChromaVectors
+vectors = ChromaVectors(folder)
+vectors.probe()
+vectors.close()
+"""
+
+
+def opens(folder: Path) -> bool:
+    """Whether a Chroma folder can be opened and searched, tried in a process of its own with limits.
+
+    A torn index can end the process that reads it by SIGSEGV (chroma-core/chroma#7238). Takes about 2 s.
+    """
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-c", _PROBE, str(folder)], cwd=Path(__file__).parents[2], capture_output=True,
+            check=False, timeout=_PROBE_SECONDS + size // 10_000_000,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return False
+    return tried.returncode == 0
+
+
+# What SQLite, Rust and the system call it: no space, a file beyond the limit on its size, a used up quota.
+_FULL = ("disk is full", "No space left", "os error 28", "File too large", "os error 27", "quota", "os error 122")
+_LITTLE = 16_000_000  # bytes free, below which an error of an index is taken for one of space
+
+
+def disk_is_full(error: BaseException, folder: Path) -> bool:
+    """Whether an index failed for want of space: it is not damaged then, and making it anew would not help."""
+    if any(sign in str(error) for sign in _FULL):
+        return True
+    try:
+        return disk_usage(folder).free < _LITTLE
+    except OSError:
+        return False
+
+
+class ExactVectors:
+    """Exact search over the catalogue's vectors, for a process that may not open the Chroma folder.
+
+    Chroma's embedded index is not safe for two processes; the catalogue is. Reads all vectors once and again
+    after a change: 100,000 passages of 384 numbers are 150 MB.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._seen = -1
+        self._read: tuple[np.ndarray, np.ndarray] = (np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.float32))
+
+    def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
+        """At most k (key, cosine), best first, within the filters."""
+        self._refresh()
+        keys, vectors = self._read  # replaced as one: another thread may be refreshing
+        if filters != Filters():
+            mask = np.isin(keys, self._catalog.passage_keys(filters))
+            keys, vectors = keys[mask], vectors[mask]
+        if not len(keys):
+            return []
+        scores = vectors @ vector
+        order = np.argsort(-scores, kind="stable")[:k]
+        return [(int(keys[i]), float(scores[i])) for i in order]
+
+    def _refresh(self) -> None:
+        seq = self._catalog.last_change()
+        if seq != self._seen:
+            keys, vectors = self._catalog.all_vectors()
+            self._read = np.array(keys, dtype=np.int64), vectors
+            self._seen = seq
+
+    def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
+        """Nothing to do: the catalogue has them."""
+
+    def drop_articles(self, articles: Sequence[str]) -> None:
+        """Nothing to do: the catalogue has dropped them."""
+
+    def keys(self) -> set[int]:
+        """All keys in the catalogue."""
+        return set(self._catalog.passage_keys())
+
+    def count(self) -> int:
+        """How many passages the catalogue holds."""
+        return self._catalog.count_passages()
+
+    def clear(self) -> None:
+        """Forgets what was read."""
+        self._seen = -1
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _metadata(article: Article) -> dict[str, str | int]:
+    """What Chroma filters by. Its range filters take numbers only, so the day is one; 0 is an unknown day."""
+    return {
+        "article": article.id,
+        "day": day_number(article.day) or 0,
+        "outlet": fold(article.outlet),
+        "language": article.language,
+    }
+
+
+def _condition(filters: Filters, by_author: Sequence[str]) -> dict[str, Any] | None:
+    terms: list[dict[str, Any]] = []
+    if filters.since:
+        terms.append({"day": {"$gte": day_number(filters.since)}})
+    if filters.until:
+        terms += [{"day": {"$lte": day_number(filters.until)}}, {"day": {"$gt": 0}}]
+    if filters.outlets:
+        terms.append({"outlet": {"$in": [fold(outlet) for outlet in filters.outlets]}})
+    if filters.languages:
+        terms.append({"language": {"$in": [language.lower() for language in filters.languages]}})
+    if filters.authors:
+        terms.append({"article": {"$in": list(by_author)}})
+    return {"$and": terms} if len(terms) > 1 else terms[0] if terms else None

@@ -1,0 +1,1 @@
+"""The faces: each parses, calls the assistant, and renders what comes back."""

@@ -1,0 +1,305 @@
+"""Dateline for llama-index: a retriever, a query engine and a chat engine over an Assistant, and the other way
+round, an Assistant with a llama-index LLM or embedding model. Nothing here reads llama-index's global Settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, closing
+from typing import Any
+
+import numpy as np
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
+from llama_index.core.base.response.schema import Response
+from llama_index.core.callbacks.base import CallbackManager
+from llama_index.core.chat_engine.types import AgentChatResponse, BaseChatEngine, StreamingAgentChatResponse
+from llama_index.core.llms import LLM
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
+
+from rag.archive.archive import Archive
+from rag.assistant import Assistant
+from rag.errors import ModelUnavailable
+from rag.interfaces.json import answer_data, checked_text, is_settled, published
+from rag.models.chat import HOSTED_EVIDENCE_TOKENS, Message, open_llm
+from rag.models.embeddings import Embedder, LazyEmbedder
+from rag.schema import Answer, Filters, Hit, Turn
+from rag.settings import Settings
+
+
+def node_of(hit: Hit) -> NodeWithScore:
+    """A hit as a node: the passage with its place in the article, and what is known of the article."""
+    passage, article = hit.passage, hit.passage.article
+    node = TextNode(
+        id_=passage.id,
+        text=passage.text,
+        start_char_idx=passage.start,
+        end_char_idx=passage.end,
+        metadata={
+            "article_id": article.id,
+            "title": article.title,
+            "outlet": article.outlet,
+            "published": published(article),
+            "url": article.url,
+        },
+        relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=article.id)},
+    )
+    return NodeWithScore(node=node, score=hit.score)
+
+
+class DatelineRetriever(BaseRetriever):  # type: ignore[misc]
+    """The passages that `Assistant.search` finds, best first."""
+
+    def __init__(self, assistant: Assistant, filters: Filters = Filters(), *, top_k: int | None = None) -> None:
+        self.assistant, self.filters, self.top_k = assistant, filters, top_k
+        super().__init__(callback_manager=CallbackManager([]))
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        hits = self.assistant.search(query_bundle.query_str, self.filters, top_k=self.top_k)
+        return [node_of(hit) for hit in hits]
+
+    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        hits = await self.assistant.asearch(query_bundle.query_str, self.filters, top_k=self.top_k)
+        return [node_of(hit) for hit in hits]
+
+
+class DatelineQueryEngine(BaseQueryEngine):  # type: ignore[misc]
+    """Answers of an Assistant: `response` is the text, `source_nodes` the hits, `metadata["dateline"]` all of it.
+
+    `postprocessors` see the source nodes; the answer rests on what Dateline itself found.
+    """
+
+    def __init__(
+        self,
+        assistant: Assistant,
+        filters: Filters = Filters(),
+        *,
+        postprocessors: Sequence[BaseNodePostprocessor] = (),
+    ) -> None:
+        self.assistant, self.filters, self.postprocessors = assistant, filters, postprocessors
+        super().__init__(callback_manager=CallbackManager([]))
+
+    def _query(self, query_bundle: QueryBundle) -> Response:
+        return self._response(self.assistant.ask(query_bundle.query_str, self.filters), query_bundle)
+
+    async def _aquery(self, query_bundle: QueryBundle) -> Response:
+        return self._response(await self.assistant.aask(query_bundle.query_str, self.filters), query_bundle)
+
+    def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        """The nodes alone."""
+        hits = self.assistant.search(query_bundle.query_str, self.filters)
+        return self._processed([node_of(hit) for hit in hits], query_bundle)
+
+    def _response(self, answer: Answer, query_bundle: QueryBundle) -> Response:
+        nodes = self._processed([node_of(hit) for hit in answer.hits], query_bundle)
+        return Response(checked_text(answer), source_nodes=nodes, metadata={"dateline": answer_data(answer)})
+
+    def _processed(self, nodes: list[NodeWithScore], query_bundle: QueryBundle) -> list[NodeWithScore]:
+        for postprocessor in self.postprocessors:
+            nodes = postprocessor.postprocess_nodes(nodes, query_bundle)
+        return nodes
+
+    def _get_prompt_modules(self) -> dict[str, Any]:
+        return {}  # the prompts are Dateline's own: its checks rely on them
+
+
+class DatelineChatEngine(BaseChatEngine):  # type: ignore[misc]
+    """A conversation with an Assistant, which remembers what was said. One engine is one conversation."""
+
+    def __init__(self, assistant: Assistant, filters: Filters = Filters()) -> None:
+        self.assistant, self.filters = assistant, filters
+        self._history: list[ChatMessage] = []
+
+    @property
+    def chat_history(self) -> list[ChatMessage]:
+        """What was said so far."""
+        return list(self._history)
+
+    def reset(self) -> None:
+        """Begins anew."""
+        self._history = []
+
+    def chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
+        """The whole answer."""
+        return self._reply(message, self.assistant.ask(message, self.filters, self._turns(chat_history)))
+
+    async def achat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
+        """The whole answer."""
+        return self._reply(message, await self.assistant.aask(message, self.filters, self._turns(chat_history)))
+
+    def stream_chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> StreamingAgentChatResponse:
+        """Checked sentences as they come; the sources are there from the start."""
+        answers = self.assistant.stream(message, self.filters, self._turns(chat_history))
+        response = StreamingAgentChatResponse(is_writing_to_memory=False, source_nodes=_nodes(next(answers)))
+        response.chat_stream = self._pieces(message, answers)
+        return response
+
+    async def astream_chat(
+        self, message: str, chat_history: list[ChatMessage] | None = None
+    ) -> StreamingAgentChatResponse:
+        """Checked sentences as they come; the sources are there from the start."""
+        answers = self.assistant.astream(message, self.filters, self._turns(chat_history))
+        first = await anext(answers)
+        response = StreamingAgentChatResponse(is_writing_to_memory=False, source_nodes=_nodes(first))
+        response.achat_stream = self._async_pieces(message, answers)
+        return response
+
+    def _pieces(self, message: str, answers: Iterator[Answer]) -> Iterator[ChatResponse]:
+        grown = self._growth(message)
+        with closing(answers):  # type: ignore[type-var]
+            for answer in answers:
+                yield from grown(answer)
+
+    async def _async_pieces(self, message: str, answers: AsyncIterator[Answer]) -> AsyncIterator[ChatResponse]:
+        grown = self._growth(message)
+        async with aclosing(answers):  # type: ignore[type-var]
+            async for answer in answers:
+                for piece in grown(answer):
+                    yield piece
+
+    def _growth(self, message: str) -> Callable[[Answer], Iterator[ChatResponse]]:
+        """A function from growing answers to what is new in their text and cannot be withdrawn any more."""
+        firm, sent = self.assistant.llm is None or not self.assistant.llm.judges, ""
+
+        def grown(answer: Answer) -> Iterator[ChatResponse]:
+            nonlocal sent
+            final = answer.timings.total_ms is not None
+            text = checked_text(answer) if final or (firm and is_settled(answer)) else sent
+            if final:
+                self._remember(message, text)
+            if len(text) > len(sent):
+                delta, sent = text[len(sent) :], text
+                yield ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=text), delta=delta)
+
+        return grown
+
+    def _reply(self, message: str, answer: Answer) -> AgentChatResponse:
+        text = checked_text(answer)
+        self._remember(message, text)
+        return AgentChatResponse(
+            response=text, source_nodes=_nodes(answer), metadata={"dateline": answer_data(answer)}
+        )  # fmt: skip
+
+    def _remember(self, message: str, text: str) -> None:
+        self._history += [
+            ChatMessage(role=MessageRole.USER, content=message),
+            ChatMessage(role=MessageRole.ASSISTANT, content=text),
+        ]
+
+    def _turns(self, chat_history: list[ChatMessage] | None) -> list[Turn]:
+        if chat_history is not None:
+            self._history = list(chat_history)
+        turns, question = [], ""
+        for message in self._history:
+            if message.role == MessageRole.USER:
+                question = message.content or ""
+            elif message.role == MessageRole.ASSISTANT and question:
+                turns.append(Turn(question=question, answer=message.content or ""))
+        return turns
+
+
+def _nodes(answer: Answer) -> list[NodeWithScore]:
+    return [node_of(hit) for hit in answer.hits]
+
+
+# --- llama-index models for an Assistant ------------------------------------------------------------------
+
+
+class LlamaLLM:
+    """A llama-index LLM as the model of an Assistant; what it writes is checked like any other's."""
+
+    judges = False
+
+    def __init__(self, llm: LLM, *, evidence_tokens: int = 0) -> None:
+        """`evidence_tokens` 0: as for hosted models, but at most a quarter of the context window."""
+        self._llm = llm
+        self.name = str(llm.metadata.model_name or llm.class_name())
+        self.evidence_tokens = evidence_tokens or min(HOSTED_EVIDENCE_TOKENS, llm.metadata.context_window // 4)
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
+        """The reply piece by piece. Raises ModelUnavailable whatever the LLM raises."""
+        sent = [ChatMessage(role=MessageRole(message.role), content=message.content) for message in messages]
+        # Not every LLM takes the option with a call; those that have it as a field do.
+        options = {"max_tokens": max_tokens} if "max_tokens" in type(self._llm).model_fields else {}
+        try:
+            pieces = self._llm.stream_chat(sent, **options)
+            try:
+                for count, piece in enumerate(pieces, start=1):
+                    if piece.delta:
+                        yield piece.delta
+                    if count >= max_tokens:
+                        break
+            finally:
+                close = getattr(pieces, "close", None)
+                if close:
+                    close()
+        except Exception as error:
+            line = next(iter(str(error).splitlines()), "") or type(error).__name__
+            raise ModelUnavailable(
+                f"The language model {self.name} failed: {line}. Ask again, or give the Assistant another."
+            ) from error
+
+    def probability(self, messages: Sequence[Message], word: str) -> float | None:
+        """llama-index does not tell."""
+        return None
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class LlamaEmbedder:
+    """A llama-index embedding model as the embedder of an archive. The archive remembers its name."""
+
+    def __init__(self, model: BaseEmbedding) -> None:
+        self._model = model
+        self.name = f"llama-index/{model.model_name}"
+        self._dim = 0
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector, found by embedding a word."""
+        self._dim = self._dim or self.embed_queries(["dimension"]).shape[1]
+        return self._dim
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1. Raises ModelUnavailable."""
+        return self._rows(lambda: [self._model.get_query_embedding(text) for text in texts], texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1. Raises ModelUnavailable."""
+        return self._rows(lambda: self._model.get_text_embedding_batch(list(texts)), texts)
+
+    def _rows(self, embed: Callable[[], list[list[float]]], texts: Sequence[str]) -> np.ndarray:
+        if not texts:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        try:
+            rows = np.asarray(embed(), dtype=np.float32)
+        except Exception as error:
+            raise ModelUnavailable(f"The embedding model {self.name} failed: {error}. Ask again.") from error
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        unit: np.ndarray = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        return unit
+
+
+def open_assistant(
+    data_dir: Any = None,
+    *,
+    llm: LLM | None = None,
+    embed_model: BaseEmbedding | None = None,
+    settings: Settings | None = None,
+) -> Assistant:
+    """The assistant of an archive with llama-index models in place of those that the settings name.
+
+    Raises ArchiveMismatch when the archive was embedded by another model.
+    """
+    settings = settings or Settings.load(data_dir=data_dir)
+    embedder: Embedder = LlamaEmbedder(embed_model) if embed_model is not None else LazyEmbedder(settings.embedder)
+    archive = Archive(settings)
+    try:
+        model = LlamaLLM(llm, evidence_tokens=settings.evidence_tokens) if llm is not None else open_llm(settings)
+        return Assistant(archive, embedder, model, settings)
+    except BaseException:
+        archive.close()
+        raise

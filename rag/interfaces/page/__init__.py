@@ -1,0 +1,1 @@
+"""The page for people: Gradio components, templates and what stands around them."""

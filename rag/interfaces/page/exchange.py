@@ -1,0 +1,230 @@
+"""What a conversation shows: exchanges that carry their sources with them, to survive a reload and a restart.
+
+They come back from the reader's browser, where anything may have happened to them: `Exchange.from_data` takes only
+what has the right shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import Any, Literal, TypeVar
+
+from rag.language.tokens import fold
+from rag.schema import Answer, Article, Citation, Hit, Sentence, Turn
+
+State = Literal["writing", "done", "stopped"]
+
+# Words kept around a quote on a card, and of a passage without one; the whole article is a click away.
+AROUND_CHARS = 170
+FOUND_CHARS = 260
+# Browsers keep 5 MB for a site (html.spec.whatwg.org says "about"); an exchange takes 3 to 10 kB.
+KEPT_EXCHANGES = 30
+KEPT_FOUND = 4
+
+_OPINION = frozenset(
+    ("opinion", "column", "columna", "comment", "commentary", "editorial", "op-ed", "tribuna", "letters", "meinung")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A source beside an answer: cited under `number`, or found only (`number` 0).
+
+    `start`, `end` are the quote's place in the text of this version of the article (equal: no quote).
+    """
+
+    number: int = 0
+    article: str
+    version: int = 1
+    title: str
+    outlet: str = ""
+    day: str = ""
+    genre: str = ""
+    note: str = ""
+    before: str = ""
+    quote: str = ""
+    after: str = ""
+    start: int = 0
+    end: int = 0
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A sentence of an answer with the numbers it cites; `reason` says why it is not supported."""
+
+    text: str
+    numbers: tuple[int, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A question and what became of it, with the cards of its sources."""
+
+    question: str
+    state: State = "done"
+    lines: tuple[Line, ...] = ()
+    cards: tuple[Card, ...] = ()
+    draft: str = ""
+    refusal: str = ""
+    notice: str = ""
+    model: str = ""
+    withheld: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, answer: Answer, state: State) -> Exchange:
+        """The exchange that an answer, finished or growing, makes."""
+        return cls(
+            question=answer.question,
+            state=state,
+            lines=tuple(_line(sentence) for sentence in answer.sentences),
+            cards=_cards(answer),
+            draft=answer.draft,
+            refusal=answer.refusal,
+            model=answer.model,
+            withheld=len(answer.withheld),
+            seconds=round((answer.timings.total_ms or 0) / 1000, 1),
+        )
+
+    @classmethod
+    def from_data(cls, data: Any) -> Exchange | None:
+        """What `data()` gave, after a stay in a browser; None when it has another shape."""
+        try:
+            exchange = _shaped(cls, data)
+            return replace(
+                exchange,
+                lines=tuple(_shaped(Line, line) for line in exchange.lines),
+                cards=tuple(_shaped(Card, card) for card in exchange.cards),
+                state="done" if exchange.state == "done" else "stopped",
+            )
+        except (TypeError, ValueError):
+            return None
+
+    def data(self) -> dict[str, Any]:
+        """Plain data for the reader's browser: the cited cards and the nearest others."""
+        cited = [card for card in self.cards if card.number]
+        found = [card for card in self.cards if not card.number]
+        return asdict(replace(self, cards=(*cited, *found[:KEPT_FOUND]), draft=""))
+
+    @property
+    def turn(self) -> Turn:
+        """What a later question may lean on."""
+        return Turn(question=self.question, answer=" ".join(line.text for line in self.lines))
+
+
+T = TypeVar("T", Card, Line, Exchange)
+
+
+def _shaped(kind: type[T], data: Any) -> T:
+    """A dataclass from a mapping; raises TypeError unless every field has the type of its default."""
+    if not isinstance(data, Mapping):
+        raise TypeError(f"expected the fields of {kind.__name__}")
+    values = dict(data)
+    for name, value in values.items():
+        wanted = _FIELD_TYPES.get(name, str)
+        if wanted is tuple and isinstance(value, list | tuple):
+            values[name] = tuple(value)
+        elif wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
+            values[name] = float(value)
+        elif not isinstance(value, wanted) or isinstance(value, bool):
+            raise TypeError(f"{name} has another type")
+    for name, item in (("numbers", int), ("also", str)):
+        if not all(isinstance(one, item) for one in values.get(name, ())):
+            raise TypeError(f"{name} holds another type")
+    return kind(**values)
+
+
+_FIELD_TYPES: dict[str, type] = {
+    "number": int, "version": int, "start": int, "end": int, "also": tuple, "numbers": tuple, "lines": tuple,
+    "cards": tuple, "withheld": int, "seconds": float,
+}  # fmt: skip
+
+
+def restored(data: Any) -> list[Exchange]:
+    """The exchanges that a browser kept; those of another shape are left out."""
+    items = data if isinstance(data, list) else []
+    found = [Exchange.from_data(item) for item in items[-KEPT_EXCHANGES:]]
+    return [exchange for exchange in found if exchange is not None]
+
+
+def kept(exchanges: Sequence[Exchange]) -> list[dict[str, Any]]:
+    """What the browser is to keep."""
+    return [exchange.data() for exchange in exchanges[-KEPT_EXCHANGES:]]
+
+
+def _line(sentence: Sentence) -> Line:
+    numbers = tuple(c.number for c in sentence.citations)
+    return Line(text=sentence.text, numbers=numbers, reason=_why(sentence))
+
+
+def _why(sentence: Sentence) -> str:
+    if sentence.verdict == "supported":
+        return ""
+    return sentence.reason or "no article says this"
+
+
+def _cards(answer: Answer) -> tuple[Card, ...]:
+    hits = {hit.passage.id: hit for hit in answer.hits}
+    cited = {c.passage.id for c in answer.citations}
+    numbered = [card_of(c.passage.article, c, hits.get(c.passage.id)) for c in answer.citations]
+    return (*numbered, *(card_of(hit.passage.article, None, hit) for hit in answer.hits if hit.passage.id not in cited))
+
+
+def card_of(article: Article, citation: Citation | None = None, hit: Hit | None = None) -> Card:
+    """The card of an article: with a citation's words, with those of the passage that was found, or with neither."""
+    card = Card(
+        article=article.id,
+        version=article.version,
+        title=article.title or article.id,
+        outlet=article.outlet,
+        day=article.day.isoformat() if article.day else "",
+        genre=opinion(article),
+        note=changed(article),
+        also=tuple(dict.fromkeys(copy.outlet or copy.title for copy in hit.copies)) if hit else (),
+    )
+    if citation is None:
+        return replace(card, before=shortened(hit.passage.text, FOUND_CHARS) if hit else "")
+    passage, start, end = citation.passage, citation.start, citation.end
+    return replace(
+        card,
+        number=citation.number,
+        before=shortened(article.text[passage.start : start], -AROUND_CHARS),
+        quote=citation.quote,
+        after=shortened(article.text[end : passage.end], AROUND_CHARS),
+        start=start,
+        end=end,
+    )
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` characters from the beginning (negative: the end) of a text, cut between words, with `…`."""
+    if len(text) <= abs(limit):
+        return text
+    if limit < 0:
+        return "… " + text[limit:].partition(" ")[2]
+    return text[:limit].rpartition(" ")[0] + " …"
+
+
+def opinion(article: Article) -> str:
+    """`Opinion` and its kin for a piece that states its author's view, else ""."""
+    return article.genre if set(fold(article.genre).split()) & _OPINION else ""
+
+
+def changed(article: Article) -> str:
+    """What a reader should know about the state of the text: withdrawn, a later version, changed after publication."""
+    if article.status == "withdrawn":
+        return "Withdrawn"
+    modified, published = article.modified, article.published
+    later = bool(modified and published and modified.date() > published.date())
+    since = f"updated {day_text(modified.date())}" if modified and later else ""
+    parts = [f"Version {article.version}" if article.version > 1 else "", since]
+    return ", ".join(part for part in parts if part).capitalize()
+
+
+def day_text(day: date) -> str:
+    """`3 March 2025`."""
+    return f"{day.day} {day:%B %Y}"

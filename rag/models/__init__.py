@@ -1,0 +1,1 @@
+"""Embedding models, language models, and where their files come from."""

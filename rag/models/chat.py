@@ -1,0 +1,293 @@
+"""Language models: one OpenAI-compatible client, and a llama.cpp server in this process behind the same client."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from rag.errors import ModelUnavailable
+from rag.models import files as weights
+from rag.models.control_tokens import unmarked
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to a model. Nothing in `content` is a control token of a chat template: see `control_tokens`."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+    def __post_init__(self) -> None:
+        # Here, since every word to a model passes here: no prompt that is written later can forget it.
+        object.__setattr__(self, "content", unmarked(self.content))
+
+
+class LLM(Protocol):
+    """A chat model that continues a conversation."""
+
+    name: str  # shown on every face
+    evidence_tokens: int  # how much evidence it reads before a person gets impatient
+    judges: bool  # whether its probability of "Yes" to prompt.judge was calibrated; else it is asked to refuse itself
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
+        """The reply piece by piece. Closing the iterator stops the model. Raises ModelUnavailable."""
+        ...
+
+    def probability(self, messages: Sequence[Message], word: str) -> float | None:
+        """How likely (0 to 1) the reply begins with `word`; None when the model does not tell."""
+        ...
+
+    def close(self) -> None:
+        """Frees what the model holds."""
+        ...
+
+
+class OpenAIChat:
+    """A model behind an OpenAI-compatible endpoint (OpenAI, vLLM, Ollama, LM Studio, llama.cpp)."""
+
+    judges = False
+
+    def __init__(self, *, url: str, model: str, key: str, name: str, timeout: float, evidence_tokens: int) -> None:
+        self.name = name
+        self.evidence_tokens = evidence_tokens
+        # Without a key something must still stand behind "Bearer": an empty one is no header.
+        self._url, self._model, self._key, self._timeout = url, model, key or "none", timeout
+        self._made: Any = None
+        self._lock = threading.Lock()
+        self._latest = threading.local()  # the HTTP response that this thread's last request got
+
+    @property
+    def client(self) -> Any:
+        """The llama-index LLM behind it, made at the first question: importing it takes seconds."""
+        with self._lock:
+            if self._made is None:
+                import httpx
+                from llama_index.llms.openai_like import OpenAILike
+
+                self._made = OpenAILike(
+                    model=self._model,
+                    api_base=self._url,
+                    api_key=self._key,
+                    is_chat_model=True,
+                    temperature=0.0,
+                    timeout=self._timeout,
+                    max_retries=1,
+                    context_window=32000,
+                    http_client=httpx.Client(
+                        timeout=self._timeout, follow_redirects=True, event_hooks={"response": [self._remember]}
+                    ),
+                )
+            return self._made
+
+    def _remember(self, response: Any) -> None:
+        self._latest.response = response
+
+    def check(self) -> None:
+        """Raises ModelUnavailable unless the endpoint answers and, where it lists models, lists this one."""
+        import httpx
+
+        try:
+            reply = httpx.get(
+                f"{self._url.rstrip('/')}/models", headers={"Authorization": f"Bearer {self._key}"}, timeout=10
+            )
+            reply.raise_for_status()
+            listed = {model.get("id") for model in reply.json().get("data", [])}
+        except (httpx.HTTPError, ValueError) as error:
+            raise ModelUnavailable(
+                f"No language model answers at DATELINE_LLM_URL={self._url}: {_line(error)}. Start it, correct the "
+                "URL or the key (DATELINE_LLM_KEY), or unset it to use the packaged model."
+            ) from None
+        if listed and self._model not in listed and f"{self._model}:latest" not in listed:
+            raise ModelUnavailable(
+                f"The endpoint {self._url} does not offer the model '{self._model}' (DATELINE_LLM). "
+                f"It offers: {', '.join(sorted(str(m) for m in listed)[:20])}."
+            )
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
+        """The reply piece by piece."""
+        try:
+            pieces, response = self.client.stream_chat(_chat(messages), max_tokens=max_tokens), None
+            try:
+                for piece in pieces:
+                    response = response or self._latest.response
+                    if piece.delta:
+                        yield piece.delta
+            finally:
+                pieces.close()
+                if response is not None:
+                    # llama-index leaves it to the garbage collector; until then the model would write on.
+                    response.close()
+        except _errors() as error:
+            raise self._unavailable(error) from error
+
+    def probability(self, messages: Sequence[Message], word: str) -> float | None:
+        """How likely the reply begins with `word`, from the log-probabilities of its first token."""
+        try:
+            reply = self.client.chat(_chat(messages), max_tokens=1, logprobs=True, top_logprobs=10)
+        except _errors() as error:
+            raise self._unavailable(error) from error
+        if not reply.logprobs or not reply.logprobs[0]:
+            return None
+        return sum(math.exp(t.logprob) for t in reply.logprobs[0] if t.token.strip().lower() == word.lower())
+
+    def _unavailable(self, error: Exception) -> ModelUnavailable:
+        return ModelUnavailable(
+            f"The language model {self.name} failed: {_line(error)}. Ask again; if it goes on, "
+            "check DATELINE_LLM and DATELINE_LLM_URL, or set DATELINE_LLM=none to answer by extraction."
+        )
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class EmbeddedChat(OpenAIChat):
+    """A GGUF model served by llama.cpp inside this process, on loopback and behind a key of its own."""
+
+    def __init__(self, found: weights.Weights, *, threads: int, timeout: float, evidence_tokens: int) -> None:
+        """Loads the model: seconds, and as much memory as the file is large. Raises ModelUnavailable."""
+        key, name = secrets.token_urlsafe(24), found.name
+        self._server: Any = _serve(found.path, key, threads or os.cpu_count() or 2)
+        if found.check is not None:
+            try:
+                found.check.wait()
+            except ModelUnavailable:
+                self.close()
+                raise
+        super().__init__(
+            url=f"{self._server.listening_address}/v1",
+            model=name,
+            key=key,
+            name=name,
+            timeout=timeout,
+            evidence_tokens=evidence_tokens,
+        )
+        # The thresholds in assistant.py were measured on this model; another one's "Yes" means something else.
+        self.judges = name == weights.LLM_NAME
+
+    def close(self) -> None:
+        """Stops the server and frees the model."""
+        self._server = None
+
+
+# A question waits for its evidence to be read. 2 cores read 50 to 65 tokens a second (Qwen 1.5B Q4_K_M). With 260 the
+# first word came after 6.8 s at the median and the answer stood among the chosen sentences of .92 of the demo gold
+# set, with 200 after 5.2 s, of .90; but the sample article's seven questions are all right with 210, 220 and 230 only.
+# Hosted models read far faster.
+EMBEDDED_EVIDENCE_TOKENS = 210
+HOSTED_EVIDENCE_TOKENS = 1500
+
+
+def open_llm(settings: Settings) -> LLM | None:
+    """The model that the settings name, ready to answer; None for 'none'. Raises ModelUnavailable, never falls back."""
+    if settings.llm == "none":
+        return None
+    if settings.llm_url:
+        if settings.llm == "packaged":
+            raise ModelUnavailable(
+                f"DATELINE_LLM_URL is {settings.llm_url} but DATELINE_LLM names no model there. "
+                "Set DATELINE_LLM to a model that the endpoint serves."
+            )
+        hosted = OpenAIChat(
+            url=settings.llm_url,
+            model=settings.llm,
+            key=settings.llm_key,
+            name=settings.llm,
+            timeout=settings.llm_timeout_seconds,
+            evidence_tokens=settings.evidence_tokens or HOSTED_EVIDENCE_TOKENS,
+        )
+        hosted.check()
+        return hosted
+    found = weights.packaged_llm(settings.model_cache) if settings.llm == "packaged" else _own_gguf(settings.llm)
+    return EmbeddedChat(
+        found,
+        threads=settings.threads,
+        timeout=settings.llm_timeout_seconds,
+        evidence_tokens=settings.evidence_tokens or EMBEDDED_EVIDENCE_TOKENS,
+    )
+
+
+def _own_gguf(name: str) -> weights.Weights:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ModelUnavailable(
+            f"DATELINE_LLM is '{name}', which is no file. Expected 'packaged', 'none', a path to a .gguf file, or a "
+            "model name together with DATELINE_LLM_URL."
+        )
+    return weights.Weights(path.stem, path)
+
+
+def _serve(file: Path, key: str, threads: int) -> Any:
+    try:
+        import xllamacpp
+
+        params = xllamacpp.CommonParams()
+        params.model.path = str(file)
+        params.hostnames = ["127.0.0.1"]
+        params.port = 0
+        params.api_keys = [key]
+        params.n_ctx = 8192
+        params.n_parallel = 2
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+        # Between batches llama.cpp sees who has hung up, and lets the other slot go on. With its default of 2,048 a
+        # prompt of 700 tokens was read on for 9 seconds for nobody, with 256 for 3 to 4, with 128 for 2. 356 tokens
+        # took 18.3 ms each with 2,048, 17.9 with 256, 19.3 with 128 (2 cores, means of two medians of 7).
+        params.n_batch = 256
+        params.cache_prompt = True
+        # Beside the slots' own cache llama.cpp would keep old prompts in up to 8 GB of memory.
+        params.cache_ram_mib = 0
+        params.verbosity = -1
+        params.ui = False
+        # A trial load that fits the model to a GPU's memory, and a reading of nothing: Assistant.warm_up reads the
+        # prompt itself. Python waits for the server's start, which took 2.6 s with them and 1.5 s without.
+        params.fit_params = params.warmup = False
+        params.offline = True  # the file is here: nothing of it, such as a projector, is looked up anywhere
+        server = xllamacpp.Server(params)
+    except ImportError as error:
+        raise ModelUnavailable(
+            f"The language model needs the llama.cpp runtime: {error}. Install it (pip install xllamacpp), or set "
+            "DATELINE_LLM=none or DATELINE_LLM_URL."
+        ) from error
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ModelUnavailable(
+            f"The model file {file} cannot be loaded: {error}. It must be a GGUF file that llama.cpp knows and fit "
+            "into memory; name another with DATELINE_LLM."
+        ) from error
+    _await_tasks(server, key)
+    return server
+
+
+def _await_tasks(server: Any, key: str) -> None:
+    """Returns when the server works on tasks. One that is destroyed between its start and that moment waits for ever:
+    its loop begins after it was told to end (seen when a busy machine was slow to start it)."""
+    import httpx
+
+    with contextlib.suppress(httpx.HTTPError):  # a question would meet the same trouble, and say so
+        httpx.get(f"{server.listening_address}/slots", headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+
+def _chat(messages: Sequence[Message]) -> list[Any]:
+    from llama_index.core.base.llms.types import ChatMessage
+
+    return [ChatMessage(role=m.role, content=m.content) for m in messages]
+
+
+def _line(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    import httpx
+    import openai
+
+    return (openai.OpenAIError, httpx.HTTPError, ConnectionError, TimeoutError)

@@ -1,0 +1,206 @@
+"""Text to vectors. The only import of torch and sentence-transformers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from rag.errors import ModelUnavailable
+from rag.models import files as weights
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors; a dot product of two is their cosine, -1 to 1, higher is closer."""
+
+    name: str  # stored in the archive; another one is refused when it is opened
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1, in the order of `texts`."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1, in the order of `texts`."""
+        ...
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model on this machine's CPU or GPU."""
+
+    def __init__(self, model: Any, name: str) -> None:
+        self._model = model
+        self.name = name
+        self.dim = int(model.get_embedding_dimension())
+        self._lock = threading.Lock()  # tokenizers are not safe for concurrent use
+
+    @classmethod
+    def load(cls, source: str = "packaged") -> SentenceEmbedder:
+        """The packaged model, a folder, or a name on a hub. Raises ModelUnavailable. Takes seconds."""
+        if source == "packaged":
+            found = weights.packaged_embedder()
+            return cls(_load(str(found.path), local=True), found.name)
+        local = Path(source).expanduser().is_dir()
+        return cls(_load(str(Path(source).expanduser()) if local else source, local=local), source)
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1."""
+        return self._encode(texts, query=True)
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1."""
+        return self._encode(texts, query=False)
+
+    def _encode(self, texts: Sequence[str], *, query: bool) -> np.ndarray:
+        if not texts:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        encode = self._model.encode_query if query else self._model.encode_document
+        with self._lock:
+            vectors = encode(
+                list(texts), batch_size=32, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+            )
+        rows: np.ndarray = np.asarray(vectors, dtype=np.float32)
+        # bfloat16 keeps three digits, so its rows are a little off norm 1.
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        unit: np.ndarray = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        return unit
+
+
+class LazyEmbedder:
+    """An embedder that is loaded when something is first embedded: looking at an archive needs none."""
+
+    def __init__(self, source: str = "packaged") -> None:
+        self.name = weights.EMBEDDER_NAME if source == "packaged" else source
+        self._source = source
+        self._loaded: SentenceEmbedder | None = None
+        self._lock = threading.Lock()
+
+    def _embedder(self) -> SentenceEmbedder:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = SentenceEmbedder.load(self._source)
+            return self._loaded
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return self._embedder().dim
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1. Raises ModelUnavailable at the first call."""
+        return self._embedder().embed_queries(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1. Raises ModelUnavailable at the first call."""
+        return self._embedder().embed_passages(texts)
+
+
+class Remembering:
+    """An embedder that keeps the vectors of the passages it saw last; for sentences, which questions share."""
+
+    def __init__(self, inner: Embedder, most: int = 20_000) -> None:
+        """`most` vectors are kept; 20,000 of 384 numbers take 31 MB."""
+        self.name = inner.name
+        self._inner, self._most = inner, most
+        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return self._inner.dim
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1."""
+        return self._inner.embed_queries(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1; only those not seen lately are computed."""
+        with self._lock:
+            known = {text: self._known[text] for text in texts if text in self._known}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known |= dict(zip(new, self._inner.embed_passages(new), strict=True))
+        with self._lock:
+            for text in texts:
+                self._known[text] = known[text]
+                self._known.move_to_end(text)
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
+        return np.array([known[text] for text in texts], dtype=np.float32).reshape(len(texts), self.dim)
+
+
+def _load(source: str, *, local: bool) -> Any:
+    with _quiet_and_offline(local):
+        try:
+            import torch
+            from sentence_transformers import SentenceTransformer
+
+            if local:
+                _refuse_pickles(Path(source))
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            model = SentenceTransformer(
+                source,
+                device=device,
+                local_files_only=local,
+                trust_remote_code=False,  # no Python file of a model is run
+                model_kwargs={"use_safetensors": True},  # no pickle is read: it could run anything
+            )
+        except Exception as error:  # the libraries raise many kinds; each means: no embedder
+            raise ModelUnavailable(
+                f"The embedding model {source!r} cannot be loaded: {error}. Name a folder or a hub name with "
+                "DATELINE_EMBEDDER, or unset it to use the packaged one."
+            ) from error
+        if device == "cpu" and _has_bfloat16_units():
+            model = model.to(torch.bfloat16)
+        return model
+
+
+def _refuse_pickles(folder: Path) -> None:
+    """Raises ValueError where a module of the model has its weights in a pickle only."""
+    for pickled in folder.rglob("pytorch_model*.bin"):
+        if not any(pickled.parent.glob("model*.safetensors")):
+            raise ValueError(
+                f"{pickled} is a pickle, which can run programs when it is read. Save the model's weights as "
+                "model.safetensors instead (save_pretrained does so)"
+            )
+
+
+def _has_bfloat16_units() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices in hardware; elsewhere bfloat16 is 5 times slower than float32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return " amx_bf16" in flags or " avx512_bf16" in flags
+
+
+@contextlib.contextmanager
+def _quiet_and_offline(local: bool) -> Iterator[None]:
+    """For the time of one load: no look at a hub for files that are here, no progress bar on the terminal."""
+    wanted = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if local:
+        wanted |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,134 @@
+"""API keys of one archive: shown once, stored hashed in its folder, with what each may do."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from hmac import compare_digest
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal, get_args
+
+from rag.archive import private_files as private
+from rag.errors import SettingsError, StorageError
+
+Scope = Literal["read", "ingest"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+FILE = "keys.json"
+_PREFIX = "dateline_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key as it is stored. `sha256` is of the whole secret: 256 random bits need no slow hash."""
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    sha256: str
+    created: str
+
+
+class Keys:
+    """The keys of an archive folder. Another process may add or revoke some: each check sees the file as it is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int, int] | None = None
+        self._keys: tuple[Key, ...] = ()
+
+    def all(self) -> tuple[Key, ...]:
+        """The keys in order of their making. Raises StorageError: a file that cannot be read lets nobody in."""
+        with self._lock:
+            try:
+                state = self.path.stat()
+                seen = (state.st_mtime_ns, state.st_size, state.st_ino)
+                if seen != self._seen:
+                    stored = json.loads(self.path.read_text(encoding="utf-8"))["keys"]
+                    self._keys = tuple(Key(**(one | {"scopes": tuple(one["scopes"])})) for one in stored)
+                    self._seen = seen
+            except FileNotFoundError:
+                self._keys, self._seen = (), None
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise StorageError(
+                    f"The keys in {self.path} cannot be read: {error}. Mend the file, or delete it and make new keys: "
+                    "dateline key create NAME"
+                ) from error
+            return self._keys
+
+    def create(self, name: str, scopes: Sequence[str] = ("read",)) -> tuple[Key, str]:
+        """A new key and its secret, which is not stored and cannot be shown again. Raises SettingsError."""
+        unknown = [scope for scope in scopes if scope not in SCOPES]
+        if unknown or not scopes:
+            raise SettingsError(f"--scope is '{', '.join(unknown)}'; expected one or more of {', '.join(SCOPES)}.")
+        if not name.strip() or any(key.name == name.strip() for key in self.all()):
+            raise SettingsError(f"The name '{name}' is empty or taken. Give each key one of its own: dateline key list")
+        secret = _PREFIX + secrets.token_urlsafe(32)
+        key = Key(
+            id=secrets.token_hex(4),
+            name=name.strip(),
+            scopes=tuple(scope for scope in SCOPES if scope in scopes),
+            sha256=_hash(secret),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        self._write([*self.all(), key])
+        return key, secret
+
+    def revoke(self, name_or_id: str) -> bool:
+        """Removes a key; False when there is none of that name or id."""
+        kept = [key for key in self.all() if name_or_id not in (key.name, key.id)]
+        gone = len(kept) < len(self.all())
+        if gone:
+            self._write(kept)
+        return gone
+
+    def check(self, secret: str) -> Key | None:
+        """The key that this is the secret of, or None."""
+        wanted, found = _hash(secret), None
+        for key in self.all():  # all of them, and in constant time: how long it takes tells nothing
+            if compare_digest(key.sha256, wanted):
+                found = key
+        return found
+
+    def _write(self, keys: Sequence[Key]) -> None:
+        data = json.dumps({"keys": [asdict(key) for key in keys]}, ensure_ascii=False, indent=2)
+        try:
+            private.make_folder(self.path.parent)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".keys-")  # readable by its owner alone
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(data)
+            os.replace(name, self.path)
+        except OSError as error:
+            raise StorageError(
+                f"The keys cannot be stored in {self.path.parent}: {error.strerror or error}."
+            ) from error
+
+
+def _hash(secret: str) -> str:
+    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_address(host: str, keys: Keys, *, without_keys: bool) -> None:
+    """Raises SettingsError when the address is open to others and nothing keeps them out."""
+    if is_loopback(host) or without_keys or keys.all():
+        return
+    raise SettingsError(
+        f"{host} is open to others, and this archive has no API key: whoever reaches it could read and change the "
+        "archive. Make a key (dateline key create NAME --scope read --scope ingest), or say --without-keys."
+    )

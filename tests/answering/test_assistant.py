@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from conftest import Asked
+from fakes import ScriptedLLM, WordEmbedder
+
+from ingest.pipeline import ingest
+from rag.archive.archive import Archive
+from rag.assistant import EXTRACTION, LEAST_BELIEF, MIXED, Assistant, standalone
+from rag.errors import ArchiveMissing, ModelUnavailable, QuestionError
+from rag.interfaces.json import answer_data, answer_text
+from rag.schema import Answer, Article, Filters, Turn
+from rag.settings import Settings
+
+QUESTION = "What did the Bank of Corvane do with its key rate in 2025?"
+TRUE = "The Bank of Corvane lowered its key rate by a quarter point to 2.75 per cent."
+FALSE = "Governor Hal Mercer resigned over a scandal involving 17 yachts."
+
+
+def every_citation_is_verbatim(answer: Answer, archive: Archive) -> bool:
+    """Whether each [n] quotes a stored article at the place it names."""
+    for citation in answer.citations:
+        article = archive.catalog.article(citation.passage.article.id, citation.passage.article.version)
+        assert article is not None
+        if article.text[citation.start : citation.end] != citation.quote or not citation.quote.strip():
+            return False
+    return True
+
+
+def prompted(assistant: Assistant) -> str:
+    """All that the model was ever shown."""
+    assert isinstance(assistant.llm, ScriptedLLM)
+    return "\n".join(message.content for messages in assistant.llm.asked for message in messages)
+
+
+def test_a_true_sentence_is_supported_and_cites_the_words_it_rests_on(assistant: Asked, stored: Archive) -> None:
+    answer = assistant(TRUE).ask(QUESTION)
+    (sentence,) = answer.sentences
+    assert (answer.answered, sentence.verdict, answer.model) == (True, "supported", "scripted")
+    assert answer.text == f"{TRUE[:-1]} [1]."
+    assert answer.citations[0].passage.article.id == "a9"
+    assert every_citation_is_verbatim(answer, stored)
+    assert answer.draft == answer.refusal == ""
+
+
+def test_the_hits_come_first_then_the_draft_then_the_checked_answer(assistant: Asked) -> None:
+    first, *middle, last = assistant(f"{TRUE} {TRUE[:-1]} in February.").stream(QUESTION)
+    assert first.hits
+    assert (first.sentences, first.draft, first.answered) == ((), "", False)
+    assert first.timings.retrieve_ms is not None
+    assert first.timings.first_token_ms is None
+    assert any(growing.draft for growing in middle)
+    assert all(growing.hits == first.hits for growing in middle)
+    done = [len(growing.sentences) for growing in middle]
+    assert done == sorted(done)  # what was shown as checked is not taken back while it streams
+    assert last.draft == ""
+    assert last.timings.total_ms is not None
+    assert last.timings.first_token_ms is not None
+
+
+def test_not_found_is_a_refusal_with_what_was_searched(assistant: Asked) -> None:
+    *growing, answer = assistant("NOT FOUND").stream(QUESTION)
+    assert (answer.answered, answer.sentences, answer.citations) == (False, (), ())
+    assert "Searched: 10 articles from 20 January 2025 to 12 February 2026." in answer.refusal
+    assert answer.text == answer.refusal
+    assert answer.hits
+    assert not any("NOT" in partial.draft for partial in growing)  # nobody sees the sign itself
+
+
+@pytest.mark.parametrize("reply", ["NOT FOUND.", "not found", " NOT FOUND", "Not found."])
+def test_the_sign_for_not_found_is_read_however_it_is_written(assistant: Asked, reply: str) -> None:
+    assert not assistant(reply).ask(QUESTION).answered
+
+
+@pytest.mark.parametrize("reply", ["", "   ", "[1]", "."])
+def test_a_model_that_says_nothing_gives_a_refusal(assistant: Asked, reply: str) -> None:
+    answer = assistant(reply).ask(QUESTION)
+    assert not answer.answered
+    assert answer.refusal
+
+
+def test_a_model_that_judges_the_excerpts_is_not_asked_when_it_doubts_them(assistant: Asked) -> None:
+    doubting = assistant(TRUE, belief=0.0)
+    assert not doubting.ask(QUESTION).answered
+    assert list(doubting.llm.replies) == [TRUE]  # type: ignore[union-attr]  # never streamed
+    assert assistant(TRUE, belief=1.0).ask(QUESTION).answered
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "answered"),
+    [
+        ("Who is the governor of the Bank of Corvane?", "Governor Hal Mercer said inflation had slowed.", True),
+        ("Who is the governor of the Bank of Corvane?", "The Bank of Corvane lowered its key rate.", False),
+        ("How many fell ill with measles in Harrow Bay?", "Sixty-one people had fallen ill since October.", True),
+        ("How many fell ill with measles in Harrow Bay?", "People had fallen ill since October.", False),
+    ],
+)
+def test_a_small_model_must_answer_with_the_kind_of_words_asked_for(
+    assistant: Asked, question: str, reply: str, answered: bool
+) -> None:
+    answer = assistant(reply, belief=1.0).ask(question)
+    assert answer.answered is answered
+    assert answered or reply in answer.withheld
+    assert assistant(reply).ask(question).answered  # a model that may refuse itself is not second-guessed
+
+
+def test_an_answer_from_two_articles_needs_a_question_that_compares_or_a_sure_model(assistant: Asked) -> None:
+    reply = "Nine councillors voted in favour. Councillor Tom Reyes blamed exemptions for residents."
+    question = "What did councillors of Villasera say and do about the parking levy?"
+    assert not assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question).answered
+    assert assistant(reply, belief=LEAST_BELIEF + MIXED + 0.01).ask(question).answered
+    assert assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question[:-1] + " or against it?").answered
+
+
+def test_a_model_that_says_that_the_excerpts_do_not_tell_has_refused(assistant: Asked) -> None:
+    answer = assistant("The governor of the Bank of Corvane is not named in the given excerpts.").ask(QUESTION)
+    assert not answer.answered
+    assert answer.refusal
+
+
+def test_an_invented_answer_is_refused_and_withheld(assistant: Asked) -> None:
+    answer = assistant(FALSE).ask(QUESTION)
+    assert (answer.answered, answer.sentences) == (False, ())
+    assert FALSE in answer.withheld
+    assert FALSE not in answer.text
+
+
+def test_an_invented_sentence_beside_a_true_one_never_passes_as_supported(assistant: Asked, stored: Archive) -> None:
+    answer = assistant(f"{TRUE} {FALSE}").ask(QUESTION)
+    verdicts = {sentence.text: sentence.verdict for sentence in answer.sentences}
+    assert verdicts[TRUE] == "supported"
+    assert verdicts.get(FALSE, "unsupported") == "unsupported"
+    wrong = [s for s in answer.sentences if s.text == FALSE]
+    assert all(s.reason and not s.citations for s in wrong)
+    assert every_citation_is_verbatim(answer, stored)
+
+
+def test_markers_that_name_no_source_are_removed_and_counted(assistant: Asked) -> None:
+    # [0] and [99] name nothing; [1] is a hint, and the answer's own numbers are given by the check
+    answer = assistant(f"{TRUE[:-1]} [0][99][1].").ask(QUESTION)
+    assert answer.stray_markers == 2
+    assert answer.sentences[0].text == TRUE
+    assert answer.text == f"{TRUE[:-1]} [1]."
+
+
+def test_items_of_a_list_are_checked_without_their_numbers(assistant: Asked) -> None:
+    answer = assistant(f"1. {TRUE}\n2. {FALSE}").ask(QUESTION)
+    assert [(s.text, s.verdict) for s in answer.sentences] == [(TRUE, "supported"), (FALSE, "unsupported")]
+
+
+def test_a_sentence_said_twice_is_given_once(assistant: Asked) -> None:
+    assert len(assistant(f"{TRUE} {TRUE}").ask(QUESTION).sentences) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "filters", "message"),
+    [
+        ("", Filters(), "The question is empty"),
+        (" \n\t ", Filters(), "The question is empty"),
+        ("x" * 2001, Filters(), "has 2,001 characters; at most 2,000"),
+        (
+            "Rain?",
+            Filters(since=date(2025, 3, 2), until=date(2025, 3, 1)),
+            "begins on 2025-03-02 and ends before that, on 2025-03-01",
+        ),
+    ],
+)
+def test_a_bad_question_is_an_error_before_anything_is_done(
+    assistant: Asked, question: str, filters: Filters, message: str
+) -> None:
+    asked = assistant(TRUE)
+    for verb in (asked.search, asked.ask, asked.stream):  # stream too: not only when it is iterated
+        with pytest.raises(QuestionError, match=message):
+            verb(question, filters)
+    assert asked.llm.asked == []  # type: ignore[union-attr]
+
+
+def test_an_empty_archive_says_how_to_fill_it(empty_archive: Archive) -> None:
+    assistant = Assistant(empty_archive, WordEmbedder(), None, Settings(data_dir=empty_archive.folder))
+    with pytest.raises(ArchiveMissing, match="holds no article yet. Add some: dateline ingest"):
+        assistant.ask("Did it rain?")
+
+
+def test_filters_that_let_nothing_through_give_a_refusal_not_an_error(assistant: Asked) -> None:
+    answer = assistant(TRUE).ask(QUESTION, Filters(outlets=("Nobody",)))
+    assert (answer.answered, answer.hits, answer.coverage.articles) == (False, (), 0)
+    assert "Searched: 0 articles." in answer.refusal
+
+
+def test_an_answer_rests_on_articles_within_the_filters_only(assistant: Asked) -> None:
+    answer = assistant(TRUE).ask(QUESTION, Filters(since=date(2026, 1, 1)))
+    assert {hit.passage.article.id for hit in answer.hits} <= {"a4", "a10"}
+    assert {c.passage.article.id for c in answer.citations} <= {"a4", "a10"}
+    assert not any(s.verdict == "supported" and "quarter" in s.text for s in answer.sentences)
+
+
+def test_without_a_model_sentences_are_quoted_word_for_word(assistant: Asked, stored: Archive) -> None:
+    answer = assistant(extraction=True).ask(QUESTION)
+    assert (answer.answered, answer.model) == (True, EXTRACTION)
+    for sentence in answer.sentences:
+        assert [c.quote for c in sentence.citations] == [sentence.text]
+    assert every_citation_is_verbatim(answer, stored)
+
+
+def test_teasers_are_never_shown_to_the_model_or_cited(assistant: Asked) -> None:
+    asked = assistant("NOT FOUND", "NOT FOUND")
+    asked.ask("What did Villasera council approve about the parking levy?")
+    answer = asked.ask("Which animal escapes from Lunada zoo?")
+    assert not answer.answered
+    assert "Villasera council approved" in prompted(asked)
+    assert "Zebra" not in prompted(asked)
+    assert not any("Zebra" in hit.passage.text for hit in answer.hits)
+
+
+def test_a_follow_up_is_looked_up_with_what_it_leans_on(assistant: Asked) -> None:
+    history = [
+        Turn(question="What did Governor Hal Mercer of the Bank of Corvane do?", answer="He lowered the key rate.")
+    ]
+    asked = assistant("Governor Hal Mercer said inflation had slowed to 1.9 per cent in January.")
+    answer = asked.ask("Why did he do it?", history=history)
+    assert "Governor Hal Mercer of the Bank of Corvane" in prompted(asked)
+    assert {h.passage.article.id for h in answer.hits[:2]} == {"a9", "a10"}
+    alone = assistant("NOT FOUND").ask("Why did he do it?")
+    assert [h.passage.id for h in alone.hits[:2]] != [h.passage.id for h in answer.hits[:2]]
+
+
+@pytest.mark.parametrize(
+    ("question", "looked_up"),
+    [
+        ("How many seats has she?", "Who won the seat? Joanna Teague Alliance How many seats has she?"),
+        ("What had the union asked for?", "Who won the seat? Joanna Teague Alliance What had the union asked for?"),
+        ("What did Kamala Harris promise?", "What did Kamala Harris promise?"),
+        ("Why?", "Who won the seat? Joanna Teague Alliance Why?"),
+    ],
+)
+def test_what_a_follow_up_is_looked_up_with(question: str, looked_up: str) -> None:
+    history = [
+        Turn(question="Is it raining?", answer="No."),
+        Turn(question="Who won the seat?", answer="It was Joanna Teague of the Alliance, Joanna Teague from Orrin."),
+    ]
+    assert standalone(question, history).replace("joanna teague alliance", "Joanna Teague Alliance") == looked_up
+    assert standalone(question, []) == question
+
+
+def test_a_question_that_stands_alone_is_not_mixed_with_what_was_asked_before(assistant: Asked) -> None:
+    history = [Turn(question="What did Governor Hal Mercer do?", answer="He lowered the key rate.")]
+    question = "How many people fell ill with measles in Harrow Bay since October?"
+    with_history = assistant("NOT FOUND").ask(question, history=history)
+    assert with_history.hits == assistant("NOT FOUND").ask(question).hits
+
+
+def test_a_model_that_fails_in_mid_answer_raises_and_the_next_question_works(assistant: Asked) -> None:
+    asked = assistant(ModelUnavailable("It fell over. Start it again."), TRUE)
+    stream = asked.stream(QUESTION)
+    assert next(stream).hits
+    with pytest.raises(ModelUnavailable, match="fell over"):
+        list(stream)
+    assert asked.ask(QUESTION).answered
+
+
+def test_closing_the_stream_stops_the_model(assistant: Asked) -> None:
+    asked = assistant("It rained. " * 200)
+    stream = asked.stream(QUESTION)
+    while not next(stream).draft:
+        pass
+    assert isinstance(asked.llm, ScriptedLLM)
+    stream.close()  # type: ignore[attr-defined]
+    assert asked.llm.stopped
+    assert asked.llm.streamed < 100
+
+
+def test_search_gives_hits_without_asking_the_model(assistant: Asked) -> None:
+    asked = assistant(TRUE)
+    hits = asked.search("key rate", top_k=2)
+    assert [hit.passage.article.id for hit in hits] == ["a9", "a10"] or [h.passage.article.id for h in hits] == [
+        "a10",
+        "a9",
+    ]
+    assert asked.llm.asked == []  # type: ignore[union-attr]
+
+
+def test_a_cited_version_can_still_be_read_after_a_correction(archive: Archive) -> None:
+    assistant = Assistant(archive, WordEmbedder(), ScriptedLLM(TRUE), Settings(data_dir=archive.folder))
+    answer = assistant.ask(QUESTION)
+    before = archive.catalog.article("a9")
+    assert before is not None
+    ingest([replace(before, text="The Bank of Corvane did nothing at all.")], archive, WordEmbedder())
+    assert archive.catalog.article("a9").text != before.text  # type: ignore[union-attr]
+    assert every_citation_is_verbatim(answer, archive)
+
+
+def test_closing_the_assistant_closes_model_and_archive(archive: Archive) -> None:
+    model = ScriptedLLM()
+    with Assistant(archive, WordEmbedder(), model, Settings(data_dir=archive.folder)) as assistant:
+        assistant.search("ferry")
+    assert model.closed
+    assert not archive.owns_indexes
+
+
+# --- one shape for every face -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def answers(assistant: Asked) -> list[Answer]:
+    """A supported one, a mixed one, a refusal and an extraction."""
+    return [
+        assistant(TRUE).ask(QUESTION), assistant(f"{TRUE} {FALSE}").ask(QUESTION), assistant("NOT FOUND").ask(QUESTION),
+        assistant(extraction=True).ask(QUESTION),
+    ]  # fmt: skip
+
+
+def test_the_data_of_an_answer_lose_no_source(answers: list[Answer]) -> None:
+    for answer in answers:
+        data = answer_data(answer)
+        assert [c["number"] for c in data["citations"]] == [c.number for c in answer.citations]
+        assert [h["passage_id"] for h in data["hits"]] == [h.passage.id for h in answer.hits]
+        assert (data["text"], data["answered"], data["model"]) == (answer.text, answer.answered, answer.model)
+
+
+def test_the_text_for_a_terminal_names_every_source_and_every_doubt(
+    answers: list[Answer], articles: list[Article]
+) -> None:
+    for answer in answers:
+        text = answer_text(answer)
+        assert all(f"[{c.number}] {c.passage.article.title}" in text and c.quote in text for c in answer.citations)
+        assert all(s.reason in text for s in answer.sentences if s.verdict == "unsupported")

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fakes import WordEmbedder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.answering.retriever import COPY_LEAST_WORDS, Retriever, fuse, same_story, select
+from rag.archive.archive import Archive
+from rag.schema import Article, Filters, Passage
+from rag.settings import Settings
+
+
+def retriever(archive: Archive, **settings: object) -> Retriever:
+    return Retriever(archive, WordEmbedder(), Settings(data_dir=archive.folder, **settings))  # type: ignore[arg-type]
+
+
+def passage(article: Article, number: int = 0) -> Passage:
+    return Passage(article=article, number=number, start=0, end=len(article.text))
+
+
+def test_fusion_is_a_weighted_sum_of_scores_over_their_maximum() -> None:
+    # dense: 1 -> .8/.8 = 1, 2 -> .4/.8 = .5, 3 -> below zero counts as 0. sparse: 2 -> 6/6 = 1, 4 -> 3/6 = .5
+    # weight .4: 1 = .4, 2 = .4 * .5 + .6 * 1 = .8, 3 = 0, 4 = .6 * .5 = .3
+    ranked = fuse({1: 0.8, 2: 0.4, 3: -0.2}, {2: 6.0, 4: 3.0}, 0.4)
+    assert ranked == [(2, pytest.approx(0.8)), (1, pytest.approx(0.4)), (4, pytest.approx(0.3)), (3, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("dense", "sparse", "weight", "ranked"),
+    [
+        ({}, {}, 0.4, []),
+        ({1: 0.5}, {}, 0.4, [(1, 0.4)]),
+        ({}, {1: 5.0}, 0.4, [(1, 0.6)]),
+        ({1: -0.5, 2: 0.0}, {}, 0.4, [(1, 0.0), (2, 0.0)]),  # no division by a best score of zero
+        ({2: 0.5, 1: 0.5}, {}, 1.0, [(1, 1.0), (2, 1.0)]),  # ties: the older passage first, the same every time
+    ],
+)
+def test_fusion_at_its_edges(
+    dense: dict[int, float], sparse: dict[int, float], weight: float, ranked: list[tuple[int, float]]
+) -> None:
+    assert fuse(dense, sparse, weight) == ranked
+
+
+@given(
+    st.dictionaries(st.integers(0, 9), st.floats(-1, 1)),
+    st.dictionaries(st.integers(0, 9), st.floats(0.01, 50)),
+    st.floats(0, 1),
+)
+def test_fused_scores_lie_between_0_and_1_best_first(
+    dense: dict[int, float], sparse: dict[int, float], weight: float
+) -> None:
+    ranked = fuse(dense, sparse, weight)
+    scores = [score for _, score in ranked]
+    assert {key for key, _ in ranked} == dense.keys() | sparse.keys()
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 + 1e-9 for score in scores)
+
+
+def text_of(words: int, first: int = 0) -> str:
+    """Different words, so that every run of five is different: n words have n - 4 of them."""
+    return " ".join(f"w{i}" for i in range(first, first + words))
+
+
+def article(article_id: str, text: str) -> Article:
+    return Article(id=article_id, title=article_id, text=text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (text_of(100), text_of(100), True),
+        (text_of(100), text_of(160), True),  # 96 of 96 runs of the shorter; 96 >= .4 * 156
+        (text_of(100), text_of(100, 40), True),  # 60 common words: 56 of 96 runs = .58
+        (text_of(100), text_of(100, 55), False),  # 45 common words: 41 of 96 runs = .43
+        (text_of(100), text_of(300), False),  # 96 < .4 * 296: a note within a long report is a quotation
+        (text_of(COPY_LEAST_WORDS + 3), text_of(COPY_LEAST_WORDS + 3), False),  # 79 runs: a short notice
+        (text_of(COPY_LEAST_WORDS + 4), text_of(COPY_LEAST_WORDS + 4), True),  # 80 runs
+        ("", "", False),
+        ("one two three", text_of(100), False),
+    ],
+)
+def test_a_copy_shares_half_of_the_shorter_ones_runs_of_five_words(one: str, other: str, same: bool) -> None:
+    assert same_story(article("a", one), article("b", other)) is same
+    assert same_story(article("b", other), article("a", one)) is same
+
+
+def test_no_article_has_more_hits_than_allowed() -> None:
+    long, other = article("long", text_of(100)), article("other", text_of(100, 500))
+    ranked = [(passage(long, n), 1 - n / 10) for n in range(5)] + [(passage(other), 0.1)]
+    assert [h.passage.id for h in select(ranked, top_k=4, per_article=2)] == ["long#0", "long#1", "other#0"]
+    assert [h.passage.id for h in select(ranked, top_k=2, per_article=9)] == ["long#0", "long#1"]
+
+
+def test_copies_are_folded_into_the_best_hit_and_named_there() -> None:
+    story, copy, other = (
+        article("story", text_of(100)),
+        article("copy", text_of(95)),
+        article("other", text_of(100, 500)),
+    )
+    ranked = [
+        (passage(story), 0.9),
+        (passage(copy), 0.8),
+        (passage(copy, 1), 0.7),
+        (passage(other), 0.6),
+        (passage(story, 1), 0.5),
+    ]
+    hits = select(ranked, top_k=8, per_article=2)
+    assert [(h.passage.id, [c.id for c in h.copies]) for h in hits] == [
+        ("story#0", ["copy"]),  # the copy is named once, though two passages of it were found
+        ("other#0", []),
+        ("story#1", ["copy"]),
+    ]
+
+
+def test_short_texts_are_never_folded() -> None:
+    notices = [article(f"n{i}", "The road is closed until Monday because of works.") for i in range(3)]
+    hits = select([(passage(notice), 0.5) for notice in notices], top_k=8, per_article=2)
+    assert [h.passage.article.id for h in hits] == ["n0", "n1", "n2"]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
+def test_either_index_alone_and_both_together_find_the_article(stored: Archive, weight: float) -> None:
+    hits = retriever(stored).retrieve("Measles outbreak over in Harrow Bay", dense_weight=weight)
+    assert hits[0].passage.article.id == "a7"
+    assert hits[0].score == pytest.approx(1.0)  # best in both: weight + (1 - weight)
+
+
+def test_the_wire_copy_is_named_beside_the_story(stored: Archive) -> None:
+    hits = retriever(stored).retrieve("ferry Castellan sandbank lifeboats")
+    assert {hits[0].passage.article.id, *(c.id for c in hits[0].copies)} == {"a1", "a2"}
+    assert [h.passage.article.id for h in hits].count("a1") + [h.passage.article.id for h in hits].count("a2") == 1
+
+
+def test_filters_reach_both_indexes(stored: Archive) -> None:
+    hits = retriever(stored).retrieve("key rate", Filters(outlets=("Corvane Ledger",)), top_k=50)
+    assert {h.passage.article.id for h in hits} == {"a9", "a10"}
+
+
+def test_top_k_bounds_the_hits_even_beyond_fetch_k(stored: Archive) -> None:
+    small = retriever(stored, fetch_k=1)
+    assert len(small.retrieve("the", top_k=3)) == 3
+
+
+def test_a_hit_behind_many_passages_of_another_article_is_reached(archive: Archive) -> None:
+    from ingest.pipeline import ingest
+
+    story = " ".join(f"The zeppelin passed over mile {mile} of the valley at noon." for mile in range(400))
+    rest = " ".join(f"Clause {number} concerns the drains of the town hall." for number in range(30))
+    ingest(
+        [Article(id="long", title="", text=story), Article(id="late", title="", text=f"{rest} A zeppelin too.")],
+        archive, WordEmbedder(),
+    )  # fmt: skip
+    assert len(archive.catalog.passages_of("long")) > 2 * 2  # more than are read at once for two hits
+    hits = retriever(archive).retrieve("zeppelin", top_k=2, per_article=1, dense_weight=0)
+    assert [hit.passage.article.id for hit in hits] == ["long", "late"]
+
+
+def test_withdrawn_articles_are_not_found(archive: Archive) -> None:
+    from ingest.pipeline import ingest
+
+    gone = archive.catalog.article("a7")
+    assert gone is not None
+    ingest([replace(gone, status="withdrawn")], archive, WordEmbedder())
+    assert "a7" not in [h.passage.article.id for h in retriever(archive).retrieve("measles outbreak over", top_k=50)]
+
+
+@pytest.mark.parametrize(
+    ("question", "languages"),
+    [
+        (
+            "¿Cuándo empezarán las obras en el puerto de Almenara?",
+            ["es", "en"],
+        ),  # its own first, then the frequent ones
+        ("When did the bank lower its key rate again?", ["en", "es"]),
+        ("ok", ["en", "es"]),
+        ("Wann hat die Bank den Leitzins zuletzt gesenkt?", ["en", "es"]),  # no article is in German
+    ],
+)
+def test_a_question_is_stemmed_in_its_language_and_those_of_the_archive(
+    stored: Archive, question: str, languages: list[str]
+) -> None:
+    assert sorted(retriever(stored).languages(question)) == sorted(languages)
+    assert retriever(stored).languages(question)[0] == languages[0]

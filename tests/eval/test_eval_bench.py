@@ -1,0 +1,74 @@
+"""Growth, generated text, and the two benches that need no model, on tiny sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import ModelServer, WordEmbedder
+
+from eval.__main__ import main
+from eval.datasets import generated
+from eval.performance import bench
+from eval.reporting import outcome
+from eval.systems import baselines
+from rag.settings import Settings
+
+
+def test_slope_by_hand() -> None:
+    assert bench.slope([(10, 2), (100, 20), (1000, 200)]) == pytest.approx(1.0)
+    assert bench.slope([(10, 3), (1000, 3)]) == pytest.approx(0.0)
+    assert bench.slope([(10, 3)]) is None
+
+
+def test_generated_text_is_the_same_every_time_and_cut_as_promised() -> None:
+    from ingest.chunking import passage_spans
+
+    one, other = list(generated.articles(40)), list(generated.articles(40))
+    assert one == other
+    assert 40 <= sum(len(passage_spans(article)) for article in one) <= 60
+    assert generated.questions(3) == generated.questions(3)
+    vectors = generated.HashEmbedder().embed_queries(["a", "b", "a"])
+    assert np.array_equal(vectors[0], vectors[2])
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+
+
+def test_our_side_of_the_query_bench(tmp_path: Path) -> None:
+    found = bench._query_ours(tmp_path, Settings(llm="none"), None, 40)
+    assert found["query p50 ms"] > 0
+    assert found["query p50 ms"] <= found["query p95 ms"] <= found["query p99 ms"]
+
+
+def test_ratios_and_slopes_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def in_a_process(work: object, settings: Settings, data: None, size: int) -> dict[str, float]:
+        ours = work is bench._query_ours
+        return {"query p50 ms": size / 100 if ours else size / 50, "disk MB": 5.0, "memory MB": 100.0}
+
+    monkeypatch.setattr(bench, "in_a_process", in_a_process)
+    assert main(["bench", "query", "--out", str(tmp_path), "--sizes", "100,1000"]) == 0
+    result = outcome.load(tmp_path)
+    assert result["ratios_to_plain"]["query p50 ms at 100"] == 0.5
+    assert result["slopes"]["dateline p50"] == pytest.approx(1.0)
+    assert "grows as x^" in capsys.readouterr().out
+    assert main(["report", str(tmp_path)]) == 0
+    assert main(["bench", "query", "--out", str(tmp_path), "--sizes", "many"]) == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_one_model_answers_through_both(
+    tmp_path: Path, tiny_model: Path, endpoint: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "plain_embedding", lambda: baselines.borrowed_embedding(WordEmbedder()))
+    settings = Settings(embedder=str(tiny_model), llm="tide", llm_url=endpoint.url)
+    result = bench.bench_answer(settings, tmp_path, 2, lambda what, done, total: None)
+    found = {(row["system"], row["measure"]): row["value"] for row in result["rows"]}
+    assert found["plain-llamaindex", "answer contains gold"] == 0  # "It rained on Monday." is no answer to either
+    assert 0 < found["plain-llamaindex", "to first word p50 ms"] <= found["plain-llamaindex", "in total p95 ms"]
+    assert result["ratios_to_plain"]["in total p50 ms"] > 0
+    # The same model, but what it is given to read differs.
+    plain = [body for body in endpoint.bodies if "Context information is below" in str(body)]
+    assert len(plain) == 2
+    assert len(endpoint.bodies) > len(plain)

@@ -1,0 +1,189 @@
+"""Every face keeps its sources: one question gives the same sentences, citations and verdicts through all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from conftest import Served
+
+from app import Desk, create_app
+from ingest.pipeline import ingest
+from rag.archive.archive import Archive
+from rag.assistant import Assistant
+from rag.interfaces.cli import main
+from rag.interfaces.http.app import create_api
+from rag.interfaces.json import answer_data
+from rag.models.embeddings import LazyEmbedder
+from rag.schema import Article, Filters
+from rag.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+ANSWERED = "Where did the ferry Castellan run aground?"
+REFUSED = "How tall is the Eiffel tower?"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, articles: list[Article]) -> Settings:
+    """An archive that every face, the command line included, opens with nothing but settings."""
+    chosen = Settings(data_dir=tmp_path_factory.mktemp("faces") / "archive", llm="none", embedder=str(tiny_model))
+    with closing(Archive(chosen)) as archive:
+        ingest(articles, archive, LazyEmbedder(str(tiny_model)))
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def copy(shared: Settings) -> Path:
+    """The same archive for the command line: beside a running server it would search without Chroma's index."""
+    return Path(copytree(shared.data_dir, shared.data_dir.with_name("copy")))
+
+
+@pytest.fixture(scope="module")
+def one(shared: Settings, copy: Path) -> Iterator[Assistant]:
+    """The assistant behind all faces but the command line."""
+    with Assistant.open(settings=shared) as assistant:
+        yield assistant
+
+
+@pytest.fixture(scope="module")
+def url(one: Assistant) -> Iterator[str]:
+    """The page with the API and MCP, in one server."""
+    served = Served()
+    yield served.app(create_app(one))
+    served.stop()
+
+
+Face = Callable[[str, Assistant, str], dict[str, Any]]
+
+
+def python(question: str, one: Assistant, url: str) -> dict[str, Any]:
+    return answer_data(one.ask(question))
+
+
+def python_async(question: str, one: Assistant, url: str) -> dict[str, Any]:
+    return answer_data(asyncio.run(one.aask(question)))
+
+
+def http(question: str, one: Assistant, url: str) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.post(f"{url}/api/ask", json={"question": question}).json()
+    return found
+
+
+def http_stream(question: str, one: Assistant, url: str) -> dict[str, Any]:
+    text = httpx.post(f"{url}/api/ask", json={"question": question, "stream": True}).text
+    last = text.strip().split("\n\n")[-1]
+    assert "event: answer" in last
+    found: dict[str, Any] = json.loads(last.split("data: ", 1)[1])
+    return found
+
+
+def openai_client(question: str, one: Assistant, url: str) -> dict[str, Any]:
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
+    reply: Any = client.chat.completions.create(model="dateline", messages=[{"role": "user", "content": question}])
+    message = reply.choices[0].message
+    assert len(message.annotations) == sum(len(s["citations"]) for s in reply.dateline["sentences"])
+    assert all(sentence["text"].rstrip(".") in message.content for sentence in reply.dateline["sentences"])
+    found: dict[str, Any] = reply.dateline
+    return found
+
+
+def mcp_client(question: str, one: Assistant, url: str) -> dict[str, Any]:
+    from mcp import Client
+
+    async def call() -> Any:
+        async with Client(f"{url}/mcp") as client:
+            return await client.call_tool("ask", {"question": question})
+
+    found: dict[str, Any] = asyncio.run(call()).structured_content
+    return found
+
+
+def llama_index(question: str, one: Assistant, url: str) -> dict[str, Any]:
+    from rag.interfaces.llama_index import DatelineQueryEngine
+
+    response = DatelineQueryEngine(one).query(question)
+    found: dict[str, Any] = response.metadata["dateline"]
+    assert [node.node.node_id for node in response.source_nodes] == [hit["passage_id"] for hit in found["hits"]]
+    return found
+
+
+FACES: list[Face] = [python, python_async, http, http_stream, openai_client, mcp_client, llama_index]
+
+
+@pytest.mark.parametrize("question", [ANSWERED, REFUSED])
+@pytest.mark.parametrize("face", FACES[1:], ids=lambda face: face.__name__)
+def test_a_face_gives_what_python_gives(face: Face, question: str, one: Assistant, url: str) -> None:
+    expected, found = python(question, one, url), face(question, one, url)
+    own = {"timings", "ignored"}
+    assert {key: value for key, value in found.items() if key not in own} == {
+        key: value for key, value in expected.items() if key not in own
+    }
+    assert found["answered"] is (question == ANSWERED)
+
+
+@pytest.mark.parametrize("question", [ANSWERED, REFUSED])
+def test_the_page_shows_what_python_gives(question: str, one: Assistant) -> None:
+    expected = answer_data(one.ask(question))
+    *_, exchange = Desk(one).ask("session", question, filters=Filters(), earlier=[])
+    assert [(line.text, list(line.numbers), line.reason) for line in exchange.lines] == [
+        (s["text"], s["citations"], s["reason"]) for s in expected["sentences"]
+    ]
+    cited = [(card.number, card.article, card.quote) for card in exchange.cards if card.number]
+    assert cited == [(c["number"], c["article_id"], c["quote"]) for c in expected["citations"]]
+    assert exchange.refusal == ("" if expected["answered"] else expected["text"])
+
+
+@pytest.mark.parametrize("question", [ANSWERED, REFUSED])
+def test_the_command_line_prints_what_python_gives(
+    question: str,
+    one: Assistant,
+    shared: Settings,
+    copy: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATELINE_EMBEDDER", shared.embedder)
+    expected = answer_data(one.ask(question))
+    capsys.readouterr()
+    code = main(["ask", question, "--json", "--llm", "none", "--data-dir", str(copy)])
+    printed = json.loads(capsys.readouterr().out)
+    assert code == (0 if expected["answered"] else 1)
+    assert {**printed, "timings": 0} == {**expected, "timings": 0}
+
+
+def test_the_page_stands_beside_the_api(url: str) -> None:
+    page = httpx.get(url)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert httpx.get(f"{url}/api/nothing").status_code == 404
+    assert httpx.get(f"{url}/article/a1").status_code == 200
+
+
+def test_two_assistants_serve_two_archives_in_one_process(one: Assistant, written: Assistant) -> None:
+    served = Served()
+    first, second = served.app(create_api(one)), served.app(create_api(written))
+    names = [httpx.get(f"{where}/api/health").json()["embedder"] for where in (first, second)]
+    served.stop()
+    assert names == [one.embedder.name, "fake/words"]
+
+
+def test_a_loop_is_not_blocked_while_python_asks(one: Assistant) -> None:
+    async def beats_while_asking() -> int:
+        asking = asyncio.create_task(one.aask(ANSWERED))
+        beats = 0
+        while not asking.done():
+            await asyncio.sleep(0)
+            beats += 1
+        assert (await one.asearch(ANSWERED))[0].passage.article.id in ("a1", "a2")
+        return beats
+
+    assert asyncio.run(beats_while_asking()) > 3

@@ -1,0 +1,51 @@
+"""Relative days against calendars that a reader can check: 20 March 2025 was a Thursday."""
+
+from datetime import date
+
+import pytest
+
+from rag.language.dates import annotated, resolved, written
+
+THURSDAY = date(2025, 3, 20)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("The cutter rammed it last Friday.", date(2025, 3, 14)),
+        ("He spoke last Thursday.", date(2025, 3, 13)),  # not the day itself
+        ("He spoke on Thursday.", THURSDAY),
+        ("He spoke on Monday.", date(2025, 3, 17)),
+        ("She will speak on Monday.", date(2025, 3, 24)),
+        ("They meet next Thursday.", date(2025, 3, 27)),
+        ("It opens this Saturday.", date(2025, 3, 22)),
+        ("It closed this Monday.", date(2025, 3, 17)),
+        ("It rained yesterday.", date(2025, 3, 19)),
+        ("It ends tomorrow.", date(2025, 3, 21)),
+        ("El pleno se celebra el próximo martes.", date(2025, 3, 25)),
+        ("Ocurrió el martes pasado.", date(2025, 3, 18)),
+        ("Ayer llovió.", date(2025, 3, 19)),
+    ],
+)
+def test_relative_day_is_resolved_against_the_day_of_publication(sentence: str, expected: date) -> None:
+    assert [day for _, _, day in resolved(sentence, THURSDAY)] == [expected]
+
+
+def test_nothing_is_resolved_when_the_article_has_no_date() -> None:
+    assert resolved("He spoke on Monday.", None) == []
+
+
+@pytest.mark.parametrize("sentence", ["He opens on Mondays only.", "Sundayish weather.", "No day at all."])
+def test_no_day_is_found_where_none_is_named(sentence: str) -> None:
+    assert resolved(sentence, THURSDAY) == []
+
+
+def test_days_are_written_behind_their_words() -> None:
+    text = "The cutter rammed it last Friday, and he was sorry on Thursday."
+    assert annotated(text, THURSDAY) == (
+        "The cutter rammed it last Friday (14 March 2025), and he was sorry on Thursday (20 March 2025)."
+    )
+
+
+def test_a_day_is_written_without_leading_zero() -> None:
+    assert written(date(2026, 1, 5)) == "5 January 2026"
