@@ -189,8 +189,9 @@ class _Asking:
         coverage = a.archive.catalog.coverage(self.filters)
         self.timings = Timings(retrieve_ms=self._elapsed())
         self.answer = Answer(
-            question=self.question, answered=False, model=a.model, coverage=coverage, hits=hits, timings=self.timings
-        )
+            question=self.question, answered=False, model=a.model, by_extraction=a.llm is None, coverage=coverage,
+            hits=hits, timings=self.timings,
+        )  # fmt: skip
         yield self.answer
         foreign = self._foreign()
         if foreign and a.llm is not None:
@@ -253,6 +254,8 @@ class _Asking:
             draft="",
             withheld=withheld,
             refusal=f"The archive does not answer this. Searched: {c.articles:,} {what}{span}.{near}",
+            reason=why,
+            final=True,
             timings=replace(self.timings, total_ms=self._elapsed()),
         )
 
@@ -264,7 +267,7 @@ class _Asking:
         sentences = tuple(citer.sentence(c.text, (c,), "") for c in keep)
         now = self._elapsed()
         timings = replace(self.timings, first_token_ms=now, total_ms=now)
-        return replace(self.answer, answered=True, sentences=sentences, timings=timings)
+        return replace(self.answer, answered=True, sentences=sentences, final=True, timings=timings)
 
     # --- with a language model ------------------------------------------------------------------
 
@@ -306,7 +309,8 @@ class _Asking:
             return self._refuse("the model says that the excerpts do not answer", words)
         if belief is not None and self._distrusted(supported, belief):
             return self._refuse("the cited words do not carry the answer", words)
-        return replace(self._answered(writing), timings=replace(self.timings, total_ms=self._elapsed()))
+        timings = replace(self.timings, total_ms=self._elapsed())
+        return replace(self._answered(writing), final=True, timings=timings)
 
     def _distrusted(self, sentences: Sequence[Sentence], belief: float) -> bool:
         """Whether a small model's answer misses what was asked: it lacks the kind of words asked for, or pieces

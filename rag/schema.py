@@ -146,6 +146,9 @@ class Answer:
     While an answer streams, `draft` holds the words of the sentence being written, not yet checked;
     it is empty in the final one. `stray_markers` counts citation markers of the model that named no source.
     `withheld` are sentences of the model that were taken back because nothing in the articles carries them.
+    `reason` says in a few words why an answer is refused; empty for an answer that is given. `final` is true for the
+    last answer of a stream. `by_extraction` is true where no language model writes: its
+    sentences are the articles' own.
     """
 
     question: str
@@ -155,6 +158,9 @@ class Answer:
     sentences: tuple[Sentence, ...] = ()
     hits: tuple[Hit, ...] = ()
     refusal: str = ""
+    reason: str = ""
+    final: bool = False
+    by_extraction: bool = False
     draft: str = ""
     stray_markers: int = 0
     withheld: tuple[str, ...] = ()

@@ -165,7 +165,7 @@ class DatelineChatEngine(BaseChatEngine):  # type: ignore[misc]
 
         def grown(answer: Answer) -> Iterator[ChatResponse]:
             nonlocal sent
-            final = answer.timings.total_ms is not None
+            final = answer.final
             text = checked_text(answer) if final or (firm and is_settled(answer)) else sent
             if final:
                 self._remember(message, text)

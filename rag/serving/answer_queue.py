@@ -291,7 +291,7 @@ async def event_stream(answers: AsyncIterator[Answer | None]) -> AsyncIterator[E
 
 def is_final(answer: Answer) -> bool:
     """Whether nothing follows this answer of a stream."""
-    return answer.timings.total_ms is not None
+    return answer.final
 
 
 def turns(pairs: Sequence[tuple[str, str]]) -> tuple[Turn, ...]:
