@@ -16,7 +16,7 @@ import numpy as np
 
 from rag.archive import integrity, keyword_index, private_files, vector_index
 from rag.archive.catalog import Catalog
-from rag.archive.indexer import Indexer
+from rag.archive.indexer import Indexer, lock_file
 from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
 
@@ -159,20 +159,21 @@ class Archive:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Held while articles are stored or removed. Raises ArchiveBusy at once when another process holds it."""
-        from filelock import FileLock, Timeout
-
         try:
-            with FileLock(self.folder / "ingest.lock", timeout=0.2, mode=0o600):
-                yield
-        except Timeout:
-            raise ArchiveBusy(
-                f"Another ingest is writing to {self.folder}. Wait until it has finished, then run this again."
-            ) from None
+            lock = lock_file(self.folder / "ingest.lock", 0.2)
         except PermissionError as error:
             raise StorageError(
                 f"The archive {self.folder} is not writable: {error.strerror}. Check its permissions or name another "
                 "folder with --data-dir."
             ) from error
+        if lock is None:
+            raise ArchiveBusy(
+                f"Another ingest is writing to {self.folder}. Wait until it has finished, then run this again."
+            )
+        try:
+            yield
+        finally:
+            lock.release()
 
     def claim(self, properties: dict[str, str]) -> None:
         """Notes the model and chunking that shape the archive, or checks them against those it was made with.

@@ -25,6 +25,18 @@ _LONGEST_RETRY = 30.0  # seconds between attempts while they fail
 _FOREIGN_SECONDS = 10.0  # that `wait` waits for another process to index what this one has stored
 
 
+def lock_file(path: Path, seconds: float) -> BaseFileLock | None:
+    """The lock of this file, held by this process; None when another one held it for so many seconds. OSError."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, thread_local=False, mode=0o600)
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        return None
+    return lock
+
+
 class Indexer:
     """Owns the derived indexes of one folder, or reads beside the process that owns them.
 
@@ -134,18 +146,15 @@ class Indexer:
             )
 
     def _acquire(self) -> bool:
-        from filelock import FileLock, Timeout
-
         with self._acquiring:
             if self.owns:
                 return True
-            lock = FileLock(self._folder / "index.lock", thread_local=False, mode=0o600)
             try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                return False
+                lock = lock_file(self._folder / "index.lock", 0)
             except OSError as error:
                 raise self._not_writable(error) from error
+            if lock is None:
+                return False
             # Chroma and tantivy choose the modes of their files: the folders keep others out.
             names = (vector_index.NAME, keyword_index.NAME, "index.lock", "ingest.lock", "vectors.open")
             private_files.tighten(*[self._folder / name for name in names])

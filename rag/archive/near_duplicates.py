@@ -8,6 +8,7 @@ the rule (300 pairs with a Jaccard similarity of 1/6).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from rag.archive.catalog import Catalog
 from rag.archive.priority import Priority
@@ -92,12 +93,20 @@ class NearDuplicateFollower:
             if article.status == "live" and len(own := _runs(article.text)) >= LEAST_RUNS:
                 runs[article.id] = own
         marks = {article_id: _marks(own) for article_id, own in runs.items()}
-        # Pairs within the part need no signatures; stored marks of its articles may be those of earlier versions.
-        pairs = [(one, other) for one in runs for other in runs if one < other and _same(runs[one], runs[other])]
+        # The stored marks of these articles may be those of earlier versions, so they are compared among themselves.
+        carriers: dict[int, list[str]] = {}
+        for article_id, own_marks in marks.items():
+            for mark in own_marks:
+                carriers.setdefault(mark, []).append(article_id)
+        close = {pair for ids in carriers.values() for pair in combinations(sorted(ids), 2)}
+        pairs = [(one, other) for one, other in sorted(close) if self._is_pair(runs[one], runs[other])]
         for article_id, own in runs.items():
-            self._priority.next_step()
             candidates = set(self._catalog.sharing_marks(marks[article_id], _CANDIDATES)) - set(article_ids)
             for candidate in self._catalog.current_articles(candidates).values() if candidates else ():
-                if _same(own, _runs(candidate.text)):
+                if self._is_pair(own, _runs(candidate.text)):
                     pairs.append((article_id, candidate.id))
         self._catalog.replace_near_duplicates(article_ids, marks, pairs)
+
+    def _is_pair(self, one: Runs, other: Runs) -> bool:
+        self._priority.next_step()
+        return _same(one, other)
