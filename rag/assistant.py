@@ -80,7 +80,7 @@ class Assistant:
         """Reads the constant part of the prompt and loads what loads lazily, so that the first question is quick."""
         self.embedder.embed_queries(["warm-up"])
         detect_language("warm up the language identifier")
-        self.archive.sync()
+        self.archive.wait_until_indexed()
         if self.llm is not None:
             self.llm.probability(prompt.judge("Is it?", [], ()), "yes")
 

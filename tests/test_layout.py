@@ -26,7 +26,7 @@ SEVERAL_DOORS = {
         "rag/interfaces/llama_index.py",
     },  # hosted models; our own classes
     "filelock": {
-        "rag/archive/archive.py",
+        "rag/archive/indexer.py",
         "ingest/spool.py",
     },  # one writer; one owner of uploads
     "lxml": {

@@ -194,7 +194,7 @@ def _ingest_ours(folder: Path, settings: Settings, data: Path | None, size: int)
     embedder.embed_queries(["load"])
     with closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:
         report = ingest(articles, archive, embedder)
-        archive.sync()
+        archive.wait_until_indexed()
     return {
         "seconds": report.seconds,
         "articles a second": len(articles) / report.seconds,

@@ -394,7 +394,7 @@ def _large(folder: Path) -> None:
                 [Prepared(article=a, spans=((0, len(a.text)),), hashes=(a.id,)) for a in made[start : start + 300]],
                 {f"n{n:04}": vectors_of[n] / np.linalg.norm(vectors_of[n]) for n in range(start, start + 300)},
             )
-            archive.sync()
+            archive.wait_until_indexed()
 
 
 @pytest.fixture(scope="module")
