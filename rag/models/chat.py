@@ -7,7 +7,7 @@ import math
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -113,10 +113,13 @@ class OpenAIChat:
                 f"It offers: {', '.join(sorted(str(m) for m in listed)[:20])}."
             )
 
-    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
-        """The reply piece by piece."""
+    def stream(
+        self, messages: Sequence[Message], max_tokens: int, *, sampling: Mapping[str, float] | None = None
+    ) -> Iterator[str]:
+        """The reply piece by piece, at temperature 0 unless `sampling` says otherwise (names of the OpenAI API)."""
         try:
-            pieces, response = self.client.stream_chat(_chat(messages), max_tokens=max_tokens), None
+            pieces = self.client.stream_chat(_chat(messages), max_tokens=max_tokens, **(sampling or {}))
+            response = None
             try:
                 for piece in pieces:
                     response = response or self._latest.response

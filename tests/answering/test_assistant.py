@@ -8,8 +8,10 @@ from conftest import Asked
 from fakes import ScriptedLLM, WordEmbedder
 
 from ingest.pipeline import ingest
+from rag.answering.answerability import LEAST_BELIEF, MIXED
+from rag.answering.followups import standalone
 from rag.archive.archive import Archive
-from rag.assistant import EXTRACTION, LEAST_BELIEF, MIXED, Assistant, standalone
+from rag.assistant import EXTRACTION, Assistant
 from rag.errors import ArchiveMissing, ModelUnavailable, QuestionError
 from rag.interfaces.json import answer_data, answer_text
 from rag.schema import Answer, Article, Filters, Turn

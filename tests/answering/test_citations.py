@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.citations import Citer, link, same_words, split_finished, strip_markers, verbatim
+from rag.answering.citations import Citer, link, same_words, split_finished, strip_markers
+from rag.answering.claims import verbatim
 from rag.answering.sentence_selection import Candidate
 from rag.language.sentences import sentence_spans
 from rag.schema import Article, Passage

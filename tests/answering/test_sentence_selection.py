@@ -8,13 +8,11 @@ from fakes import WordEmbedder
 from ingest.chunking import passage_spans
 from ingest.pipeline import ingest
 from rag.answering.citations import link
+from rag.answering.question import compares, expected, holds
 from rag.answering.sentence_selection import (
     Candidate,
     Evidence,
-    compares,
-    expected,
     gather,
-    holds,
     missing_anchors,
     share_of,
 )
