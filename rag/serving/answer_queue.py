@@ -13,13 +13,13 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, TypeVar
 
 from rag.assistant import Assistant
 from rag.errors import QuestionError
 from rag.interfaces.http.errors import Busy, Ended
 from rag.interfaces.json import answer_data, citation_data, coverage_data, hit_data
-from rag.models.sampling import with_parameters
 from rag.schema import Answer, Filters, Turn
 
 T = TypeVar("T")
@@ -174,8 +174,8 @@ class Runs:
         return run
 
     async def _answer(self, run: Run, question: Question) -> None:
-        assistant = with_parameters(self.assistant, dict(question.sampling))
-        answers = await self._threads.run(assistant.stream, question.text, question.filters, question.history)
+        ask = partial(self.assistant.stream, sampling=dict(question.sampling))
+        answers = await self._threads.run(ask, question.text, question.filters, question.history)
         try:
             # Sources are found at once, whoever is at the model; then in line for it.
             run.tell(await self._threads.run(next, answers))
