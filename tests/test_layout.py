@@ -29,6 +29,9 @@ SEVERAL_DOORS = {
         "rag/archive/indexer.py",
         "ingest/spool.py",
     },  # one writer; one owner of uploads
+    "gradio": {  # components and their handlers, a file for each tab
+        f"rag/interfaces/page/{name}.py" for name in ("server", "blocks", "ask_tab", "archive_tab")
+    },
     "lxml": {
         "ingest/readers/documents.py",
         "ingest/cleaning/visibility.py",
@@ -119,7 +122,7 @@ def test_the_command_line_says_how_to_use_it_at_once(child_environment: dict[str
         "rag.archive.archive",
         "rag.assistant",
         "ingest.pipeline",
-        "rag.interfaces.page.conversation",
+        "rag.interfaces.page.conversation_view",
         "rag.interfaces.http.app",
         "rag.interfaces.mcp",
     ],

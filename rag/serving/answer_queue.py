@@ -116,11 +116,17 @@ class Run:
         self.ended = False
         self.task: asyncio.Task[None] | None = None
         self.readers = 0
+        self.newest: Answer | None = None  # with the draft of the sentence that is being written
+        self.stopped = False  # `stop` was called; the thread at the model may not have returned yet
         self._news = asyncio.Event()
+        self._newer = asyncio.Event()
 
     def tell(self, answer: Answer | None = None, error: BaseException | None = None, *, ended: bool = False) -> None:
-        """Takes the next answer, or the end, and wakes the readers. A mere draft is nothing that a face shows."""
+        """Takes the next answer, or the end, and wakes the readers; a longer draft wakes those of `latest` only."""
+        newer, self._newer = self._newer, asyncio.Event()
+        newer.set()
         if answer is not None:
+            self.newest = answer
             if self.answers and not is_final(answer) and _same_but_draft(self.answers[-1], answer):
                 return
             self.answers.append(answer)
@@ -129,9 +135,11 @@ class Run:
         news.set()
 
     def stop(self) -> None:
-        """Stops the model."""
+        """Stops the model. Readers of `latest` need not wait for its thread."""
         if self.task is not None and not self.ended:
             self.task.cancel()
+            self.stopped = True
+            self._newer.set()
 
     async def follow(self) -> AsyncIterator[Answer | None]:
         """The answers from the first on as they come; None after PULSE_SECONDS without one. Raises its error."""
@@ -147,6 +155,28 @@ class Run:
                 return
             try:
                 await asyncio.wait_for(news.wait(), PULSE_SECONDS)
+            except TimeoutError:
+                yield None
+
+    async def latest(self, heartbeat: float) -> AsyncIterator[Answer | None]:
+        """The first answer, then whatever is newest, drafts included; a slow reader misses what came between.
+
+        None after `heartbeat` seconds without a new one. Ends with the answer or once it is stopped. Raises its error.
+        """
+        shown: Answer | None = None
+        while True:
+            newer = self._newer
+            first = self.answers[0] if shown is None and self.answers else self.newest
+            if first is not shown:
+                shown = first
+                yield shown
+                continue
+            if self.ended and self.error is not None and not self.stopped:
+                raise self.error
+            if self.ended or self.stopped:
+                return
+            try:
+                await asyncio.wait_for(newer.wait(), heartbeat)
             except TimeoutError:
                 yield None
 

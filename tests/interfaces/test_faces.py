@@ -15,15 +15,18 @@ import openai
 import pytest
 from conftest import Served
 
-from app import Desk, create_app
+from app import create_app
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.interfaces.cli import main
 from rag.interfaces.http.app import create_api
 from rag.interfaces.json import answer_data
+from rag.interfaces.page.answers import PageAnswers
+from rag.interfaces.page.exchange import Exchange
 from rag.models.embeddings import LazyEmbedder
 from rag.schema import Article, Filters
+from rag.serving.answer_queue import Runs
 from rag.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -133,13 +136,20 @@ def test_a_face_gives_what_python_gives(face: Face, question: str, one: Assistan
 @pytest.mark.parametrize("question", [ANSWERED, REFUSED])
 def test_the_page_shows_what_python_gives(question: str, one: Assistant) -> None:
     expected = answer_data(one.ask(question))
-    *_, exchange = Desk(one).ask("session", question, filters=Filters(), earlier=[])
+
+    async def on_the_page() -> Exchange:
+        answers = PageAnswers(Runs(one, 1, 1, lambda answer: None), lambda: True)
+        return [exchange async for exchange in answers.ask("session", question, Filters(), [])][-1]
+
+    exchange = asyncio.run(on_the_page())
     assert [(line.text, list(line.numbers), line.reason) for line in exchange.lines] == [
         (s["text"], s["citations"], s["reason"]) for s in expected["sentences"]
     ]
     cited = [(card.number, card.article, card.quote) for card in exchange.cards if card.number]
     assert cited == [(c["number"], c["article_id"], c["quote"]) for c in expected["citations"]]
     assert exchange.refusal == ("" if expected["answered"] else expected["text"])
+    assert bool(exchange.reason) is not expected["answered"]
+    assert exchange.by_extraction
 
 
 @pytest.mark.parametrize("question", [ANSWERED, REFUSED])

@@ -18,9 +18,10 @@ import pytest
 from conftest import Asked, Served
 
 import rag.interfaces.http.server as connections
-from app import PAGE_SESSIONS, create_app
+from app import create_app
 from rag.archive.archive import Archive
 from rag.assistant import FILTER_CHARS, FILTER_NAMES, TURN_CHARS, TURNS, Assistant
+from rag.interfaces.page.server import PAGE_SESSIONS
 from rag.schema import Filters, Turn
 from rag.serving.api_keys import Keys
 from rag.settings import Settings

@@ -22,10 +22,12 @@ import pytest
 from conftest import Served
 from filelock import FileLock
 
-from app import Desk, create_app
+from app import create_app
+from ingest.jobs import Jobs
 from ingest.spool import OwnedFolder, safe_name
 from rag.assistant import Assistant
 from rag.errors import DatelineError
+from rag.interfaces.page.uploads import Uploads
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -332,11 +334,12 @@ def test_the_page_reads_no_file_that_was_not_sent_to_it(browser: Browser, writte
     link.symlink_to(secret)
     pipe = link.with_name("pipe.txt")
     os.mkfifo(pipe)
-    desk = Desk(written)
+    intake = Jobs(written.archive, written.embedder, written.settings)
+    uploads = Uploads(Path(os.environ["GRADIO_TEMP_DIR"]), intake)
     for path in (secret, link, pipe, link.parent, link.parent / ".." / ".." / secret.name, tmp_path):
         with pytest.raises(DatelineError, match="is not among the files that were sent here"):
-            list(desk.add([path]))
-    desk.intake.close()
+            list(uploads.ingest([path]))
+    intake.close()
     assert secret.exists()
     assert written.archive.catalog.articles(text="Secret plan") == []
 

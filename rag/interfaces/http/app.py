@@ -77,6 +77,7 @@ def create_api(
         lifespan=server.lifespan,
     )
     server.add_routes(app)
+    app.state.answer_queue = server.runs  # for a page that is mounted on it
     rules = Rules(
         hosts=hosts,
         upload_bytes=int(settings.max_file_mb * 10_000_000),  # a zip of many files

@@ -16,8 +16,8 @@ from rag.interfaces import shapes
 from rag.interfaces.http.bodies import DAY, Json, Narrowed, errors, gives
 from rag.interfaces.http.errors import Refused
 from rag.interfaces.json import article_data
-from rag.interfaces.page import article_view as page_archive
-from rag.interfaces.page import conversation as page
+from rag.interfaces.page import archive_view as page_archive
+from rag.interfaces.page import conversation_view as page
 from rag.serving.answer_queue import outlets_data
 
 
@@ -161,9 +161,9 @@ class Articles:
         found = self.catalog.article(article_id, version) if current and 0 < version < current.version else current
         if current is None or found is None:  # removed since it was cited
             gone = page.notice_html("This article is no longer in the archive.")
-            return HTMLResponse(gone if part else page.document("Not found", gone), status_code=404)
+            return HTMLResponse(gone if part else page_archive.document("Not found", gone), status_code=404)
         body = page_archive.article_html(found, start, end, latest=current.version)
-        return HTMLResponse(body if part else page.document(found.title, body))
+        return HTMLResponse(body if part else page_archive.document(found.title, body))
 
     def remove(self, article_id: str) -> Response:
         """Nothing is left of it, in the catalogue and both indexes."""

@@ -18,8 +18,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rag.errors import ArchiveBusy, DatelineError
-from rag.interfaces.http.auth import Access, cookie_header, login_page
+from rag.interfaces.http.auth import Access, cookie_header
 from rag.interfaces.http.errors import Refused, headers_of, problem, said, status_of
+from rag.interfaces.page.conversation_view import login_page
 from rag.serving import tracing as traces
 from rag.serving.api_keys import SCOPES, Scope
 from rag.serving.metrics import Metrics
@@ -141,14 +142,14 @@ class Door:
 
     async def _login(self, visit: _Visit, receive: Receive) -> None:
         if visit.method != "POST":
-            await visit.answer(200, login_page(), _HTML)
+            await visit.answer(200, login_page().encode(), _HTML)
             return
         body = await read_body(receive, 4096)
         secret = parse_qs(body.decode("utf-8", "replace")).get("key", [""])[0].strip()
         token = await self.access.login(secret, visit.peer)
         if token is None:
             notice = "This is no key of this archive, or it was revoked."
-            await visit.answer(401, login_page(notice), _HTML)
+            await visit.answer(401, login_page(notice).encode(), _HTML)
             return
         cookie = cookie_header(token, secure=visit.scheme == "https")
         await visit.answer(303, b"", "text/plain", {"Location": "/", "Set-Cookie": cookie})
