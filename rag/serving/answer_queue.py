@@ -135,8 +135,11 @@ class Run:
         news.set()
 
     def stop(self) -> None:
-        """Stops the model. Readers of `latest` need not wait for its thread."""
-        if self.task is not None and not self.ended:
+        """Stops the model. Readers of `latest` need not wait for its thread.
+
+        Later calls do nothing: a second cancellation would end the wait for the thread, and leave the model running.
+        """
+        if self.task is not None and not self.ended and not self.stopped:
             self.task.cancel()
             self.stopped = True
             self._newer.set()
@@ -260,9 +263,10 @@ class Runs:
 
     async def close(self) -> None:
         """Stops every answer and waits until the models have noticed, but not longer than PATIENCE_SECONDS."""
-        tasks = [run.task for run in self._runs.values() if run.task and not run.ended]
-        for task in tasks:
-            task.cancel()
+        running = [run for run in self._runs.values() if not run.ended]
+        for run in running:
+            run.stop()
+        tasks = [run.task for run in running if run.task]
         if tasks:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
