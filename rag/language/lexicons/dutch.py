@@ -40,14 +40,19 @@ DUTCH = Lexicon(
     near_days={
         "eergisteren": -2, "gisteren": -1, "vandaag": 0, "vanavond": 0, "morgen": 1, "overmorgen": 2,
     },
+    month_names={},
+    weekday_names={},
+    weekday_plurals=("en",),
+    day_parts=("avond", "ochtend", "morgen", "middag", "namiddag", "nacht"),
     last=frozenset("afgelopen vorige laatste".split()),
     next=frozenset("volgende komende aanstaande".split()),
     this=frozenset("deze".split()),
     future=tuple("zal zullen zou gaat gaan moet wordt worden gepland verwacht begint opent start".split()),
-    number_words={
-        "miljard": 10**9, "mln": 10**6, "mld": 10**9, "dozijn": 12, "tiental": 10, "honderdtal": 100,
-    },
-    not_numbers=frozenset("een eerste en komma miljoen miljard".split()),
+    number_words={"mln": 10**6, "mld": 10**9, "dozijn": 12, "tiental": 10, "twintigtal": 20, "honderdtal": 100},
+    scales={"honderd": 2, "duizend": 3, "miljoen": 6, "mln": 6, "miljard": 9, "mld": 9, "biljoen": 12},
+    number_joiners=frozenset("en komma".split()),
+    not_numbers=frozenset("een nul eerste tweede miljoen miljard mln mld eersten".split()),
+    indefinite=frozenset("een".split()),
     halves=frozenset("half halve".split()),
     amounts=tuple("helft derde kwart tientallen honderden duizenden geen niemand".split()),
     percent=("procent",),
@@ -60,8 +65,8 @@ DUTCH = Lexicon(
     ),
     homographs=frozenset(
         """
-        dan dat de die dit door hem hen het hier hoe hun is met morgen of om op over start te ten tot van want
-        wat we wie
+        dan dat de die dit door elf entiende hem hen het hier hoe hun is met morgen of om op over start te ten tiende
+        tot van want wat we wie
         """.split()
     ),
 )  # fmt: skip

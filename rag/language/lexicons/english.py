@@ -43,6 +43,10 @@ ENGLISH = Lexicon(
         "the day before yesterday": -2, "yesterday": -1, "today": 0, "tonight": 0, "tomorrow": 1,
         "the day after tomorrow": 2,
     },
+    month_names={"sept": 9},
+    weekday_names={},
+    weekday_plurals=("s",),
+    day_parts=(),
     last=frozenset({"last"}),
     next=frozenset({"next"}),
     this=frozenset({"this"}),
@@ -50,9 +54,17 @@ ENGLISH = Lexicon(
         "will", "would", "shall", "due", "plans?", "planned", "scheduled", "expected", "set to", "to be", "is to",
         "are to", "begins?", "opens?", "starts?",
     ),
-    number_words={"dozen": 12},
-    not_numbers=frozenset("one first second hundred thousand million billion trillion point and".split()),
-    halves=frozenset({"half"}),
+    number_words={"dozen": 12, "trillion": 10**12},
+    scales={"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "bn": 9, "trillion": 12},
+    number_joiners=frozenset("and point".split()),
+    not_numbers=frozenset(
+        """
+        one o zero nil nought first second hundred thousand million billion trillion os oss ones zeros tens hundreds
+        thousands millions billions trillions firsts seconds
+        """.split()
+    ),
+    indefinite=frozenset("a an".split()),
+    halves=frozenset("half".split()),
     amounts=tuple(
         """
         half third quarter quarters dozens? hundreds? thousands? millions? none nobody once twice one

@@ -41,6 +41,10 @@ FRENCH = Lexicon(
     near_days={
         "avant-hier": -2, "hier": -1, "aujourd'hui": 0, "aujourd’hui": 0, "ce soir": 0, "demain": 1, "apres-demain": 2,
     },
+    month_names={},
+    weekday_names={},
+    weekday_plurals=("s",),
+    day_parts=(),
     last=frozenset("dernier passe".split()),
     next=frozenset("prochain".split()),
     this=frozenset("ce".split()),
@@ -49,14 +53,21 @@ FRENCH = Lexicon(
         "prevue? prevus prevues attendue?".split()
     ),
     number_words={
-        "milliard": 10**9, "milliards": 10**9, "douzaine": 12, "quinzaine": 15, "vingtaine": 20, "trentaine": 30,
-        "quarantaine": 40, "cinquantaine": 50, "soixantaine": 60, "centaine": 100,
+        "billion": 10**12, "billions": 10**12, "dizaine": 10, "douzaine": 12, "quinzaine": 15, "vingtaine": 20,
+        "trentaine": 30, "quarantaine": 40, "cinquantaine": 50, "soixantaine": 60, "centaine": 100,
     },
+    scales={
+        "cents": 2, "mille": 3, "million": 6, "millions": 6, "milliard": 9, "milliards": 9, "billion": 12,
+        "billions": 12,
+    },
+    number_joiners=frozenset("et virgule".split()),
     not_numbers=frozenset(
         """
-        un une neuf premier premiere second seconde mille million millions milliard milliards et virgule
+        un une zero premier premiere second seconde million millions milliard milliards billion billions uns unes
+        premiers premieres seconds secondes
         """.split()
     ),
+    indefinite=frozenset("un une".split()),
     halves=frozenset("demi".split()),
     amounts=tuple("moitie tiers quarts? dizaines? douzaines? centaines? milliers? aucune? personne".split()),
     percent=("pour ?cent", "pourcents?"),
@@ -70,7 +81,8 @@ FRENCH = Lexicon(
     ),
     homographs=frozenset(
         """
-        ai car comment dit il la le les ma mes on par plus pour qui sans second son sur ton tout
+        ai car cent cents comment dit il la le les ma mes neuf on onze par plus pour qui sans second sept son sur ton
+        tout
         """.split()
     ),
 )  # fmt: skip

@@ -41,15 +41,27 @@ GERMAN = Lexicon(
     near_days={
         "vorgestern": -2, "gestern": -1, "heute": 0, "morgen": 1, "ubermorgen": 2,
     },
+    month_names={"janner": 1, "feber": 2, "mrz": 3},
+    weekday_names={"sonnabend": 5},
+    weekday_plurals=("s", "e"),
+    day_parts=("abend", "morgen", "fruh", "vormittag", "mittag", "nachmittag", "nacht"),
     last=frozenset("letzten letzter letzte letztem vergangenen vergangener vorigen".split()),
     next=frozenset("nachsten nachster nachste nachstem kommenden kommender".split()),
     this=frozenset("diesen dieser diesem diese".split()),
     future=tuple("wird werden soll sollen will geplant vorgesehen beginnt startet eroffnet findet".split()),
-    number_words={
-        "milliarde": 10**9, "milliarden": 10**9, "mio": 10**6, "mrd": 10**9, "dutzend": 12, "hundert": 100,
-        "tausend": 1000,
+    number_words={"mio": 10**6, "mrd": 10**9, "dutzend": 12},
+    scales={
+        "hundert": 2, "tausend": 3, "million": 6, "millionen": 6, "mio": 6, "milliarde": 9, "milliarden": 9,
+        "mrd": 9, "billion": 12, "billionen": 12,
     },
-    not_numbers=frozenset("ein eine eins einen einem einer eines erste ersten erster erstes und komma million".split()),
+    number_joiners=frozenset("und komma".split()),
+    not_numbers=frozenset(
+        """
+        ein eine eins einen einem einer eines null erste ersten erster erstes million millionen milliarde milliarden
+        billion billionen mio mrd zweite zweiten zweiter zweites zweitem erstem
+        """.split()
+    ),
+    indefinite=frozenset("eine einer".split()),
     halves=frozenset("halbe halben halber".split()),
     amounts=tuple("halfte drittel viertel dutzende? hunderte tausende kein(?:e|er)? niemand einmal zweimal".split()),
     percent=("prozent",),
@@ -61,5 +73,5 @@ GERMAN = Lexicon(
         r"(?:nicht|kein\w*|nichts)\b.*\b(?:auszug\w*|ausschnitt\w*)",
         r"(?:auszug\w*|ausschnitt\w*)\b.*\b(?:nicht|kein\w*|nichts)",
     ),
-    homographs=frozenset("als den die dies er es hat man mit morgen war".split()),
+    homographs=frozenset("als billion billionen den die dies elf er es hat man mit morgen war".split()),
 )  # fmt: skip

@@ -37,6 +37,10 @@ ITALIAN = Lexicon(
     near_days={
         "l'altro ieri": -2, "ieri": -1, "oggi": 0, "stasera": 0, "domani": 1, "dopodomani": 2,
     },
+    month_names={},
+    weekday_names={},
+    weekday_plurals=(),
+    day_parts=(),
     last=frozenset("scorso scorsa".split()),
     next=frozenset("prossimo prossima".split()),
     this=frozenset("questo questa".split()),
@@ -46,10 +50,18 @@ ITALIAN = Lexicon(
         """.split()
     ),
     number_words={
-        "milione": 10**6, "milioni": 10**6, "miliardo": 10**9, "miliardi": 10**9, "dozzina": 12, "ventina": 20,
-        "trentina": 30, "quarantina": 40, "cinquantina": 50, "sessantina": 60, "centinaio": 100,
+        "milione": 10**6, "milioni": 10**6, "miliardo": 10**9, "miliardi": 10**9, "decina": 10, "dozzina": 12,
+        "quindicina": 15, "ventina": 20, "trentina": 30, "quarantina": 40, "cinquantina": 50, "sessantina": 60,
+        "centinaio": 100,
     },
-    not_numbers=frozenset("un uno una sei primo prima secondo seconda milione miliardo e virgola".split()),
+    scales={"mila": 3, "milione": 6, "milioni": 6, "miliardo": 9, "miliardi": 9},
+    number_joiners=frozenset("e virgola".split()),
+    not_numbers=frozenset(
+        """
+        un uno una zero primo prima secondo seconda milione milioni miliardo miliardi primi prime secondi seconde
+        """.split()
+    ),
+    indefinite=frozenset("un".split()),
     halves=frozenset("mezzo mezza".split()),
     amounts=tuple("meta terzo quarto decine dozzin[ae] centinaia migliaia nessun[oa]? nessuno".split()),
     percent=("per ?cento",),
@@ -59,5 +71,9 @@ ITALIAN = Lexicon(
     no_answer=(
         r"(?:non|nessun\w*|nulla)\b.*\b(?:estratt[oi]|brani)", r"(?:estratt[oi]|brani)\b.*\b(?:non|nessun\w*|nulla)",
     ),
-    homographs=frozenset("ago ai come dai lei li ma mag mia prima solo state sue".split()),
+    homographs=frozenset(
+        """
+        ago ai come dai due lei li ma mag mia none otto prim prima prime second secondo sei set solo state sue venti
+        """.split()
+    ),
 )  # fmt: skip

@@ -40,6 +40,14 @@ class Lexicon:
     """Verbs that report what somebody said."""
     near_days: Mapping[str, int]
     """Phrases for a day near that of publication, and its distance from it in days (yesterday: -1)."""
+    month_names: Mapping[str, int]
+    """Month names that CLDR does not list for the language (1 to 12)."""
+    weekday_names: Mapping[str, int]
+    """Weekday names that CLDR does not list for the language, plurals and genitives left out (Monday 0)."""
+    weekday_plurals: tuple[str, ...]
+    """Endings of weekday names in the plural ("Mondays")."""
+    day_parts: tuple[str, ...]
+    """Parts of a day that are written as one word with a weekday (German "Freitagabend")."""
     last: frozenset[str]
     """Words beside a weekday for the one before the day of publication ("last")."""
     next: frozenset[str]
@@ -49,11 +57,18 @@ class Lexicon:
     future: tuple[str, ...]
     """Verbs that set a sentence in the future, so that a bare weekday is the coming one."""
     number_words: Mapping[str, int]
-    """Number words that the number library does not read in this language, and their values."""
+    """Number words that the number library does not read in this language, and their values. Behind another number
+    they multiply it ("two dozen")."""
+    scales: Mapping[str, int]
+    """Words that multiply the digits before them, and the power of ten they stand for ("1.2 million": 6)."""
+    number_joiners: frozenset[str]
+    """Words inside a number ("one hundred and five", "trois virgule cinq")."""
     not_numbers: frozenset[str]
     """Number words that are mostly something else when they stand alone (`one`: a pronoun; `un`: an article)."""
+    indefinite: frozenset[str]
+    """Indefinite articles: behind them a lone scale is a number ("a million")."""
     halves: frozenset[str]
-    """Words for a half in front of a large number ("half a million")."""
+    """Words for a half in front of a scale ("half a million")."""
     amounts: tuple[str, ...]
     """Vague and partial amounts that answer "how many" though they state no number ("dozens", "twice")."""
     percent: tuple[str, ...]

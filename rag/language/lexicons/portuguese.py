@@ -43,6 +43,10 @@ PORTUGUESE = Lexicon(
     near_days={
         "anteontem": -2, "ontem": -1, "hoje": 0, "amanha": 1, "depois de amanha": 2,
     },
+    month_names={},
+    weekday_names={},
+    weekday_plurals=("s",),
+    day_parts=(),
     last=frozenset("passado passada ultimo ultima".split()),
     next=frozenset("proximo proxima".split()),
     this=frozenset("este esta nesta neste".split()),
@@ -51,12 +55,16 @@ PORTUGUESE = Lexicon(
         sera serao tera terao vai vao deve devera deverao comecara iniciara abrira votara previst[oa]s?
         """.split()
     ),
-    number_words={"dezena": 10, "duzia": 12, "centena": 100, "bilhao": 10**9, "bilhoes": 10**9},
+    number_words={"bilioes": 10**12, "dezena": 10, "duzia": 12, "centena": 100},
+    scales={"mil": 3, "milhao": 6, "milhoes": 6, "bilhao": 9, "bilhoes": 9},
+    number_joiners=frozenset("e virgula".split()),
     not_numbers=frozenset(
         """
-        um uma primeiro primeira segundo segunda terca quarta quinta sexta milhao bilhao e virgula
+        um uma zero primeiro primeira segundo segunda terca quarta quinta sexta milhao milhoes bilhao bilhoes uns
+        primeiros primeiras segundos segundas
         """.split()
     ),
+    indefinite=frozenset("um".split()),
     halves=frozenset("meio meia".split()),
     amounts=tuple("metade terco dezenas? duzias? centenas milhares nenhum[a]? ninguem".split()),
     percent=("por cento",),
@@ -66,5 +74,5 @@ PORTUGUESE = Lexicon(
     no_answer=(
         r"(?:nao|nenhum\w*|nada)\b.*\b(?:excertos?|trechos?)", r"(?:excertos?|trechos?)\b.*\b(?:nao|nenhum\w*|nada)",
     ),
-    homographs=frozenset("a ali ate com do eu foi la nas no o out sao sem set sob".split()),
+    homographs=frozenset("a ago ali ate cent com do eu foi la nas no non o onze out sao sem set sob".split()),
 )  # fmt: skip

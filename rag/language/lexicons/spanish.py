@@ -32,12 +32,27 @@ SPANISH = Lexicon(
         """.split()
     ),
     near_days={"anteayer": -2, "antes de ayer": -2, "ayer": -1, "hoy": 0, "pasado manana": 2},
+    month_names={"setiembre": 9, "sept": 9},
+    weekday_names={},
+    weekday_plurals=("s",),
+    day_parts=(),
     last=frozenset("pasado ultimo".split()),
     next=frozenset("proximo".split()),
     this=frozenset("este".split()),
     future=tuple("sera seran tendra comenzara empezara votara votaran abrira preve previst[oa] volvera ira".split()),
-    number_words={},
-    not_numbers=frozenset("un uno una once primero primera segundo segunda millon billon y coma punto".split()),
+    number_words={
+        "veintiun": 21, "veintidos": 22, "veintitres": 23, "veintiseis": 26, "billon": 10**12, "billones": 10**12,
+        "docena": 12, "decena": 10, "centenar": 100,
+    },
+    scales={"mil": 3, "millon": 6, "millones": 6, "billon": 12, "billones": 12},
+    number_joiners=frozenset("y coma punto".split()),
+    not_numbers=frozenset(
+        """
+        un una uno cero primero primera primer segundo segunda millon millones billon billones unos unas primeros
+        primeras segundos segundas cientos miles
+        """.split()
+    ),
+    indefinite=frozenset("un".split()),
     halves=frozenset("medio media".split()),
     amounts=tuple("mitad tercios? docenas? decenas? cientos miles ninguno ninguna nadie".split()),
     percent=("por ciento",),
@@ -47,4 +62,5 @@ SPANISH = Lexicon(
     no_answer=(
         r"no\b.*\b(?:extractos?|fragmentos?)", r"(?:extractos?|fragmentos?)\b.*\bno",
     ),
+    homographs=frozenset("ago doses miles once".split()),
 )  # fmt: skip
