@@ -18,7 +18,8 @@ from eval.metrics import retrieval as measures
 from eval.reporting import outcome
 from eval.systems.bm25 import Bm25
 from eval.systems.vector_cache import Vectors
-from ingest.metadata.fields import Fields, article_id
+from ingest.metadata.addresses import article_id
+from ingest.metadata.fields import Fields
 from ingest.pipeline import IngestReport, ingest, properties, reembed
 from ingest.readers.files import ReadOptions, Rejected, read
 from rag.answering.followups import standalone

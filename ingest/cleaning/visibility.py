@@ -27,8 +27,8 @@ from ingest.cleaning.styles import (
     substituted,
 )
 
-# An element of lxml, which only ingest/readers/documents.py imports.
-_Element = Any
+# An element of lxml, which has no type stubs and is imported in ingest/readers/pages/parsing.py only.
+Element = Any
 
 _LEAST_FONT = 4.0  # CSS pixels: 3 pt; nothing smaller can be read
 _FAR = 1000.0  # pixels beyond which a margin or a translation puts text off the page
@@ -46,7 +46,7 @@ class Hidden:
     What only a style sheet says may be undone by a script or by another sheet, so it is not certain.
     """
 
-    element: _Element
+    element: Element
     text_only: bool
     certain: bool
 
@@ -67,14 +67,14 @@ class _State:
         return self.shown and self.font >= _LEAST_FONT and not _same(self.ink, self.ground)
 
 
-def hidden(tree: _Element) -> list[Hidden]:
+def hidden(tree: Element) -> list[Hidden]:
     """Everything in a tree that cannot be seen, outermost first. Raises BadInput where its sheets ask for too much."""
     sheet = StyleSheet(style.text or "" for style in tree.iter("style"))
     # A sheet from elsewhere may set a dark ground behind white text: then a ground is known where one is stated.
     foreign = any("stylesheet" in (link.get("rel") or "").lower() for link in tree.iter("link"))
     found: list[Hidden] = []
-    states: dict[_Element, _State] = {}
-    chains: dict[_Element, tuple[Described, ...]] = {}
+    states: dict[Element, _State] = {}
+    chains: dict[Element, tuple[Described, ...]] = {}
     for element in tree.iter("*"):
         parent = element.getparent()
         if parent is not None and parent not in states:
@@ -99,11 +99,11 @@ def hidden(tree: _Element) -> list[Hidden]:
     return found
 
 
-def _described(element: _Element) -> Described:
+def _described(element: Element) -> Described:
     return element.tag, element.get("id") or "", frozenset((element.get("class") or "").split())
 
 
-def _cascaded(element: _Element, sheet: StyleSheet, chain: tuple[Described, ...]) -> tuple[Declarations, Declarations]:
+def _cascaded(element: Element, sheet: StyleSheet, chain: tuple[Described, ...]) -> tuple[Declarations, Declarations]:
     """The declarations that count for an element, and those of its own style attribute."""
     style = element.get("style")
     plain, important = declarations(style) if style else ({}, {})
@@ -114,7 +114,7 @@ def _cascaded(element: _Element, sheet: StyleSheet, chain: tuple[Described, ...]
     return substituted(theirs | plain | forced | important, sheet.custom), inline
 
 
-def _hints(element: _Element) -> bool:
+def _hints(element: Element) -> bool:
     return element.get("bgcolor") is not None or element.tag == "font" or element.get("background") is not None
 
 
@@ -203,7 +203,7 @@ def _moved_away(said: Mapping[str, str]) -> bool:
 # --- text that cannot be seen ------------------------------------------------------------------------
 
 
-def _handed_down(element: _Element, said: Mapping[str, str], before: _State, *, foreign: bool) -> _State:
+def _handed_down(element: Element, said: Mapping[str, str], before: _State, *, foreign: bool) -> _State:
     font = _font(said, before.font)
     ink, ground = before.ink, before.ground
     if foreign and element.get("class"):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.readers.files import ReadOptions, Rejected, decode, discover, read, read_bytes
+from ingest.readers.encoding import decode
+from ingest.readers.files import ReadOptions, Rejected, discover, read, read_bytes
 from rag.errors import BadInput, SettingsError
 from rag.schema import Article
 

@@ -19,10 +19,15 @@ from fakes import WordEmbedder
 
 import ingest.cli as command_line
 from ingest import pipeline
-from ingest.metadata.fields import Fields, canonical_url, one_line, parse_date, record_fields
+from ingest.metadata.addresses import canonical_url
+from ingest.metadata.dates import parse_date
+from ingest.metadata.fields import Fields
+from ingest.metadata.records import record_fields
+from ingest.metadata.values import one_line
 from ingest.pipeline import ingest
-from ingest.readers import files as reading
-from ingest.readers.files import ReadOptions, Rejected, decode, read, read_bytes
+from ingest.readers import articles as reading
+from ingest.readers.encoding import decode
+from ingest.readers.files import ReadOptions, Rejected, read, read_bytes
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import StorageError

@@ -11,7 +11,7 @@ import pytest
 from eval.__main__ import main
 from eval.datasets.hostile_inputs import PROSE, docx, packed, strategies
 from eval.experiments import fuzz
-from ingest.readers import files as reading
+from ingest.readers import articles as reading
 from ingest.readers.files import ReadOptions, read_bytes
 from rag.schema import Article
 

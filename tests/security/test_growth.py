@@ -14,19 +14,15 @@ from types import FrameType
 import pytest
 
 from ingest.chunking import passage_spans
-from ingest.cleaning.text import clean, join_lines, uncitable_spans, unwrap
-from ingest.metadata.fields import (
-    byline_names,
-    canonical_url,
-    dateline_fields,
-    one_line,
-    parse_date,
-    slug,
-    text_fields,
-)
-from ingest.readers.documents import fragment_text, page_fields
+from ingest.cleaning.boilerplate import uncitable_spans
+from ingest.cleaning.text import clean, join_lines, unwrap
+from ingest.metadata.addresses import canonical_url
+from ingest.metadata.dates import parse_date
+from ingest.metadata.text_lines import dateline_fields, text_fields
+from ingest.metadata.values import byline_names, one_line, slug
 from ingest.readers.files import ReadOptions, read_bytes
 from ingest.readers.markdown import from_markdown
+from ingest.readers.pages.page import fragment_text, page_fields
 from rag.errors import BadInput
 from rag.language.identify import detect_language
 from rag.language.names import names

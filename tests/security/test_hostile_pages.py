@@ -7,9 +7,10 @@ import json
 import pytest
 
 from eval.datasets.hostile_inputs import docx
-from ingest.readers.documents import docx_fields, fragment_text, page_fields
 from ingest.readers.files import ReadOptions, read_bytes
 from ingest.readers.markdown import from_markdown
+from ingest.readers.pages.page import fragment_text, page_fields
+from ingest.readers.word import docx_fields
 from rag.schema import Article
 
 PROSE = (
