@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from small_set import lines
 
 from eval.datasets.beir import load, turns
 from eval.datasets.records import digest
@@ -18,11 +19,6 @@ QUERIES = [
     {"_id": "q1", "text": "What sank?", "meta": {"answer": "the ferry", "options": ["the ferry", "the bank"]}},
     {"_id": "q2", "text": "And why?", "meta": {"history": [["user", "What closed?"], ["agent", "A bank."]]}},
 ]
-
-
-def lines(path: Path, rows: list[object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows))
 
 
 def write(folder: Path, corpus: list[object], queries: list[object], qrels: list[str]) -> Path:
