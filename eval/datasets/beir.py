@@ -209,7 +209,7 @@ def read_qrels(
     for number, query, article, grade in judgements(path, problems):
         if (query, article) in seen:
             first = seen[query, article]
-            message = f"'{query}' and '{article}' stand on line {first} too; left out"
+            message = f"'{query}' and '{article}' are also on line {first}; left out"
             problems.append(Problem(path.name, number, message))
             continue
         seen[query, article] = number

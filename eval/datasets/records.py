@@ -65,7 +65,7 @@ def objects(path: Path, problems: list[Problem], ambiguous: set[str]) -> Iterato
             problems.append(Problem(path.name, number, "expected an object with _id and text; left out"))
         elif str(row["_id"]) in seen:
             first = seen[str(row["_id"])]
-            problems.append(Problem(path.name, number, f"the id '{row['_id']}' stands on line {first} too; left out"))
+            problems.append(Problem(path.name, number, f"the id '{row['_id']}' is also on line {first}; left out"))
             ambiguous |= {str(row["_id"])} if texts[str(row["_id"])] != row["text"] else set()
         else:
             seen[str(row["_id"])], texts[str(row["_id"])] = number, row["text"]

@@ -71,14 +71,14 @@ def load(folder: Path) -> list[Page]:
 
 def _newspaper(path: Path, folder: Path) -> Page:
     """The labels of newspaper4k: the output of that program, its texts corrected by hand."""
-    said = json.loads(path.read_text(encoding="utf-8"))
+    labels = json.loads(path.read_text(encoding="utf-8"))
     text = folder / "txt" / f"{path.stem}.txt"
-    published = said.get("publish_date")
+    published = labels.get("publish_date")
     return Page(
         id=path.stem,
         file=folder / "html" / f"{path.stem}.html",
         text=text.read_text(encoding="utf-8") if text.is_file() else None,
-        title=said.get("title") or "",
+        title=labels.get("title") or "",
         day=datetime.fromisoformat(published).date() if published else None,
     )
 

@@ -118,10 +118,10 @@ def _plain_answers(
     with closing(PlainLlamaIndex(documents, folder, "bench")) as plain:
         plain.search(questions[0].text, 1)  # loads what is loaded lazily, as warm_up does
         for number, question in enumerate(questions, start=1):
-            said, to_first, to_end = plain.ask(question.text, llm.client)
+            text, to_first, to_end = plain.ask(question.text, llm.client)
             first += [to_first] if to_first is not None else []
             total.append(to_end)
-            right.append(contains_answer(said, question.answers))
+            right.append(contains_answer(text, question.answers))
             progress("bench answer, plain", number, len(questions))
     return _flat({"to first word": percentiles(first), "in total": percentiles(total)}, right)
 

@@ -35,9 +35,9 @@ def score(found: Sequence[Prediction]) -> ByMeasure:
     """How many valid answers are given, and how often misinformation is repeated."""
     values = []
     for row in found:
-        said = answer_metrics.text_of(row)
-        given = [contains_answer(said, [answer]) for answer in row["answers"]]
-        wrong = contains_answer(said, row["wrong"])
+        text = answer_metrics.text_of(row)
+        given = [contains_answer(text, [answer]) for answer in row["answers"]]
+        wrong = contains_answer(text, row["wrong"])
         values.append(("exact (all valid, none wrong)", row["id"], float(all(given) and not wrong)))
         values.append(("all valid answers", row["id"], float(all(given))))
         values.append(("share of valid answers", row["id"], sum(given) / len(given) if given else 0.0))

@@ -71,8 +71,8 @@ def _flat(answer: Any) -> list[str]:
 
 def holds_all(row: Prediction) -> float:
     """1 when the answer contains each part in one of its wordings."""
-    said = answer_metrics.text_of(row)
-    return float(bool(said) and all(contains_answer(said, part) for part in row["parts"]))
+    text = answer_metrics.text_of(row)
+    return float(bool(text) and all(contains_answer(text, part) for part in row["parts"]))
 
 
 def score(found: Sequence[Prediction]) -> ByMeasure:

@@ -71,9 +71,9 @@ def test_duplicate_ids(tmp_path: Path) -> None:
     again = [*CORPUS, {"_id": "d1", "title": "", "text": "Other."}]
     found = problems(write(tmp_path, again, [*QUERIES, QUERIES[0]], ["q1\td1\t1", "q1\td1\t1"]))
     assert [p.split(";")[0] for p in found] == [
-        "corpus.jsonl:3: the id 'd1' stands on line 1 too",
-        "queries_test.jsonl:3: the id 'q1' stands on line 1 too",
-        "qrels_test.tsv:3: 'q1' and 'd1' stand on line 2 too",
+        "corpus.jsonl:3: the id 'd1' is also on line 1",
+        "queries_test.jsonl:3: the id 'q1' is also on line 1",
+        "qrels_test.tsv:3: 'q1' and 'd1' are also on line 2",
     ]
 
 
