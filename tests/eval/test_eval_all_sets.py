@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from eval.__main__ import main
-from eval.experiments import everything
-from eval.experiments.everything import Job
+from eval.cli import main
+from eval.experiments import all_sets
+from eval.experiments.all_sets import Evaluation
 from eval.reporting import outcome
 from rag.errors import SettingsError
 
@@ -41,28 +41,30 @@ def shared(tmp_path: Path) -> Path:
 
 
 def test_what_can_be_scored_is_run_largest_first_and_the_rest_has_its_reason(shared: Path) -> None:
-    jobs, left_out = everything.jobs(shared)
+    jobs, left_out = all_sets.evaluations(shared)
     assert [job.name for job in jobs] == ["retrieval-large", "retrieval-small", "trecqa", "pages-site"]
     assert left_out["unlabelled"] == "qrels_test.tsv names no relevant article"
     assert left_out["bare"] == "it has no qrels_test.tsv"
     assert left_out["empty"] == "empty has no corpus.jsonl or corpus.jsonl.gz."
     with pytest.raises(SettingsError, match="which has no set in retrieval/, pages/ or behaviour/"):
-        everything.jobs(shared / "behaviour")
+        all_sets.evaluations(shared / "behaviour")
 
 
 def test_a_set_that_fails_stops_no_other(tmp_path: Path, shared: Path) -> None:
-    good = Job("good", ("retrieval", "--data", str(shared / "retrieval" / "small"), "--systems", "bm25"))
-    bad = Job("bad", ("retrieval", "--data", str(tmp_path / "nowhere")))
+    good = Evaluation("good", ("retrieval", "--data", str(shared / "retrieval" / "small"), "--systems", "bm25"))
+    bad = Evaluation("bad", ("retrieval", "--data", str(tmp_path / "nowhere")))
     heard: list[str] = []
-    found = everything.run([bad, good], tmp_path / "out", at_once=2, told=lambda done: heard.append(done.job.name))
-    codes = {done.job.name: (done.code, done.last) for done in found}
+    found = all_sets.run(
+        [bad, good], tmp_path / "out", at_once=2, on_finish=lambda one: heard.append(one.evaluation.name)
+    )
+    codes = {done.evaluation.name: (done.code, done.last) for done in found}
     assert sorted(heard) == ["bad", "good"]
     assert codes["good"][0] == 0
     assert codes["bad"][0] == 2
     assert "nowhere" in codes["bad"][1]
     rows = outcome.load(tmp_path / "out" / "good")["rows"]
     assert {row["measure"]: row["value"] for row in rows}["Success@1"] == 1.0
-    assert "expected the folder of a data set" in (tmp_path / "out" / "bad" / everything.LOG).read_text()
+    assert "expected the folder of a data set" in (tmp_path / "out" / "bad" / all_sets.LOG).read_text()
 
 
 def test_the_command_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +72,7 @@ def test_the_command_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["all", "--shared", str(tmp_path / "shared"), "--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr()
     assert "pages-empty" in said.out
-    assert "failed: pages-empty; what they said is in log.txt" in said.err
+    assert "failed: pages-empty; see log.txt" in said.err
     result = outcome.load(tmp_path / "out")
     assert (result["command"], result["data"]["sets"], result["data"]["failed"]) == ("all", 1, ["pages-empty"])
     assert 0 < result["rows"][0]["value"] <= result["seconds"]

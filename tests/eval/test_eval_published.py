@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT
 
-from eval.__main__ import main
-from eval.reporting import outcome, tables
-from eval.reporting import published as kept
+from eval.cli import main
+from eval.reporting import outcome, published
 from rag.errors import SettingsError
 from rag.settings import Settings
 
@@ -31,7 +31,7 @@ def test_a_kept_result_has_its_origin_and_no_path(tmp_path: Path) -> None:
     out.mkdir()
     crash = {"bm25": {f"q{n}": f"OSError: {out}" for n in range(30)}}
     run(out, crashed=crash, ingest={"read": 1, "rejections": [{"source": str(out)}]}, latencies_ms={"total": [1.0]})
-    (path,) = kept.keep([out], tmp_path / "kept")
+    (path,) = published.keep([out], tmp_path / "kept")
     text = path.read_text()
     assert path.name == "retrieval-tiny.json"
     assert str(tmp_path) not in text
@@ -53,13 +53,13 @@ def test_a_kept_result_has_its_origin_and_no_path(tmp_path: Path) -> None:
     ],
 )
 def test_the_name_says_what_was_run_on_what(command: str, name: str) -> None:
-    assert kept.name_of({"command": command, "data": {"name": "tiny"}}) == name
+    assert published.name_of({"command": command, "data": {"name": "tiny"}}) == name
 
 
 def test_what_was_written_by_hand_is_refused(tmp_path: Path) -> None:
     (tmp_path / "hand.json").write_text('{"rows": [], "commit": "x"}')
     with pytest.raises(SettingsError, match=r"hand\.json lacks command, data, seed, date"):
-        kept.results(tmp_path)
+        published.results(tmp_path)
 
 
 def test_tables_say_what_the_files_say(tmp_path: Path) -> None:
@@ -72,44 +72,45 @@ def test_tables_say_what_the_files_say(tmp_path: Path) -> None:
         [outcome.Row("ms", s, v, v, v, 1) for s, v in (("dateline", 2.0), ("plain-llamaindex", 800.0))],
         {}, data={"name": "generated"}, ratios_to_plain={"ms": 0.0025},
     )  # fmt: skip
-    kept.keep([tmp_path / name for name in "abcde"], tmp_path / "kept")
-    lines = tables.readme(kept.results(tmp_path / "kept")).splitlines()
+    published.keep([tmp_path / name for name in "abcde"], tmp_path / "kept")
+    lines = published.figures(tmp_path / "kept").splitlines()
     assert "| a relevant article comes first | n | Dateline | BM25 |" in lines
-    assert "| [tiny](eval/results/retrieval-tiny.json) | 4 | **.750** [.250, 1] | 0 |" in lines
-    assert "| [tiny](eval/results/ingest-pages-tiny.json) | n | Dateline | BM25 |" in lines
-    assert "| [tiny](eval/results/answers-tiny.json) | n | Dateline | BM25 |" in lines
+    assert "| [tiny](../eval/results/retrieval-tiny.json) | 4 | **.750** [.250, 1] | 0 |" in lines
+    assert "| [tiny](../eval/results/ingest-pages-tiny.json) | n | Dateline | BM25 |" in lines
+    assert "| [tiny](../eval/results/answers-tiny.json) | n | Dateline | BM25 |" in lines
     assert "| ms | 2 | 800 | 0.0025 |" in lines
     assert "| Success@1 | 4 | .750 [.250, 1] | 0 |" in lines  # of a protocol: more is not always better there
-    assert lines[-1].startswith("Measured at commit ")
-    assert lines[-1].endswith("answers-tiny, behaviour-bipia, bench-query, ingest-pages-tiny, retrieval-tiny.")
+    assert lines[-3].startswith("Measured at commit ")
+    assert lines[-3].endswith("answers-tiny, behaviour-bipia, bench-query, ingest-pages-tiny, retrieval-tiny.")
 
 
-def test_the_tables_are_put_where_they_stood(tmp_path: Path) -> None:
-    run(tmp_path / "a")
-    kept.keep([tmp_path / "a"], tmp_path / "kept")
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{kept.BEGIN}\nold\n{kept.END}\nafter\n")
-    kept.write_readme(readme, tmp_path / "kept")
-    text = readme.read_text()
-    assert "old" not in text
-    assert text.startswith("before\n")
-    assert text.endswith("\nafter\n")
-    assert kept.in_readme(text) == kept.section(tmp_path / "kept")
-    readme.write_text("no place")
+def test_the_tables_replace_those_between_the_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{published.BEGIN}\nold\n{published.END}\nafter\n")
+    made = f"{published.BEGIN}\nnew\n{published.END}"
+    published.write(page, made)
+    assert page.read_text() == f"before\n{made}\nafter\n"
+    assert published.made_part(page.read_text()) == made
+    page.write_text("no place")
     with pytest.raises(SettingsError, match="no place for the tables"):
-        kept.write_readme(readme, tmp_path / "kept")
+        published.write(page, made)
 
 
-def test_the_readme_says_what_the_results_say(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("page", "made"), [("README.md", published.summary), ("docs/figures.md", published.figures)], ids=["readme", "docs"]
+)
+def test_the_pages_say_what_the_results_say(page: str, made: Callable[[], str]) -> None:
+    shown = published.made_part((ROOT / page).read_text(encoding="utf-8"))
+    assert shown == made(), "run: python -m eval table --write"
+
+
+def test_the_command_prints_both(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table"]) == 0
-    printed = capsys.readouterr().out.strip()
-    assert kept.in_readme((ROOT / "README.md").read_text(encoding="utf-8")) == printed, (
-        "run: python -m eval table --write"
-    )
+    assert capsys.readouterr().out == f"{published.summary()}\n{published.figures()}\n"
 
 
 def test_the_projects_results_are_small_and_name_no_place() -> None:
-    for path in kept.FOLDER.glob("*.json"):
+    for path in published.FOLDER.glob("*.json"):
         text = path.read_text(encoding="utf-8")
         assert len(text) < 300_000, path.name
         places = re.findall(r"(?<![\w:/.<])/[a-z]+/\w.{20}|[A-Z]:\\", text)
