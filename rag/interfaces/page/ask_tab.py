@@ -51,7 +51,10 @@ class AskTab:
                 with gr.Accordion(_FILTERS, open=False, elem_id="filters") as self.drawer, gr.Row(elem_id="days"):
                     self.since = gr.Textbox(label="From", placeholder="2025-03-01", max_lines=1, elem_id="since")
                     self.until = gr.Textbox(label="To", placeholder="2025-03-31", max_lines=1, elem_id="until")
-                    self.outlets = gr.Dropdown([], label="Outlets", multiselect=True, elem_id="outlets")
+                    self.outlets = gr.Dropdown(
+                        [], label="Outlets", multiselect=True, elem_id="outlets",
+                        allow_custom_value=True,  # else Gradio prints a value that is none of them, however long
+                    )  # fmt: skip
                 self.again = gr.Button("Retry", size="sm", elem_id="retry", scale=0, min_width=60)
                 self.fresh = gr.Button("New conversation", size="sm", elem_id="new", scale=0, min_width=60)
 

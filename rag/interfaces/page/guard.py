@@ -29,6 +29,7 @@ _CALLED = frozenset({JOIN, UPLOAD, "/gradio_api/cancel", "/gradio_api/reset"})
 # levels and, with the 30 exchanges that a browser keeps, some 6,000 values.
 DEPTH = 40
 VALUES = 30_000
+FIELD_BYTES = 64_000  # of an upload, beside its files
 BODY_BYTES = 2_000_000  # the conversation that a browser keeps is sent along: 30 exchanges of 3 to 10 kB
 
 
@@ -53,8 +54,10 @@ class PageGuard:
             body = await read_body(receive, BODY_BYTES)
             self._check_call(body)
             receive = _replayed(body, receive)
-        elif path == UPLOAD and await asyncio.to_thread(_size, self.uploads) > self.most_bytes:
-            raise Busy(f"Uploads of {self.most_bytes / 1e6:,.0f} MB wait to be taken in. Send more in a while.", 60)
+        elif path == UPLOAD:
+            if await asyncio.to_thread(_size, self.uploads) > self.most_bytes:
+                raise Busy(f"Uploads of {self.most_bytes / 1e6:,.0f} MB wait to be taken in. Send more in a while.", 60)
+            receive = _files_alone(scope, receive)
         await self.app(scope, receive, send)
 
     def _check_call(self, body: bytes) -> None:
@@ -70,6 +73,58 @@ class PageGuard:
         for one in _objects(value):
             if "path" in one and not is_upload(one["path"], self.uploads):
                 raise Refused(400, "A field names a file that was not uploaded to this page. Upload it first.")
+
+
+def _files_alone(scope: Connection, receive: Receive) -> Receive:
+    """`receive` that refuses a form whose fields without a file name hold more than FIELD_BYTES: Gradio keeps them in
+    memory, while files go to the disk."""
+    from python_multipart.multipart import MultipartParser, parse_options_header
+
+    headers = dict(scope["headers"])
+    kind, options = parse_options_header(headers.get(b"content-type", b""))
+    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+        raise Refused(415, "Files are sent as multipart/form-data with a boundary.")
+    field_bytes, is_file, name, value = 0, False, b"", b""
+
+    def begin() -> None:
+        nonlocal is_file
+        is_file = False
+
+    def header_name(data: bytes, start: int, end: int) -> None:
+        nonlocal name
+        name += data[start:end]
+
+    def header_value(data: bytes, start: int, end: int) -> None:
+        nonlocal value
+        value += data[start:end]
+
+    def header_end() -> None:
+        nonlocal is_file, name, value
+        if name.lower() == b"content-disposition":
+            is_file = b"filename" in parse_options_header(value)[1]
+        name = value = b""
+
+    def part_data(data: bytes, start: int, end: int) -> None:
+        nonlocal field_bytes
+        field_bytes += 0 if is_file else end - start
+
+    parser = MultipartParser(options[b"boundary"], {
+        "on_part_begin": begin, "on_header_field": header_name, "on_header_value": header_value,
+        "on_header_end": header_end, "on_part_data": part_data,
+    })  # fmt: skip
+
+    async def checked() -> Any:
+        message = await receive()
+        if message["type"] == "http.request":
+            try:
+                parser.write(message.get("body", b""))
+            except ValueError as error:
+                raise Refused(400, f"The form cannot be read: {error}.") from None
+            if field_bytes > FIELD_BYTES:
+                raise Refused(413, f"The fields of the form hold more than {FIELD_BYTES:,} bytes; send files instead.")
+        return message
+
+    return checked
 
 
 def _size(folder: Path) -> int:
