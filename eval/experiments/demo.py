@@ -20,9 +20,10 @@ from eval.reporting import outcome
 from eval.reporting.outcome import row
 from ingest.pipeline import IngestReport, ingest
 from ingest.readers.files import ReadOptions, read
+from rag.answering.followups import standalone
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
-from rag.assistant import Assistant, standalone
+from rag.assistant import Assistant
 from rag.models.embeddings import LazyEmbedder
 from rag.settings import Settings
 

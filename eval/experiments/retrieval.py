@@ -21,9 +21,9 @@ from eval.systems.vector_cache import Vectors
 from ingest.metadata.fields import Fields, article_id
 from ingest.pipeline import IngestReport, ingest, properties, reembed
 from ingest.readers.files import ReadOptions, Rejected, read
+from rag.answering.followups import standalone
 from rag.answering.retriever import Retriever
 from rag.archive.archive import Archive
-from rag.assistant import standalone
 from rag.errors import DatelineError, SettingsError
 from rag.models.embeddings import Embedder
 from rag.schema import Article, Hit

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rag.answering.question import expected, holds
 from rag.archive.archive import Archive
-from rag.language.calendar import months, weekdays
 from rag.language.dates import annotated, written
 from rag.language.names import names
 from rag.language.numbers import numbers
@@ -35,19 +35,6 @@ WHOLE_ARTICLES, WHOLE_PASSAGES, WHOLE = 1, 12, 0.5
 MOST_BEFORE = 3  # sentences that a quotation may stand behind the name of its speaker
 SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?|^[^“«„\"]*[”»]")
 HEADER_TOKENS = 22  # headline, outlet and day of an excerpt
-_HOW_MANY = "many|much|old|long|far|large|big|tall|high|deep|wide|fast|often"
-_MEASURES = "percentage|share|number|proportion|price|sum|amount"
-_TIMES = "day|date|month|year|time|weekday"
-_ASKS = (
-    ("number", re.compile(rf" (how ({_HOW_MANY})|what ({_MEASURES})|cuant[oa]s?|que porcentaje|a que precio) ")),
-    ("date", re.compile(rf" (when|(on )?(what|which) ({_TIMES})|cuando|que (dia|fecha|mes|ano)) ")),
-    ("name", re.compile(rf" (who|whom|whose|quien(es)?|which(?! ({_TIMES}|of)\b)) ")),
-)
-_COMPARES = re.compile(r" (or|than|both|either|each|versus|o|u|ambos|ambas) ")
-_IN_WORDS = re.compile(  # numbers that `numbers` does not read
-    r"\b(half|third|quarter|dozens?|hundreds?|thousands?|none|nobody|once|twice|one|thirty|forty|fifty|sixty|seventy|"
-    r"eighty|ninety|mitad|tercio|docena|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|cien|ninguno)\b"
-)
 # Words that an article addresses to the machines that read it. They are stored and shown, never evidence.
 _TO_MACHINES = re.compile(
     r"\b(ignore|disregard|forget|override)\b[^.]{0,30}\b(previous|prior|above|earlier|all|any|your)\b[^.]{0,30}"
@@ -220,30 +207,6 @@ def _lent(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index
         if 0 <= i < len(raw) and raw[i][0].passage.id == raw[index][0].passage.id
     ]
     return max([scores[index], *(NEAR * other + (1 - NEAR) * scores[index] for other in neighbours)])
-
-
-def expected(question: str) -> str:
-    """What kind of words the answer must hold: "number", "date", "name" or "" when the question does not tell."""
-    folded = f" {' '.join(t.folded for t in tokens(question))} "
-    # "Who said so when the rate was cut?" asks for whom: the first word that asks is the one.
-    found = [(match.start(), kind) for kind, pattern in _ASKS if (match := pattern.search(folded))]
-    return min(found)[1] if found else ""
-
-
-def compares(question: str) -> bool:
-    """Whether a question puts two things side by side, so that its answer may rest on two articles."""
-    return bool(_COMPARES.search(f" {' '.join(t.folded for t in tokens(question))} "))
-
-
-def holds(wanted: str, text: str, question: str) -> bool:
-    """Whether a sentence holds words of the wanted kind that the question does not already say."""
-    if wanted == "number":
-        return bool(numbers(text) - numbers(question) or _IN_WORDS.search(fold(text)))
-    if wanted == "date":
-        return bool(months(text) or weekdays(text) or numbers(text) - numbers(question))
-    if wanted == "name":
-        return bool(set(names(text, sentence_start=True)) - set(names(question, sentence_start=True)))
-    return False
 
 
 def _cosines(vector: np.ndarray, raw: Sequence[tuple[Hit, Span, float]], embedder: Embedder) -> list[float]:

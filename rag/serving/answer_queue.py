@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from rag.assistant import Assistant
 from rag.errors import AnswerGone
-from rag.models.sampling import with_parameters
 from rag.schema import Answer, Filters, Hit, Turn
 from rag.serving.concurrency import ConcurrencyLimit, WorkerThreads
 
@@ -141,8 +140,9 @@ class AnswerQueue:
     async def _answer(self, queued: QueuedAnswer, request: AnswerRequest) -> None:
         # Not Assistant.astream: that returns from a cancellation while its thread still runs, and the slot of the
         # answer must be kept until the thread is back.
-        assistant = with_parameters(self.assistant, request.sampling)
-        answers = await self._threads.run(assistant.stream, request.question, request.filters, request.history)
+        answers = await self._threads.run(
+            self.assistant.stream, request.question, request.filters, request.history, sampling=request.sampling
+        )
         try:
             # Retrieval needs no slot: readers see the sources while they wait for the language model.
             queued.add(await self._threads.run(next, answers))
