@@ -46,7 +46,10 @@ class QueuedAnswer:
         self.ended = False
         self.task: asyncio.Task[None] | None = None
         self.readers = 0
-        self._changed = asyncio.Event()
+        self.newest: Answer | None = None  # like `last`, but with the draft of the sentence that is being written
+        self.stopped = False  # `stop` was called; its thread may not have returned yet
+        self._changed = asyncio.Event()  # set, and replaced, when `states` has grown or the stream has ended
+        self._newer = asyncio.Event()  # the same for `newest`
 
     @property
     def last(self) -> Answer:
@@ -54,25 +57,27 @@ class QueuedAnswer:
         return self.states[-1]
 
     def add(self, answer: Answer) -> None:
-        """Takes the next state and wakes the readers. One that only has a longer draft is dropped: no face shows it."""
-        if self.states and not answer.final and _same_but_draft(self.last, answer):
-            return
-        self.states.append(answer)
-        self._wake()
+        """Takes the next state and wakes the readers; one with merely a longer draft is only for those of `latest`."""
+        self.newest = answer
+        if not self.states or answer.final or not _same_but_draft(self.last, answer):
+            self.states.append(answer)
+            self._changed = _set(self._changed)
+        self._newer = _set(self._newer)
 
     def end(self, error: BaseException | None) -> None:
         """Ends the stream, with the error that every reader is going to get, if any."""
         self.error, self.ended = error, True
-        self._wake()
-
-    def _wake(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        self._changed, self._newer = _set(self._changed), _set(self._newer)
 
     def stop(self) -> None:
-        """Stops the language model."""
-        if self.task is not None and not self.ended:
+        """Stops the language model; readers of `latest` do not wait for its thread to return.
+
+        Later calls do nothing: a second cancellation would end the wait for the thread and leave the model running.
+        """
+        if self.task is not None and not self.ended and not self.stopped:
             self.task.cancel()
+            self.stopped = True
+            self._newer = _set(self._newer)
 
     async def follow(self) -> AsyncIterator[Answer | None]:
         """All states from the first on as they come; None after HEARTBEAT_SECONDS without one. Raises its error."""
@@ -90,6 +95,34 @@ class QueuedAnswer:
                 await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
             except TimeoutError:
                 yield None
+
+    async def latest(self, heartbeat: float) -> AsyncIterator[Answer | None]:
+        """The first state, then always the newest, with its draft; a slow reader misses the states between.
+
+        None after `heartbeat` seconds without a new one. Ends with the answer, or once it is stopped. Raises its error.
+        """
+        shown: Answer | None = None
+        while True:
+            newer = self._newer
+            state = self.states[0] if shown is None and self.states else self.newest
+            if state is not shown:
+                shown = state
+                yield shown
+                continue
+            if self.ended and self.error is not None and not self.stopped:
+                raise self.error
+            if self.ended or self.stopped:
+                return
+            try:
+                await asyncio.wait_for(newer.wait(), heartbeat)
+            except TimeoutError:
+                yield None
+
+
+def _set(event: asyncio.Event) -> asyncio.Event:
+    """Wakes all who wait for the event; gives the event to wait for next."""
+    event.set()
+    return asyncio.Event()
 
 
 class AnswerQueue:
@@ -196,9 +229,10 @@ class AnswerQueue:
 
     async def close(self) -> None:
         """Stops every answer and waits for their threads, at most SHUTDOWN_SECONDS."""
-        tasks = [queued.task for queued in self._entries.values() if queued.task and not queued.ended]
-        for task in tasks:
-            task.cancel()
+        running = [queued for queued in self._entries.values() if not queued.ended]
+        for queued in running:
+            queued.stop()
+        tasks = [queued.task for queued in running if queued.task]
         if tasks:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)

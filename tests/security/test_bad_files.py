@@ -18,6 +18,7 @@ from conftest import Served
 from fakes import WordEmbedder
 
 import ingest.cli as command_line
+from app import main
 from ingest import pipeline
 from ingest.metadata.fields import Fields, canonical_url, one_line, parse_date, record_fields
 from ingest.pipeline import ingest
@@ -26,7 +27,6 @@ from ingest.readers.files import ReadOptions, Rejected, decode, read, read_bytes
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import StorageError
-from rag.interfaces.cli import main
 from rag.schema import Article
 
 TEXT = (

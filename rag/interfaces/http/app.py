@@ -73,6 +73,7 @@ def create_api(
         lifespan=server.lifespan,
     )
     server.add_routes(app)
+    app.state.answer_queue = server.queue  # for the page that may be mounted on the application
     limits = RequestLimits(
         hosts=hosts,
         upload_bytes=int(settings.max_file_mb * 10_000_000),  # a zip of many files

@@ -26,8 +26,8 @@ from rag.interfaces.json import (
     job_data,
     outlets_data,
 )
-from rag.interfaces.page import article_view as page_archive
-from rag.interfaces.page import conversation as page
+from rag.interfaces.page import archive_view
+from rag.interfaces.page import conversation_view as page
 
 
 class UploadJobs(Protocol):
@@ -160,9 +160,9 @@ class ArticleRoutes:
         found = self.catalog.article(article_id, version) if current and 0 < version < current.version else current
         if current is None or found is None:  # removed since it was cited
             gone = page.notice_html("This article is no longer in the archive.")
-            return HTMLResponse(gone if part else page.document("Not found", gone), status_code=404)
-        body = page_archive.article_html(found, start, end, latest=current.version)
-        return HTMLResponse(body if part else page.document(found.title, body))
+            return HTMLResponse(gone if part else archive_view.document("Not found", gone), status_code=404)
+        body = archive_view.article_html(found, start, end, latest=current.version)
+        return HTMLResponse(body if part else archive_view.document(found.title, body))
 
     def remove(self, article_id: str) -> Response:
         """Removes the article from the catalogue and both indexes."""

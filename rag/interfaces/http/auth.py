@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import secrets
 import time
 from base64 import b64decode
@@ -20,13 +19,6 @@ SESSION_SECONDS = 30 * 24 * 3600
 MOST_SESSIONS = 1000  # beyond them, the oldest is ended
 WRONG_PER_MINUTE = 20  # wrong keys from one address; enough that a script with an old key still gets its 401
 WRONG_SECONDS = 0.5  # delay of the response to a wrong key
-_LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Dateline</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:24rem;margin:20vh auto;padding:0 1rem}}
-input,button{{font:inherit;padding:.5rem;width:100%;box-sizing:border-box;margin:.25rem 0}}</style>
-<h1>Dateline</h1><form method="post" action="/login"><label for="key">Your key for this archive</label>
-<input id="key" name="key" type="password" autocomplete="current-password" autofocus required>
-<button>Open</button></form><p role="alert">{notice}</p></html>"""
 
 
 class Authenticator:
@@ -107,11 +99,6 @@ class Authenticator:
         """The id of the key that a running session was opened with."""
         key, end = self._sessions.get(token, (None, 0.0))
         return key if end > time.monotonic() else None
-
-
-def login_page(notice: str = "") -> bytes:
-    """The page that asks for a key."""
-    return _LOGIN.format(notice=html.escape(notice)).encode()
 
 
 def cookie_header(token: str, *, secure: bool) -> str:

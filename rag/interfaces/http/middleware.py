@@ -20,8 +20,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rag.errors import ArchiveBusy, DatelineError
-from rag.interfaces.http.auth import Authenticator, cookie_header, login_page
+from rag.interfaces.http.auth import Authenticator, cookie_header
 from rag.interfaces.http.errors import HttpError, client_message, headers_of, problem, status_of
+from rag.interfaces.page.conversation_view import login_page
 from rag.serving import tracing as traces
 from rag.serving.api_keys import SCOPES, Scope
 from rag.serving.metrics import Metrics
@@ -146,14 +147,14 @@ class RequestMiddleware:
 
     async def _login(self, request: _RequestContext, receive: Receive) -> None:
         if request.method != "POST":
-            await request.answer(200, login_page(), _HTML)
+            await request.answer(200, login_page().encode(), _HTML)
             return
         body = await read_body(receive, 4096)
         secret = parse_qs(body.decode("utf-8", "replace")).get("key", [""])[0].strip()
         token = await self.authenticator.login(secret, request.peer)
         if token is None:
             notice = "This is no key of this archive, or it was revoked."
-            await request.answer(401, login_page(notice), _HTML)
+            await request.answer(401, login_page(notice).encode(), _HTML)
             return
         cookie = cookie_header(token, secure=request.scheme == "https")
         await request.answer(303, b"", "text/plain", {"Location": "/", "Set-Cookie": cookie})

@@ -60,7 +60,7 @@ def _cut(whole: Message, request: ChatRequest) -> Message:
     return Message(whole.text[:end], kept, reason)
 
 
-def annotations(message: Message, link: Link) -> list[Annotation]:
+def url_citations(message: Message, link: Link) -> list[Annotation]:
     """One for each citation of each sentence: the span of the sentence in the text, and the source."""
     return [
         Annotation(
@@ -88,7 +88,7 @@ def completion(answer: Answer, request: ChatRequest, answer_id: str, created: in
     """A whole chat completion."""
     message = message_of(answer, request)
     said = ChatCompletionMessage(
-        role="assistant", content=message.text, refusal=None, annotations=annotations(message, link)
+        role="assistant", content=message.text, refusal=None, annotations=url_citations(message, link)
     )
     choice = chat_completion.Choice(index=0, message=said, finish_reason=message.finish_reason, logprobs=None)
     return _dumped(
@@ -143,7 +143,7 @@ class CompletionChunks:
             yield from self._end(answer, message)
 
     def _end(self, answer: Answer, message: Message) -> Iterator[dict[str, Any]]:
-        delta = chunks.ChoiceDelta(annotations=[_dumped(one) for one in annotations(message, self._link)])
+        delta = chunks.ChoiceDelta(annotations=[_dumped(one) for one in url_citations(message, self._link)])
         yield self._chunk(delta, finish=message.finish_reason, dateline=_extra(answer, self._request))
         if self._request.with_usage:
             yield self._head(choices=[], usage=usage(message, self._request))
