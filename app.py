@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 import threading
-from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.jobs import Jobs
-from ingest.spool import PAGE_FOLDER, OwnedFolder
-from rag.assistant import Assistant
+from ingest.cli import COMMANDS as ARCHIVE_COMMANDS
 from rag.interfaces import cli
-from rag.serving import tracing
-from rag.serving.api_keys import Keys, check_address
 from rag.settings import Settings
+from rag.terminal import DONE, Command
 
 if TYPE_CHECKING:
+    from rag.assistant import Assistant
     from rag.interfaces.http.app import App
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `dateline`; its exit code."""
-    return cli.main(argv)
+    return cli.main(argv, [*cli.COMMANDS, *ARCHIVE_COMMANDS, SERVE])
 
 
 def create_app(
@@ -36,18 +34,20 @@ def create_app(
 
     `ready` says whether the models are loaded.
     """
+    from ingest.jobs import Jobs
+    from rag.assistant import Assistant
     from rag.interfaces.http.app import create_api
 
     assistant = Assistant.open(settings=source) if isinstance(source, Settings) else source
-    intake = Jobs(assistant.archive, assistant.embedder, assistant.settings)
-    app = create_api(assistant, ready=ready, intake=intake)
+    jobs = Jobs(assistant.archive, assistant.embedder, assistant.settings)
+    app = create_api(assistant, jobs=jobs, ready=ready)
     if isinstance(source, Settings):
         _close_at_the_end(app, assistant)
     if with_page:
         from rag.interfaces.page.server import mount_page
 
         _load_gradio(assistant.archive.folder)
-        mount_page(app, assistant, intake, ready)
+        mount_page(app, assistant, jobs, ready)
     return app
 
 
@@ -67,15 +67,28 @@ def _close_at_the_end(app: App, assistant: Assistant) -> None:
 
 
 def _load_gradio(archive: Path) -> None:
+    from ingest.spool import PAGE_FOLDER, OwnedFolder
     from rag.interfaces.page.server import load_gradio
 
     load_gradio(lambda: OwnedFolder(archive.expanduser().absolute() / PAGE_FOLDER, "page"))
 
 
-def run(args: Namespace) -> int:
-    """`dateline serve`: opens the archive and serves it until it is interrupted; the exit code."""
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (default 7860)")
+    parser.add_argument("--llm", metavar="MODEL", help=cli.LLM_HELP)
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    parser.add_argument("--no-page", action="store_true", help="the HTTP API alone")
+    parser.add_argument("--without-keys", action="store_true", help="let others in without a key (with --host)")
+
+
+def _serve(args: argparse.Namespace) -> int:
+    """Opens the archive and serves it until it is interrupted; the exit code."""
+    from rag.assistant import Assistant
     from rag.interfaces.http.middleware import log_requests
     from rag.interfaces.serve import bind, exit_on_terminate, serve
+    from rag.serving import tracing
+    from rag.serving.api_keys import Keys, check_address
 
     settings = Settings.load(data_dir=args.data_dir, host=args.host, port=args.port, llm=args.llm)
     exit_on_terminate()
@@ -99,11 +112,13 @@ def run(args: Namespace) -> int:
         try:
             warming = pool.submit(warm_up)
             app = create_app(assistant, ready=loaded.is_set, with_page=not args.no_page)
-            serve(app, listener, warming, settings.proxies, open_browser=bool(getattr(args, "open", False)))
+            serve(app, listener, warming, settings.proxies, open_browser=args.open)
         finally:
             pool.shutdown()  # the models are not to be closed while they are being loaded
-    return 0
+    return DONE
 
+
+SERVE = Command(name="serve", help="open the page", run=_serve, add_arguments=_add_serve)
 
 if __name__ == "__main__":
-    sys.exit(main(["serve", *sys.argv[1:]]))
+    sys.exit(main())

@@ -111,7 +111,7 @@ def test_import_rag_is_quick_and_loads_no_heavy_library(child_environment: dict[
 
 
 def test_the_command_line_says_how_to_use_it_at_once(child_environment: dict[str, str]) -> None:
-    seconds, printed = fastest(["-m", "rag.interfaces.cli", "--help"], child_environment)
+    seconds, printed = fastest(["-m", "app", "--help"], child_environment)
     assert "usage: dateline" in printed
     assert seconds < 0.5
 

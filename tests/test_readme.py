@@ -110,9 +110,7 @@ def test_mcp(
     server = json.loads(blocks["json"][0])["mcpServers"]["dateline"]
     assert server["command"] == "dateline"
     environment = child_environment | {"DATELINE_LLM": "none", "DATELINE_EMBEDDER": str(tiny_model)}
-    program = StdioServerParameters(
-        command=python, args=["-m", "rag.interfaces.cli", *server["args"]], env=environment, cwd=place
-    )
+    program = StdioServerParameters(command=python, args=["-m", "app", *server["args"]], env=environment, cwd=place)
 
     async def ask() -> object:
         async with Client(program) as client:

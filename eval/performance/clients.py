@@ -98,7 +98,7 @@ def serving(
     Raises DatelineError with the last line of the server's output when it does not start or has died.
     """
     log = data_dir.with_name(data_dir.name + ".log")
-    command = [sys.executable, "-m", "rag.interfaces.cli", "serve", "--port", "0", "--llm", llm]
+    command = [sys.executable, "-m", "app", "serve", "--port", "0", "--llm", llm]
     command += [] if page else ["--no-page"]
     with log.open("w") as errors:
         child = subprocess.Popen(

@@ -14,7 +14,8 @@ from rag.answering.answerability import LEAST_BELIEF, MIXED
 from rag.archive.archive import Archive
 from rag.assistant import EXTRACTION, Assistant
 from rag.errors import ArchiveMissing, ModelUnavailable, QuestionError
-from rag.interfaces.json import answer_data, answer_text
+from rag.interfaces.json import answer_data
+from rag.interfaces.text import answer_text
 from rag.models.chat import OpenAIChat
 from rag.schema import Answer, Article, Filters, Turn
 from rag.settings import Settings

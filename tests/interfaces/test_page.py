@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.interfaces.cli import main
+from app import main
 from rag.interfaces.page import archive_view as page_archive
 from rag.interfaces.page import conversation_view as page
 from rag.interfaces.page.exchange import Card, Exchange, State, kept, opinion, outlet_and_day, restored, shortened

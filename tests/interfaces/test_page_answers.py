@@ -24,7 +24,7 @@ from rag.interfaces.page.answers import PageAnswers
 from rag.interfaces.page.exchange import Exchange, kept, restored
 from rag.models.chat import Message
 from rag.schema import Filters
-from rag.serving.answer_queue import Runs
+from rag.serving.answer_queue import AnswerQueue
 from rag.settings import Settings
 
 QUESTION = "What happened to the ferry Castellan off Port Selwyn?"
@@ -127,7 +127,7 @@ def exchanges(assistant: Assistant, question: str) -> list[Exchange]:
     """All states of an exchange with an assistant."""
 
     async def asked() -> list[Exchange]:
-        answers = PageAnswers(Runs(assistant, 1, 1, lambda answer: None), lambda: False)
+        answers = PageAnswers(AnswerQueue(assistant), lambda: False)
         return [one async for one in answers.ask("session", question, Filters(), [])]
 
     return asyncio.run(asked())

@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 from fakes import WordEmbedder
 
+from app import main
 from ingest.pipeline import ingest
 from rag.archive import vector_index as vectors
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog, Prepared
 from rag.assistant import Assistant
 from rag.errors import DatelineError, StorageError
-from rag.interfaces.cli import main
 from rag.schema import Article, Filters
 from rag.settings import Settings
 

@@ -37,7 +37,7 @@ GULL = b"Gull steals hat\n\nA herring gull stole a straw hat in Villasera on Sun
 SERVER = """
 import os, signal, socket, sys, uvicorn
 from fakes import WordEmbedder
-from rag.interfaces.http.app import create_api
+from app import create_app
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.settings import Settings
@@ -49,12 +49,9 @@ class Deadly(WordEmbedder):
         return super().embed_passages(texts)
 
 settings = Settings(data_dir=sys.argv[1], llm="none")
-if sys.argv[3] == "page":
-    from app import create_app as create
-else:
-    create = create_api
 listener = socket.create_server(("127.0.0.1", 0))
-app = create(Assistant(Archive(settings), Deadly(), None, settings))
+assistant = Assistant(Archive(settings), Deadly(), None, settings)
+app = create_app(assistant, with_page=sys.argv[3] == "page")
 print(listener.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listener])
 """

@@ -8,9 +8,10 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from rag.errors import DatelineError
+from rag.interfaces.filters import encodable
 from rag.interfaces.page.exchange import Exchange
 from rag.schema import Filters
-from rag.serving.answer_queue import Question, Run, Runs, sound
+from rag.serving.answer_queue import AnswerQueue, AnswerRequest, QueuedAnswer
 
 log = logging.getLogger("dateline")
 
@@ -20,10 +21,10 @@ HEARTBEAT_SECONDS = 0.5  # without a new state, until the reader sees that the s
 class PageAnswers:
     """Asks questions for browser sessions. All methods belong to the event loop of the server."""
 
-    def __init__(self, queue: Runs, ready: Callable[[], bool]) -> None:
+    def __init__(self, queue: AnswerQueue, ready: Callable[[], bool]) -> None:
         """`ready` says whether the models are loaded."""
         self._queue, self._ready = queue, ready
-        self._running: dict[str, Run] = {}
+        self._running: dict[str, QueuedAnswer] = {}
 
     def stop(self, session: str) -> None:
         """Stops the answer that this session waits for, if there is one."""
@@ -39,7 +40,7 @@ class PageAnswers:
         full queue. A later one is the notice of the last exchange.
         """
         turns = tuple(exchange.turn for exchange in earlier if exchange.lines)
-        queued = self._queue.start(Question(sound(question), filters, turns))
+        queued = self._queue.start(AnswerRequest(question=encodable(question), filters=filters, history=turns))
         self._running[session] = queued
         exchange = Exchange(
             question=question.strip(), state="writing", notice="" if self._ready() else "Loading the model"

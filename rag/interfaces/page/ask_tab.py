@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from datetime import date
 from typing import Any, TypeAlias
 
 import gradio as gr
 
-from rag.errors import DatelineError, QuestionError
+from rag.errors import DatelineError
+from rag.interfaces.filters import filters_from
 from rag.interfaces.page import conversation_view as view
 from rag.interfaces.page.answers import PageAnswers
 from rag.interfaces.page.exchange import Exchange, kept, restored
-from rag.schema import Filters
 
 Update: TypeAlias = dict[Any, Any]
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -84,7 +83,9 @@ class AskTab:
         place = len(earlier) + 1
         begun = saved = False
         try:
-            growing = self._answers.ask(_session(request), question, _filters(since, until, outlets), earlier)
+            growing = self._answers.ask(
+                _session(request), question, filters_from(since=since, until=until, outlets=outlets), earlier
+            )
             async with aclosing(growing) as exchanges:  # type: ignore[type-var]
                 async for exchange in exchanges:
                     step: Update = {self.current: view.exchange_html(exchange, place)}
@@ -153,15 +154,3 @@ class AskTab:
 
 def _session(request: gr.Request) -> str:
     return str(request.session_hash)
-
-
-def _filters(since: str, until: str, outlets: list[str] | None) -> Filters:
-    """Raises QuestionError."""
-    return Filters(since=_day(since), until=_day(until), outlets=tuple(outlets or ()))
-
-
-def _day(value: str | None) -> date | None:
-    try:
-        return date.fromisoformat(value.strip()) if value and value.strip() else None
-    except ValueError:
-        raise QuestionError(f"“{value}” is no day. Expected one such as 2025-03-01.") from None

@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rag.interfaces.http.errors import Busy, Refused
+from rag.errors import Busy
+from rag.interfaces.http.errors import HttpError
 from rag.interfaces.http.middleware import App, Connection, Receive, Send, read_body
 
 # Every address that Chromium asked for while all functions of the page were used (Gradio 6.31).
@@ -45,11 +46,11 @@ class PageGuard:
         self.app, self.uploads, self.inputs, self.most_bytes = app, uploads, inputs, most_bytes
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        """Passes a request on, or raises Refused."""
+        """Passes a request on, or raises HttpError."""
         path, method = scope["path"], scope.get("method", "GET")
         allowed = _READ.fullmatch(path) if method in ("GET", "HEAD") else method == "POST" and path in _CALLED
         if not allowed:
-            raise Refused(404, f"There is nothing at {path[:200]}.")
+            raise HttpError(404, f"There is nothing at {path[:200]}.")
         if path == JOIN and method == "POST":
             body = await read_body(receive, BODY_BYTES)
             self._check_call(body)
@@ -61,18 +62,18 @@ class PageGuard:
         await self.app(scope, receive, send)
 
     def _check_call(self, body: bytes) -> None:
-        """Raises Refused where the data of a call names a file that was not uploaded to this page."""
+        """Raises HttpError where the data of a call names a file that was not uploaded to this page."""
         try:
             value = json.loads(body)
         except (ValueError, RecursionError):
-            raise Refused(400, "The body is no JSON that can be read.") from None
+            raise HttpError(400, "The body is no JSON that can be read.") from None
         data, function = (value.get("data"), value.get("fn_index")) if isinstance(value, dict) else (None, None)
         fits = isinstance(data, list) and isinstance(function, int) and self.inputs.get(function) == len(data)
         if not fits:
-            raise Refused(400, "This is no call that the page makes. Reload the page.")
+            raise HttpError(400, "This is no call that the page makes. Reload the page.")
         for one in _objects(value):
             if "path" in one and not is_upload(one["path"], self.uploads):
-                raise Refused(400, "A field names a file that was not uploaded to this page. Upload it first.")
+                raise HttpError(400, "A field names a file that was not uploaded to this page. Upload it first.")
 
 
 def _files_alone(scope: Connection, receive: Receive) -> Receive:
@@ -148,13 +149,13 @@ def is_upload(path: object, uploads: Path) -> bool:
 
 
 def _objects(value: object) -> Iterator[dict[str, Any]]:
-    """All objects in a JSON value. Raises Refused where they are too many or nested too deeply."""
+    """All objects in a JSON value. Raises HttpError where they are too many or nested too deeply."""
     layer: list[object] = [value]
     seen = 0
     for _ in range(DEPTH):
         seen += len(layer)
         if seen > VALUES:
-            raise Refused(400, f"The body holds more than {VALUES:,} values.")
+            raise HttpError(400, f"The body holds more than {VALUES:,} values.")
         inner: list[object] = []
         for one in layer:
             if isinstance(one, dict):
@@ -165,7 +166,7 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
         layer = inner
         if not layer:
             return
-    raise Refused(400, f"The body is nested more than {DEPTH} levels deep.")
+    raise HttpError(400, f"The body is nested more than {DEPTH} levels deep.")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

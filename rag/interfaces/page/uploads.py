@@ -12,6 +12,7 @@ from threading import Event
 from typing import Any, BinaryIO, Protocol
 
 from rag.errors import DatelineError
+from rag.interfaces.json import JobState
 
 REPORT_SECONDS = 0.4  # between two states of a running job
 _NAME_CHARS = 80
@@ -20,8 +21,8 @@ _NAME_CHARS = 80
 class UploadJob(Protocol):
     """An ingest of uploaded files; ingest.jobs.Job is one. `settled` is set when nothing more becomes of it here."""
 
-    state: str
-    report: dict[str, object]
+    state: JobState
+    report: dict[str, Any]
     error: str
     held_up: bool
     settled: Event
@@ -31,7 +32,7 @@ class Intake(Protocol):
     """What the page needs of the ingest jobs; ingest.jobs.Jobs is one."""
 
     def add_files(self, files: Sequence[tuple[str, Any]]) -> UploadJob:
-        """Ingests uploads: (name, file). Raises Busy, Refused, StorageError."""
+        """Ingests uploads: (name, file). Raises Busy, UploadTooLarge, StorageError."""
         ...
 
     def remove(self, article_id: str) -> bool:
