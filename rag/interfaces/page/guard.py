@@ -84,7 +84,7 @@ def _files_alone(scope: Connection, receive: Receive) -> Receive:
     headers = dict(scope["headers"])
     kind, options = parse_options_header(headers.get(b"content-type", b""))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise Refused(415, "Files are sent as multipart/form-data with a boundary.")
+        raise HttpError(415, "Files are sent as multipart/form-data with a boundary.")
     field_bytes, is_file, name, value = 0, False, b"", b""
 
     def begin() -> None:
@@ -120,9 +120,11 @@ def _files_alone(scope: Connection, receive: Receive) -> Receive:
             try:
                 parser.write(message.get("body", b""))
             except ValueError as error:
-                raise Refused(400, f"The form cannot be read: {error}.") from None
+                raise HttpError(400, f"The form cannot be read: {error}.") from None
             if field_bytes > FIELD_BYTES:
-                raise Refused(413, f"The fields of the form hold more than {FIELD_BYTES:,} bytes; send files instead.")
+                raise HttpError(
+                    413, f"The fields of the form hold more than {FIELD_BYTES:,} bytes; send files instead."
+                )
         return message
 
     return checked
