@@ -229,6 +229,8 @@ def _key(args: argparse.Namespace) -> int:
         gone = keys.revoke(args.name)
         if not gone:
             print_note(f"dateline: there is no key '{args.name}'. List them with: dateline key list")
+        elif not keys.all():
+            print_note(f"dateline: no key is left, so nobody is let in. To ask for none again, delete {keys.path}")
         return DONE if gone else NOTHING
     if args.json:
         fields = ("id", "name", "scopes", "created")

@@ -207,7 +207,7 @@ class ArticleRoutes:
 
 async def _form(request: Request) -> FormData:
     try:
-        return await request.form(max_files=1000, max_fields=1000)
+        return await request.form(max_files=1000, max_fields=100, max_part_size=64_000)  # parts without a file
     except OSError as error:  # the form is kept in unnamed temporary files until it has arrived
         raise StorageError("The disk has no room for the upload. Free some and send it again.") from error
 

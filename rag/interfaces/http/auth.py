@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from base64 import b64decode
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 
 from rag.errors import Busy, StorageError
 from rag.interfaces.http.errors import HttpError
@@ -17,6 +17,8 @@ from rag.serving.rate_limits import RateLimiter
 COOKIE = "dateline_session"
 SESSION_SECONDS = 30 * 24 * 3600
 MOST_SESSIONS = 1000  # beyond them, the oldest is ended
+MOST_SESSIONS_OF_A_KEY = 50  # so that one key cannot end the sessions of all others
+_SESSION_COOKIE = re.compile(rf"(?:^|;[ \t]*){COOKIE}=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
 WRONG_PER_MINUTE = 20  # wrong keys from one address; enough that a script with an old key still gets its 401
 WRONG_SECONDS = 0.5  # delay of the response to a wrong key
 
@@ -24,14 +26,15 @@ WRONG_SECONDS = 0.5  # delay of the response to a wrong key
 class Authenticator:
     """The API keys and browser sessions of one server.
 
-    Whether keys are required is decided when the server starts and can only become stricter: the first key that is
-    made while it runs locks it, but revoking the last key, or losing the key file, does not open it.
+    Whether keys are required is decided when the server starts, by whether there is a key file, also one without keys,
+    and can only become stricter: the first key that is made while it runs locks it, but revoking the last key, or
+    losing the key file, does not open it.
     """
 
     def __init__(self, keys: Keys) -> None:
         """Raises StorageError where there is a key file that cannot be read."""
         self.keys = keys
-        self._required = bool(keys.all())
+        self._required = bool(keys.all()) or keys.exist()
         self._sessions: dict[str, tuple[str, float]] = {}  # session token -> (id of its key, when it ends)
         self._wrong = RateLimiter(WRONG_PER_MINUTE, "wrong keys")
 
@@ -86,7 +89,9 @@ class Authenticator:
             await self._slow_down(peer)
             return None
         token = secrets.token_urlsafe(32)
-        for old in list(self._sessions)[: len(self._sessions) - MOST_SESSIONS + 1]:
+        own = [one for one, (owner, _) in self._sessions.items() if owner == key.id]
+        every = list(self._sessions)
+        for old in {*own[: len(own) - MOST_SESSIONS_OF_A_KEY + 1], *every[: len(every) - MOST_SESSIONS + 1]}:
             del self._sessions[old]
         self._sessions[token] = (key.id, time.monotonic() + SESSION_SECONDS)
         return token
@@ -128,8 +133,6 @@ def _secret(headers: Mapping[str, str]) -> str:
 
 
 def _cookie(headers: Mapping[str, str]) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    """The session token that a browser sent. http.cookies takes time that grows with the square of a hostile header."""
+    found = _SESSION_COOKIE.search(headers.get("cookie", ""))
+    return found[1] if found else ""

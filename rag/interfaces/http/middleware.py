@@ -36,6 +36,7 @@ App = Callable[[Connection, Receive, Send], Awaitable[None]]
 log = logging.getLogger("dateline.access")
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+COOKIE_BYTES = 8000
 JSON_BYTES = 2_000_000  # of the largest body that is not an upload
 # A body may take BODY_SECONDS plus the time its bytes take at this speed, so a client that trickles is cut off.
 BODY_SECONDS = 20.0
@@ -91,6 +92,7 @@ class RequestMiddleware:
         request = _RequestContext(scope, send)
         try:
             self._check_host_and_origin(request)
+            _check_cookie(request.headers.get("cookie", ""))
             if request.headers.get("upgrade", "").lower() == "websocket":
                 raise HttpError(404, _NO_WEBSOCKETS)
             receive = self._bounded(request, receive)
@@ -124,7 +126,7 @@ class RequestMiddleware:
                 "Host; to be reached under other names, start it with --host.",
             )
         origin = request.headers.get("origin", "")
-        foreign = origin and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+        foreign = origin and _authority(origin) != request.headers.get("host", "").lower()
         crossed = request.headers.get("sec-fetch-site") == "cross-site"
         if request.method not in ("GET", "HEAD") and (foreign or crossed):
             raise HttpError(403, "This request comes from a web page of another site. Send it from a server of yours.")
@@ -286,7 +288,10 @@ class _RequestContext:
     @property
     def host(self) -> str:
         sent = self.headers.get("host", "")
-        return urlsplit(f"//{sent}").hostname or "" if re.fullmatch(r"[\w.:\[\]-]+", sent) else ""
+        try:
+            return urlsplit(f"//{sent}").hostname or "" if re.fullmatch(r"[\w.:\[\]-]+", sent) else ""
+        except ValueError:  # such as "["
+            return ""
 
     @property
     def needs(self) -> tuple[Scope, ...]:
@@ -333,6 +338,21 @@ async def _refuse_websocket(scope: Connection, receive: Receive, send: Send) -> 
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
     await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})
+
+
+def _authority(url: str) -> str:
+    """The host and port of an address in lower case; "" where it has none."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _check_cookie(cookie: str) -> None:
+    """Raises HttpError for a header that would take http.cookies, which Gradio and Starlette use, long to read: its
+    time grows with the square of the escapes in a value. No cookie of Dateline or Gradio has any."""
+    if len(cookie) > COOKIE_BYTES or "\\" in cookie:
+        raise HttpError(400, f"The Cookie header is too long (at most {COOKIE_BYTES:,} bytes) or holds a backslash.")
 
 
 def _too_slow() -> HttpError:

@@ -162,10 +162,9 @@ class CompletionChunks:
 
 def _held_back(message: Message, stops: Sequence[str]) -> int:
     """How many characters at the end of the text may be the beginning of a stop text."""
-    return max(
-        (n for stop in stops for n in range(1, len(stop)) if message.text.endswith(stop[:n])),
-        default=0,
-    )
+    text = message.text
+    beginnings = (stop[:n] for stop in stops for n in range(1, min(len(stop), len(text) + 1)))
+    return max((len(one) for one in beginnings if text.endswith(one)), default=0)
 
 
 def models(embedder: str, created: int) -> list[dict[str, Any]]:

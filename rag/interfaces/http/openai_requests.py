@@ -209,14 +209,25 @@ def _text(content: object, where: str) -> str:
     raise BadOpenAIRequest(where, f"The content of '{where}' must be text: pictures, sound and files are not read.")
 
 
+MOST_STOP_CHARS = 200
+_MARKER = re.compile(rf"\[\d+\]|{re.escape(UNSUPPORTED)}")
+
+
 def _without_markers(text: str) -> str:
-    return re.sub(rf"\s*(\[\d+\]|{re.escape(UNSUPPORTED)})", "", text)
+    """An earlier answer without its citation markers and the space in front of them.
+
+    Not one pattern for both: it would be tried again at each of many spaces, in time that grows with their square.
+    """
+    *before, last = _MARKER.split(text)
+    return "".join([*(part.rstrip() for part in before), last])
 
 
 def _stop_texts(stop: object) -> tuple[str, ...]:
     found = [stop] if isinstance(stop, str) else stop or []
     if not isinstance(found, list) or len(found) > 4 or not all(isinstance(one, str) and one for one in found):
         raise BadOpenAIRequest("stop", "'stop' must be a string or a list of at most four, none of them empty.")
+    if (longest := max(map(len, found), default=0)) > MOST_STOP_CHARS:
+        raise BadOpenAIRequest("stop", f"A 'stop' has {longest:,} characters; at most {MOST_STOP_CHARS} are read.")
     return tuple(found)
 
 

@@ -58,8 +58,25 @@ class PageGuard:
         elif path == UPLOAD:
             if await asyncio.to_thread(_size, self.uploads) > self.most_bytes:
                 raise Busy(f"Uploads of {self.most_bytes / 1e6:,.0f} MB wait to be taken in. Send more in a while.", 60)
-            receive = _files_alone(scope, receive)
+            await self._upload(scope, receive, send)
+            return
         await self.app(scope, receive, send)
+
+    async def _upload(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Passes an upload on, and refuses it when its form turns out not to be one of files."""
+        form = _FormCheck(scope, receive)
+
+        async def sent(message: Any) -> None:
+            if form.refusal is None:  # what Gradio says of the form that it was not given to the end is dropped
+                await send(message)
+
+        try:
+            await self.app(scope, form.receive, sent)
+        except Exception:
+            if form.refusal is None:
+                raise
+        if form.refusal is not None:
+            raise form.refusal
 
     def _check_call(self, body: bytes) -> None:
         """Raises HttpError where the data of a call names a file that was not uploaded to this page."""
@@ -76,58 +93,55 @@ class PageGuard:
                 raise HttpError(400, "A field names a file that was not uploaded to this page. Upload it first.")
 
 
-def _files_alone(scope: Connection, receive: Receive) -> Receive:
-    """`receive` that refuses a form whose fields without a file name hold more than FIELD_BYTES: Gradio keeps them in
-    memory, while files go to the disk."""
-    from python_multipart.multipart import MultipartParser, parse_options_header
+class _FormCheck:
+    """A form on its way to Gradio, which keeps fields without a file name in memory, while files go to the disk."""
 
-    headers = dict(scope["headers"])
-    kind, options = parse_options_header(headers.get(b"content-type", b""))
-    if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise HttpError(415, "Files are sent as multipart/form-data with a boundary.")
-    field_bytes, is_file, name, value = 0, False, b"", b""
+    def __init__(self, scope: Connection, receive: Receive) -> None:
+        """Raises HttpError where the body is no form."""
+        from python_multipart.multipart import MultipartParser, parse_options_header
 
-    def begin() -> None:
-        nonlocal is_file
-        is_file = False
+        kind, options = parse_options_header(dict(scope["headers"]).get(b"content-type", b""))
+        if kind != b"multipart/form-data" or not options.get(b"boundary"):
+            raise HttpError(415, "Files are sent as multipart/form-data with a boundary.")
+        self.refusal: HttpError | None = None
+        self._receive = receive
+        self._options = parse_options_header
+        self._bytes, self._is_file = 0, False
+        self._name = self._value = b""
+        self._parser = MultipartParser(options[b"boundary"], {
+            "on_header_field": self._on_name, "on_header_value": self._on_value, "on_header_end": self._on_header_end,
+            "on_part_begin": self._on_part, "on_part_data": self._on_data,
+        })  # fmt: skip
 
-    def header_name(data: bytes, start: int, end: int) -> None:
-        nonlocal name
-        name += data[start:end]
-
-    def header_value(data: bytes, start: int, end: int) -> None:
-        nonlocal value
-        value += data[start:end]
-
-    def header_end() -> None:
-        nonlocal is_file, name, value
-        if name.lower() == b"content-disposition":
-            is_file = b"filename" in parse_options_header(value)[1]
-        name = value = b""
-
-    def part_data(data: bytes, start: int, end: int) -> None:
-        nonlocal field_bytes
-        field_bytes += 0 if is_file else end - start
-
-    parser = MultipartParser(options[b"boundary"], {
-        "on_part_begin": begin, "on_header_field": header_name, "on_header_value": header_value,
-        "on_header_end": header_end, "on_part_data": part_data,
-    })  # fmt: skip
-
-    async def checked() -> Any:
-        message = await receive()
+    async def receive(self) -> Any:
+        """The next message; an end of the connection once more than FIELD_BYTES came outside of files."""
+        message = await self._receive()
         if message["type"] == "http.request":
             try:
-                parser.write(message.get("body", b""))
+                self._parser.write(message.get("body", b""))
             except ValueError as error:
-                raise HttpError(400, f"The form cannot be read: {error}.") from None
-            if field_bytes > FIELD_BYTES:
-                raise HttpError(
-                    413, f"The fields of the form hold more than {FIELD_BYTES:,} bytes; send files instead."
-                )
-        return message
+                self.refusal = HttpError(400, f"The form cannot be read: {error}.")
+            if self._bytes > FIELD_BYTES:
+                most = f"{FIELD_BYTES:,} bytes"
+                self.refusal = HttpError(413, f"The fields of the form hold more than {most}; send files instead.")
+        return {"type": "http.disconnect"} if self.refusal is not None else message
 
-    return checked
+    def _on_part(self) -> None:
+        self._is_file = False
+
+    def _on_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            self._is_file = b"filename" in self._options(self._value)[1]
+        self._name = self._value = b""
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        self._bytes += 0 if self._is_file else end - start
 
 
 def _size(folder: Path) -> int:
