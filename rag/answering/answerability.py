@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from rag.answering.question import compares, expected, holds
 from rag.answering.sentence_selection import Evidence
 from rag.language.dates import written
+from rag.language.lexicons import EVERY_LANGUAGE, pattern
 from rag.language.tokens import fold
 from rag.schema import Coverage, Hit, RefusalReason, Sentence
 
@@ -20,12 +20,6 @@ LEAST_COVERAGE = 0.4
 # 6 of 56 right ones). Chosen on recorded answers to 156 questions of the demo gold set.
 LEAST_BELIEF = 0.39
 MIXED = 0.15
-
-# Follows the word "excerpts" in the prompt, and its Spanish translations.
-_SAYS_NOTHING = re.compile(
-    r"\b(not|no|nothing|cannot|nowhere)\b.*\b(excerpts?|provided text)\b|\bexcerpts?\b.*\b(not|no|nothing)\b|"
-    r"\bno\b.*\b(extractos?|fragmentos?)\b|\b(extractos?|fragmentos?)\b.*\bno\b"
-)
 
 
 def evidence_reason(evidence: Evidence, *, rewritten: bool) -> RefusalReason:
@@ -49,12 +43,12 @@ def belief_reason(belief: float | None) -> RefusalReason:
 
 
 def answer_reason(
-    question: str, sentences: Sequence[Sentence], *, not_found: bool, belief: float | None
+    question: str, sentences: Sequence[Sentence], *, not_found: bool, belief: float | None, language: str = ""
 ) -> RefusalReason:
     """Why the checked sentences of a complete reply are not given as an answer, or "".
 
     `not_found` says that the reply is the sentinel for "not found". `belief` is None for a model that cannot judge; it
-    may refuse by itself, and its answer is not examined further.
+    may refuse by itself, and its answer is not examined further. `language` is the question's (ISO 639-1).
     """
     if not_found:
         return "the model found no answer in the excerpts"
@@ -63,7 +57,7 @@ def answer_reason(
         return "no sentence of the model is supported by the articles"
     if all(_says_nothing(sentence.text) for sentence in supported):
         return "the model says that the excerpts do not answer"
-    if belief is not None and _misses_the_question(question, supported, belief):
+    if belief is not None and _misses_the_question(question, supported, belief, language):
         return "the cited words do not answer the question"
     return ""
 
@@ -81,15 +75,15 @@ def refusal(coverage: Coverage, hits: Sequence[Hit]) -> str:
 
 def _says_nothing(sentence: str) -> bool:
     """Whether a sentence is about what the excerpts lack: a refusal in the model's own words."""
-    return bool(_SAYS_NOTHING.search(fold(sentence)))
+    return bool(pattern(EVERY_LANGUAGE.no_answer).search(fold(sentence)))
 
 
-def _misses_the_question(question: str, sentences: Sequence[Sentence], belief: float) -> bool:
+def _misses_the_question(question: str, sentences: Sequence[Sentence], belief: float, language: str) -> bool:
     """Whether a small model's answer lacks the kind of words asked for, or combines two articles with little belief."""
-    if compares(question):
+    if compares(question, language):
         return False
-    wanted = expected(question)
-    if wanted and not holds(wanted, " ".join(s.text for s in sentences), question):
+    wanted = expected(question, language)
+    if wanted and not holds(wanted, " ".join(s.text for s in sentences), question, language):
         return True
     mixed = len({c.passage.article.id for s in sentences for c in s.citations}) > 1
     return mixed and belief - MIXED < LEAST_BELIEF

@@ -6,7 +6,9 @@ Pure functions. `citations` decides with them whether the cited words support a 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from rag.language.calendar import months, weekdays
 from rag.language.names import names
@@ -16,10 +18,14 @@ from rag.language.tokens import tokens
 _QUOTED = re.compile(r"[“«„\"]([^“”«»„\"]{3,}?)[”»“\"]")
 
 
+Source = tuple[str, str]  # a text, and its language (ISO 639-1) or ""
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a sentence states that can be looked up: names, numbers, months, days of the week, quotations."""
+    """The claims of a sentence. Names and words are folded; months are 1 to 12, days of the week 0 (Monday) to 6."""
 
+    language: str
     names: frozenset[str]
     numbers: frozenset[str]
     months: frozenset[int]
@@ -27,13 +33,14 @@ class Claims:
     quotes: tuple[str, ...]
 
     @classmethod
-    def of(cls, text: str) -> Claims:
-        """The claims of one sentence."""
+    def of(cls, text: str, language: str = "") -> Claims:
+        """The claims of one sentence, its number words and months read in its language (ISO 639-1)."""
         plain = _QUOTED.sub(lambda m: m.group(1), text)
         return cls(
+            language=language,
             names=frozenset(names(plain, sentence_start=True)),
-            numbers=frozenset(numbers(plain)),
-            months=frozenset(months(plain)),
+            numbers=frozenset(numbers(plain, language)),
+            months=frozenset(months(plain, language)),
             weekdays=frozenset(weekdays(plain)),
             quotes=tuple(m.group(1).strip(" ,.;:") for m in _QUOTED.finditer(text)),
         )
@@ -52,20 +59,50 @@ class Claims:
             weekdays=self.weekdays - given.weekdays,
         )
 
-    def lacking(self, text: str) -> list[str]:
-        """The claims that a text does not contain, in words for a reader."""
-        words = {t.folded for t in tokens(text)}
-        lacking = [f"“{quote}” is not in the cited words" for quote in self.quotes if not verbatim(quote, text)]
-        lacking += [f"the number {n} is not in the cited words" for n in sorted(self.numbers - numbers(text))]
-        lacking += [
-            f"the name {n.title()} is not in the cited words" for n in sorted(self.names) if not _named(n, words)
+    def lacking(self, sources: Sequence[Source]) -> list[str]:
+        """The claims that the sources together do not state, in words for a reader.
+
+        A source is read in its own language and in that of the sentence: one of the two may be detected wrongly.
+        """
+        stated = [_stated(text, one) for text, own in sources for one in {own or self.language, self.language}]
+        lacking = [
+            f"“{quote}” is not in the cited words"
+            for quote in self.quotes
+            if not verbatim(quote, "\n".join(text for text, _ in sources))
         ]
-        if self.months - months(text) or self.weekdays - weekdays(text):
+        absent = self.numbers.difference(*(one.numbers for one in stated))
+        lacking += [f"the number {number} is not in the cited words" for number in sorted(absent)]
+        lacking += [
+            f"the name {name.title()} is not in the cited words"
+            for name in sorted(self.names)
+            if not any(_named(name, one.words) for one in stated)
+        ]
+        undated = self.months.difference(*(one.months for one in stated))
+        if undated or self.weekdays.difference(*(one.weekdays for one in stated)):
             lacking.append("the date is not in the cited words")
         return lacking
 
 
-def _named(name: str, words: set[str]) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    words: frozenset[str]
+    numbers: frozenset[str]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+
+
+@lru_cache(maxsize=4096)  # sentences of some 400 characters: about 10 MB
+def _stated(text: str, language: str) -> _Stated:
+    """What a text states. Cached: each sentence of the evidence is compared with each sentence of the answer."""
+    return _Stated(
+        words=frozenset(t.folded for t in tokens(text)),
+        numbers=frozenset(numbers(text, language)),
+        months=frozenset(months(text, language)),
+        weekdays=frozenset(weekdays(text)),
+    )
+
+
+def _named(name: str, words: frozenset[str]) -> bool:
     """A name counts as named in an inflected form too: `Lunada's`, `Russian` for `Russia`, `Italia` for `Italy`."""
     if name in words:
         return True

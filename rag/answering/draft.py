@@ -28,6 +28,11 @@ class CheckedDraft:
     _seen: int = 0  # finished sentences that were looked at; repeated ones are not in `sentences`
     _cited: list[int] = field(default_factory=list)  # numbers of the excerpts that the model's own markers name
     _citer: Citer = field(default_factory=Citer)
+    _languages: tuple[str, ...] = field(init=False)  # of the articles found, the likeliest article's first
+
+    def __post_init__(self) -> None:
+        found = (candidate.passage.article.language for candidate in self.evidence.candidates)
+        self._languages = tuple(dict.fromkeys(language for language in found if language))
 
     def add(self, piece: str) -> None:
         """Appends a piece of the reply and checks the sentences that it completes."""
@@ -59,9 +64,19 @@ class CheckedDraft:
             quotes, reason = link(
                 text,
                 self.evidence.candidates,
-                language=detect_language(text) or self.language,
+                language=self._language_of(text),
                 question=self.question,
                 hints=[self.evidence.excerpts[number - 1][0] for number in self._cited],
             )
             self.sentences.append(self._citer.sentence(text, quotes, reason))
         self._seen = len(finished)
+
+    def _language_of(self, text: str) -> str:
+        """The language of a sentence: the detected one where the question or an article has it.
+
+        Short sentences are often detected as a language that nobody wrote in.
+        """
+        detected = detect_language(text)
+        if detected and detected in (self.language, *self._languages):
+            return detected
+        return self.language if self.language in self._languages or not self._languages else self._languages[0]

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rag.language.identify import detect_language
+from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
 from rag.language.names import names
 from rag.language.stop_words import STOP_WORDS
-from rag.language.tokens import tokens
+from rag.language.tokens import fold, tokens
 from rag.schema import Turn
 
 MOST_NAMES = 3  # names of the previous answer that are added to the query of a follow-up
-
-_POINTERS = frozenset(
-    "he she it they him her them his its their this that these those there then el ella ello ellos ellas eso esto "
-    "ese esa aquel alli entonces su sus lo".split()
-)
-_OPENERS = ("and ", "what about", "how about", "y ", "qué hay de", "¿y ", "¿qué hay de", "but ", "also ", "so ")
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:
@@ -31,9 +27,20 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
     words = [t.folded for t in tokens(question)]
     content = [word for word in words if word not in STOP_WORDS]
     # "Why?" and "How many?" are follow-ups; "Why did the dock strike end?" is short but complete.
-    refers_back = any(word in _POINTERS for word in words) or question.lower().startswith(_OPENERS) or len(content) <= 1
+    refers_back = len(content) <= 1 or _points_back(question, words)
     if names(question) and not refers_back:
         return question
     previous = history[-1]
     named = list(dict.fromkeys(names(previous.answer)))[:MOST_NAMES]
     return " ".join([previous.question, *named, question])
+
+
+def _points_back(question: str, words: Sequence[str]) -> bool:
+    """Whether a question contains a word that refers to something before it, or opens like a continuation.
+
+    The language of a short question is often detected wrongly, so the words of every language count too.
+    """
+    lexicons = (EVERY_LANGUAGE, lexicon(detect_language(question)))
+    pointers = frozenset[str]().union(*(one.pointers | one.question_pointers for one in lexicons))
+    opening = fold(question).lstrip("¿¡ ")
+    return not pointers.isdisjoint(words) or any(pattern(one.openers).match(opening) for one in lexicons)

@@ -182,7 +182,9 @@ def _generated(
             if not draft.may_be_refusal:
                 yield _drafted(answer, draft)
     draft.finish()
-    reason = answer_reason(ask.question, draft.sentences, not_found=draft.may_be_refusal, belief=belief)
+    reason = answer_reason(
+        ask.question, draft.sentences, not_found=draft.may_be_refusal, belief=belief, language=language
+    )
     if reason:
         # The sentinel for "not found" is no sentence that was withheld.
         withheld = () if draft.may_be_refusal else tuple(s.text for s in draft.sentences)
