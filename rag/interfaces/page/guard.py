@@ -1,8 +1,8 @@
-"""What reaches Gradio of the requests for the page: an allow-list of addresses, and no file that was not uploaded.
+"""What reaches Gradio: an allow-list of addresses, and no file but those that were uploaded to this page.
 
-Gradio offers more than this page uses: files by address, a proxy, functions by name, recordings, a code editor. Any
-field of a form may hold a file object there, whose file Gradio copies and serves. So nothing passes but what the page
-needs, whatever a later version of Gradio adds; Gradio's own checks stay behind it.
+Gradio serves more than this page uses: files by path, a proxy, functions by name, recordings, a code editor. It also
+accepts a file object in any field of a form, and copies and serves the file that it names. The allow-list holds
+whatever a later version of Gradio adds; Gradio's own checks stay behind it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rag.errors import Busy
 from rag.interfaces.http.errors import HttpError
 from rag.interfaces.http.middleware import App, Connection, Receive, Send, read_body
 
-# Seen in Chromium over all that the page does (Gradio 6.31).
+# Every address that Chromium asked for while all functions of the page were used (Gradio 6.31).
 _READ = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)/?|/pwa_icon(/\d{1,4})?|/(assets|static|svelte)/.+|"
     r"/gradio_api/(startup-events|theme\.css|app_id/?|queue/data|upload_progress|heartbeat/[\w-]{1,64})"
