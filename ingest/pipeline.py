@@ -15,9 +15,9 @@ import numpy as np
 
 from ingest.chunking import FINGERPRINT, embedded_text, passage_spans
 from ingest.readers.files import Rejected
-from rag.answering.retriever import same_story
 from rag.archive.archive import Archive
 from rag.archive.catalog import Prepared, digest
+from rag.archive.near_duplicates import same_story
 from rag.errors import DatelineError
 from rag.models.embeddings import Embedder
 from rag.schema import Article
@@ -90,12 +90,13 @@ def ingest(
         run = _Run(archive, embedder)
         try:
             for item in items:
+                archive.give_way()
                 run.take(item)
                 progress(run.report)
         finally:
             # Also after an interrupt: what was read is kept, the next run finds it unchanged.
             run.flush()
-        archive.sync()
+        archive.wait_until_indexed()
     run.report.seconds = time.perf_counter() - run.began
     progress(run.report)
     return run.report
@@ -105,7 +106,7 @@ def remove(archive: Archive, article_id: str) -> bool:
     """Removes an article with all its versions from catalogue and indexes; False when there is none."""
     with archive.writing():
         gone = archive.catalog.remove(article_id)
-        archive.sync()
+        archive.wait_until_indexed()
     return gone
 
 

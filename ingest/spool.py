@@ -1,9 +1,9 @@
-"""Uploads between the promise to take them and their place in the archive: on its disk, so that no crash loses them.
+"""Uploads on disk between their acknowledgement and their ingest, so that no crash loses them.
 
-uploads/jobs-TOKEN/JOB/manifest.json      what was promised; written last, so that half an upload has none
+uploads/jobs-TOKEN/JOB/manifest.json      what was accepted; written last, so that half an upload has none
 uploads/jobs-TOKEN/JOB/0/NAME             its files
-uploads/outcomes/JOB.json                 what became of a job, for a while
-page-uploads/page-TOKEN/                  what browsers send to the page, until it is among the jobs
+uploads/outcomes/JOB.json                 the outcome of a job, kept for a while
+page-uploads/page-TOKEN/                  what browsers send to the page, until it is part of a job
 
 A folder with a TOKEN belongs to the process that holds the lock beside it; the next start takes over what is left.
 Everything in it is readable by the owner of the archive alone.
@@ -28,8 +28,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from rag.archive import private_files as private
-from rag.errors import StorageError
-from rag.interfaces.http.errors import Busy, Refused
+from rag.errors import Busy, StorageError, UploadTooLarge
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -37,10 +36,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("dateline")
 
 FOLDER = "uploads"
-PAGE_FOLDER = "page-uploads"  # apart from the jobs: the page's framework may serve files of it, and of nothing else
+PAGE_FOLDER = "page-uploads"  # apart from the jobs: it is the one folder from which Gradio may serve files
 VERSION = 1  # of manifests and outcomes
-KEPT_OUTCOMES = 1000  # the oldest are forgotten,
-KEPT_OUTCOME_BYTES = 50_000_000  # also beyond this many bytes in all
+KEPT_OUTCOMES = 1000  # beyond them, or beyond
+KEPT_OUTCOME_BYTES = 50_000_000  # bytes in all, the oldest are deleted
 KEPT_OUTCOME_SECONDS = 30 * 24 * 3600
 _MANIFEST = "manifest.json"
 _CHUNK = 1_000_000
@@ -69,7 +68,7 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpooledJob:
-    """What a manifest says: `arrived` numbers jobs in the order of their coming, `attempts` counts starts."""
+    """What a manifest says: `arrived` grows in the order of arrival, `attempts` counts how often it was started."""
 
     id: str
     folder: Path
@@ -91,7 +90,7 @@ class OwnedFolder:
             while True:
                 self.path = parent / f"{kind}-{secrets.token_hex(8)}"
                 lock = _locked(self._lock_path(self.path))
-                if lock is not None:  # else one who looks for what is left over was there first
+                if lock is not None:  # else another process that is looking for leftovers has just taken it
                     break
             self._lock = lock
             self.path.mkdir(mode=0o700)
@@ -113,7 +112,7 @@ class OwnedFolder:
                 lock.release()
 
     def release(self) -> None:
-        """Gives the folder up with all that is in it; the next start takes it over. An empty one is removed."""
+        """Gives up the folder with its content, for the next start to take over. An empty one is removed."""
         with suppress(OSError):
             self.path.rmdir()
         if not self.path.exists():
@@ -122,7 +121,7 @@ class OwnedFolder:
         self._lock.release()
 
     def remove_stale(self, seconds: float) -> None:
-        """Removes what lies in the folder and was not touched for so long."""
+        """Removes what is in the folder and was not changed for this long."""
         for path in self.path.iterdir():
             with suppress(OSError):
                 if time.time() - path.lstat().st_mtime > seconds:
@@ -160,7 +159,7 @@ class Spool:
         self._lock = threading.Lock()
 
     def left_over(self) -> list[SpooledJob]:
-        """The jobs that ended processes left, in the order of their coming; now they are this one's."""
+        """The jobs that ended processes left, in order of arrival; from now on they belong to this process."""
         if not self.folder.is_dir():
             return []
         found: list[SpooledJob] = []
@@ -175,19 +174,19 @@ class Spool:
     def _adopted(self, folder: Path) -> Iterator[SpooledJob]:
         for place in [path for path in folder.iterdir() if (path / _MANIFEST).is_file()]:
             if self.outcomes.get(place.name) is not None:
-                continue  # it was done; only its files were not removed any more
+                continue  # it was done, but the process ended before it removed the files
             moved = self._mine().path / place.name
             os.rename(place, moved)
             try:
                 yield _job_of(moved)
             except (OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("the upload %s cannot be taken up again, its manifest is unusable: %s", moved, error)
+                log.warning("the upload %s cannot be resumed, its manifest is unusable: %s", moved, error)
 
     @contextmanager
     def arriving(self, job_id: str) -> Iterator[Arrival]:
-        """For the files of a new job; unless `commit` is called, nothing is left of them.
+        """A new job for files to be added to. Unless `commit` is called, they are removed on leaving.
 
-        Raises StorageError (the disk is full), Busy and Refused (the spool is).
+        Raises StorageError (the disk is full), Busy and UploadTooLarge (the space for uploads is).
         """
         with storing():
             place = self._mine().path / job_id
@@ -208,14 +207,14 @@ class Spool:
         return changed
 
     def remove(self, job_id: str) -> None:
-        """Nothing is left of the files of the job."""
+        """Removes the files of the job."""
         if self._own is not None:
             shutil.rmtree(self._own.path / job_id, ignore_errors=True)
         with self._lock:
             self._sizes.pop(job_id, None)
 
     def release(self) -> None:
-        """Gives up the folder; what waits in it is taken up at the next start."""
+        """Gives up the folder; the jobs that wait in it are resumed at the next start."""
         with self._lock:
             own, self._own = self._own, None
         if own is not None:
@@ -233,7 +232,7 @@ class Spool:
             others = sum(self._sizes.values()) - self._sizes.get(job_id, 0)
             limit = f"{self.limit / 1e6:,.0f} MB"
             if own > self.limit:
-                raise Refused(413, f"The upload is larger than the {limit} that may wait here; send it in parts.")
+                raise UploadTooLarge(f"The upload is larger than the {limit} that may wait here; send it in parts.")
             if own + others > self.limit:
                 raise Busy(
                     f"Uploads of {others / 1e6:,.0f} MB are waiting, {limit} may. Send more when they are in.", 30
@@ -242,7 +241,7 @@ class Spool:
 
     def _number(self) -> int:
         with self._lock:
-            self._arrived = max(self._arrived + 1, time.time_ns())  # later than those of all earlier starts
+            self._arrived = max(self._arrived + 1, time.time_ns())  # greater than the numbers of all earlier runs
             return self._arrived
 
 
@@ -255,7 +254,7 @@ class Arrival:
         self.job: SpooledJob | None = None
 
     def add(self, name: str, source: str, stream: IO[bytes]) -> SpooledFile:
-        """Copies a file to the disk; `name` must be a safe one. Raises Busy, Refused, OSError."""
+        """Copies a file to the disk; `name` must be a safe one. Raises Busy, UploadTooLarge, OSError."""
         folder = self._place / str(len(self._files))
         folder.mkdir(mode=0o700)
         path = folder / name
@@ -281,13 +280,13 @@ class Arrival:
 
 
 class Outcomes:
-    """What became of jobs, as they end: a file each, the oldest forgotten."""
+    """The outcomes of ended jobs, one file each; the oldest are deleted."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def get(self, job_id: str) -> dict[str, Any] | None:
-        """What was put, or None."""
+        """The outcome of a job, or None."""
         if not _JOB_ID.fullmatch(job_id):
             return None
         try:
@@ -306,7 +305,7 @@ class Outcomes:
     def _forget(self) -> None:
         found = []
         for path in self.folder.iterdir():
-            with suppress(OSError):  # another process may forget it at the same time
+            with suppress(OSError):  # another process may delete it at the same time
                 seen = path.stat()
                 found.append((seen.st_mtime, seen.st_size, path))
         total, now = 0, time.time()
@@ -318,7 +317,7 @@ class Outcomes:
 
 @contextmanager
 def storing() -> Iterator[None]:
-    """Turns an OSError into a StorageError that names no place of this machine."""
+    """Turns an OSError into a StorageError that names no path of this machine."""
     try:
         yield
     except OSError as error:

@@ -229,9 +229,11 @@ class Served:
 
     def __call__(self, assistant: Assistant, **options: Any) -> str:
         """The address of a server of this assistant."""
+        from ingest.jobs import Jobs
         from rag.interfaces.http.app import create_api
 
-        return self.app(create_api(assistant, **options))
+        jobs = Jobs(assistant.archive, assistant.embedder, assistant.settings)
+        return self.app(create_api(assistant, jobs=jobs, **options))
 
     def app(self, app: Any, trusted_proxies: tuple[str, ...] = ()) -> str:
         """The address of a server of this application, as `dateline serve` makes it."""

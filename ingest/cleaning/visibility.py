@@ -24,6 +24,7 @@ from ingest.cleaning.styles import (
     declarations,
     number,
     pixels,
+    substituted,
 )
 
 # An element of lxml, which has no type stubs and is imported in ingest/readers/pages/parsing.py only.
@@ -32,6 +33,8 @@ Element = Any
 _LEAST_FONT = 4.0  # CSS pixels: 3 pt; nothing smaller can be read
 _FAR = 1000.0  # pixels beyond which a margin or a translation puts text off the page
 _UNSEEN_OPACITY = 0.05
+_UNREADABLE_BLUR = 10.0  # pixels
+_CRAMPED = -8.0  # pixels between letters, from which on they lie upon each other
 # Never hidden as a whole: they hold the article. (A dialog was open when the page was saved, a script shows them.)
 WHOLE = frozenset({"html", "body", "head", "article", "main"})
 
@@ -79,8 +82,10 @@ def hidden(tree: Element) -> list[Hidden]:
         before = states[parent] if parent is not None else _State()
         chain = (*chains[parent], _described(element)) if sheet and parent is not None else (_described(element),)
         said, inline = _cascaded(element, sheet, chain)
-        if _is_gone(said) and element.tag not in WHOLE:
-            found.append(Hidden(element, text_only=False, certain=_is_gone(inline) and not _faded(inline)))
+        popover = element.get("popover") is not None  # shown when a script or a button asks for it
+        if (popover or _is_gone(said)) and element.tag not in WHOLE:
+            certain = popover or (_is_gone(inline) and not _faded(inline))
+            found.append(Hidden(element, text_only=False, certain=certain))
             continue
         state = before
         if said or _hints(element) or (foreign and element.get("class")):
@@ -102,11 +107,11 @@ def _cascaded(element: Element, sheet: StyleSheet, chain: tuple[Described, ...])
     """The declarations that count for an element, and those of its own style attribute."""
     style = element.get("style")
     plain, important = declarations(style) if style else ({}, {})
-    inline = plain | important
+    inline = substituted(plain | important, sheet.custom)
     if not sheet:
         return inline, inline
     theirs, forced = sheet.declared(chain)
-    return theirs | plain | forced | important, inline
+    return substituted(theirs | plain | forced | important, sheet.custom), inline
 
 
 def _hints(element: Element) -> bool:
@@ -126,6 +131,8 @@ def _is_gone(said: Mapping[str, str]) -> bool:
         or _faded(said)
         or _clipped(said)
         or _shrunk(said)
+        or _tiny(said.get("zoom", ""))
+        or (pixels(said.get("letter-spacing", "")) or 0.0) <= _CRAMPED
         or _moved_away(said)
     )
 
@@ -133,6 +140,9 @@ def _is_gone(said: Mapping[str, str]) -> bool:
 def _faded(said: Mapping[str, str]) -> bool:
     opacity = number(said.get("opacity", ""))
     filtered = number(next(iter(arguments(said.get("filter", ""), "opacity") or ()), ""))
+    blur = pixels(next(iter(arguments(said.get("filter", ""), "blur") or ()), ""))
+    if blur is not None and blur >= _UNREADABLE_BLUR:
+        return True
     return any(value is not None and value <= _UNSEEN_OPACITY for value in (opacity, filtered))
 
 
@@ -180,13 +190,12 @@ def _moved_away(said: Mapping[str, str]) -> bool:
     for name in ("text-indent", "left", "top"):
         if (pixels(said.get(name, "")) or 0) <= -100 * (10 if "%" in said.get(name, "") else 1):
             return True
-    sideways = [said.get(name, "") for name in ("margin-left", "text-indent", "left")]
+    sideways = [said.get(name, "") for name in ("margin-left", "text-indent", "left", "right")]
+    sideways += said.get("inset", "").split()
     sideways += said.get("translate", "").split()
     for function in ("translate", "translatex", "translatey", "translate3d"):
         sideways += arguments(said.get("transform", ""), function) or []
-    away = (
-        [said.get(name, "") for name in ("right", "bottom", "margin-top")] + said.get("margin", "").split() + sideways
-    )
+    away = [said.get(name, "") for name in ("bottom", "margin-top")] + said.get("margin", "").split() + sideways
     far = (pixels(value) or 0 for value in away if "%" not in value)
     return any(size <= -_FAR for size in far) or any((pixels(value) or 0) >= 5 * _FAR for value in sideways)
 
@@ -316,8 +325,13 @@ def _not_shown(tag: str, attributes: str, sheet: StyleSheet) -> bool:
     plain, important = declarations(given.get("style", ""))
     chain = [(tag, given.get("id", ""), frozenset(given.get("class", "").split()))]
     theirs, forced = sheet.declared(chain)
-    said = theirs | plain | forced | important
-    if _is_gone(said) or said.get("visibility") in {"hidden", "collapse"} or _font(said, 16.0) < _LEAST_FONT:
+    said = substituted(theirs | plain | forced | important, sheet.custom)
+    if (
+        "popover" in given
+        or _is_gone(said)
+        or said.get("visibility") in {"hidden", "collapse"}
+        or _font(said, 16.0) < _LEAST_FONT
+    ):
         return True
     stated = said.get("-webkit-text-fill-color") or said.get("color") or given.get("color", "")
     behind = said.get("background-color") or said.get("background") or given.get("bgcolor", "")

@@ -1,107 +1,85 @@
-"""Markdown becomes its words. The only file that imports markdown-it-py.
-
-Time grows linearly on hostile input (tests/security/test_growth.py): 60 KB of `[`, `<a `, nested quotes, lists or
-tables take 0.8 seconds at most. What is nested more than 20 levels deep is left out.
-"""
+"""Markdown becomes its words. Every pattern takes time in proportion to the text, whatever stands in it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from functools import cache
-from itertools import pairwise
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from ingest.cleaning.visibility import hidden_in_markup
 
-# Tags, but not `<https://example.org>`. A class leaves out the mark that opens the next tag, so that no attempt to
-# match reads on to the end of the text.
-_TAG = re.compile(r"</?[a-zA-Z][\w-]*+(?:[\s/][^<>\n]*+)?>")
-_BULLET = re.compile(r"^([ \t]*+)•[ \t]++", re.M)
-_LIST_ITEM = re.compile(r"\s*(?:-|\d{1,3}[.)])\s")
-
-
-class _Parser(MarkdownIt):
-    def validateLink(self, url: str) -> bool:
-        """Accepts every address: of a link only its words are kept."""
-        return True
-
-
-@cache
-def _parser() -> MarkdownIt:
-    # Indented code is text here, since news texts indent their paragraphs; tags are removed before.
-    rules = ["code", "html_block", "html_inline"]
-    return _Parser("commonmark").enable(["table", "strikethrough"]).disable(rules)
+# A quantifier with + behind it never gives back what it took: a line of 100,000 stars is read once, not once a star.
+# A class leaves out the mark that opens the next of its kind, so that no start reads on to the end of the text.
+_RULES = [
+    # link definitions, also used as comments
+    (re.compile(r"^[ \t]{0,3}\[[^\[\]\n]++\]:[ \t]*+(?:\n[ \t]*+)?\S.*$", re.M), ""),
+    (re.compile(r"!\[[^\[\]]*+\](?:\([^()]*+\)|\[[^\[\]]*+\])"), ""),
+    (re.compile(r"\[([^\[\]]++)\]\([^()\n]*+(?:\([^()\n]*+\)[^()\n]*+)*+\)"), r"\1"),
+    (re.compile(r"\[([^\[\]]++)\]\[[^\[\]]*+\]"), r"\1"),
+    (re.compile(r"<(https?://[^<>\s]++)>"), r"\1"),
+    (re.compile(r"</?[a-zA-Z][^<>\n]*+>"), ""),
+    (re.compile(r"^[ \t]*+(?:=++|-{2,}+|(?:[*_-][ \t]*+){3,}+)[ \t]*+$", re.M), ""),
+    (re.compile(r"^[ \t]*+(?:>[ \t]?+)++", re.M), ""),
+    (re.compile(r"^([ \t]*+)[*+•][ \t]++", re.M), r"\1- "),
+]
+_HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t]++(.*)$", re.M)
+_EMPHASIS = [
+    (re.compile(r"(?<![\w*\\])\*(?=[^\s*])([^*\n]++)(?<=\S)\*(?![\w*])"), r"\1"),
+    (re.compile(r"(?<![\w\\])_(?=[^\s_])([^_\n]++)(?<=\S)_(?!\w)"), r"\1"),
+    (re.compile(r"(?<!`)`++([^`\n]++)`++"), r"\1"),
+    (re.compile(r"\\([\\`*_{}\[\]()#+\-.!>~|])"), r"\1"),
+]
+_STRONG = ("***", "___", "**", "__", "~~")
 
 
 def from_markdown(text: str) -> str:
     """The words of a Markdown text: no links, images, emphasis, comments or HTML; soft line breaks joined.
 
-    What raw HTML in it hides from a reader is left out. List items begin with `- ` or their number; the cells of a
-    table row are joined by ` | `.
+    What raw HTML in it hides from a reader is left out.
     """
     text = hidden_in_markup(text.replace("\r\n", "\n"))
-    text = _BULLET.sub(r"\1- ", _TAG.sub("", text))
-    return _joined(_parser().parse(text))
+    for pattern, replacement in _RULES[:6]:
+        text = pattern.sub(replacement, text)
+    text = _HEADING.sub(_heading_line, text)
+    for pattern, replacement in _RULES[6:]:
+        text = pattern.sub(replacement, text)
+    for mark in _STRONG:
+        text = _without_pairs(text, mark)
+    for pattern, replacement in _EMPHASIS:
+        text = pattern.sub(replacement, text)
+    blocks = re.split(r"\n\s*\n", text)
+    return "\n\n".join(_join_soft(block) for block in blocks if block.strip())
 
 
-def _joined(parsed: Sequence[Token]) -> str:
-    """The words of a parsed text. Blocks that stand on lines next to each other in the source stay so."""
-    parts: list[str] = []
-    end = 0  # the source line behind the last block
-    marker = ""  # of the list item whose first block comes next
-    row: Token | None = None  # the table row that is open, and the words of its cells
-    cells: list[str] = []
-    for before, token in pairwise([Token("", "", 0), *parsed]):
-        heading = before.type == "heading_open"
-        if token.type == "list_item_open":
-            marker = f"{token.info}{token.markup} " if token.info else "- "
-        elif token.type == "list_item_close":
-            marker = ""
-        elif token.type == "tr_open":
-            row, cells = token, []
-        elif token.type == "inline" and row:
-            cells.append(_inline_text(token.children or ()))
-        elif token.type == "thead_close":
-            end += 1  # the line of dashes below the head
-        elif token.type in {"inline", "fence", "tr_close"}:
-            block = _block_text(token, cells)
-            first, last = (row or token).map or (end, end)
-            row = None
-            if block:
-                parts += ["\n" if first == end and not heading else "\n\n"] if parts else []
-                parts.append(marker + block)
-                marker = ""
-            end = -1 if heading else last
-    return "".join(parts)
+def _heading_line(match: re.Match[str]) -> str:
+    return "\n" + match[1].rstrip(" \t#") + "\n"
 
 
-def _block_text(token: Token, cells: Sequence[str]) -> str:
-    if token.type == "tr_close":
-        return " | ".join(cell for cell in cells if cell)
-    return token.content.rstrip() if token.type == "fence" else _inline_text(token.children or ())
-
-
-def _inline_text(children: Sequence[Token]) -> str:
-    """The words of a paragraph, heading or cell without those of images."""
-    breaks = {"softbreak": "\n", "hardbreak": "  \n"}
-    words = (breaks.get(child.type, child.content) for child in children if child.type != "image")
-    return _join_soft("".join(words))
+def _without_pairs(text: str, mark: str) -> str:
+    """The text without the pairs of a mark: one before a word opens, the next behind a word closes it."""
+    kept: list[str] = []
+    opened, inside = -1, 0  # where the opening mark stands in `kept`, and where the words behind it begin
+    at = 0
+    while (found := text.find(mark, at)) >= 0:
+        kept.append(text[at:found])
+        at = found + len(mark)
+        before, after = text[found - 1 : found], text[at : at + 1]
+        if opened >= 0 and found > inside and not before.isspace():
+            kept[opened], opened = "", -1
+            continue
+        kept.append(mark)
+        if opened < 0 and after and not after.isspace() and before != "\\":
+            opened, inside = len(kept) - 1, at
+    return "".join([*kept, text[at:]])
 
 
 def _join_soft(block: str) -> str:
-    """The block with lines joined that were broken at a width.
-
-    Short lines (title, byline, date) stay apart, as do list items, rows, and lines that end in a hard break.
-    """
     lines: list[list[str]] = []
-    apart = True
+    hard_break = True
     for line in block.split("\n"):
-        if apart or _LIST_ITEM.match(line) or line.lstrip().startswith("|"):
+        item = re.match(r"\s*(?:-|\d{1,3}[.)])\s", line)
+        if hard_break or item or line.lstrip().startswith("|"):
             lines.append([line.strip()])
         else:
             lines[-1].append(line.strip())
-        apart = line.endswith("  ") or len(line) < 50
+        # Short lines (title, byline, date) stand alone; a line broken at a width is longer.
+        hard_break = line.endswith("  ") or len(line) < 50
     return "\n".join(line for parts in lines if (line := " ".join(parts)))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rag.answering.question import expected, holds
 from rag.archive.archive import Archive
-from rag.language.calendar import months, weekdays
 from rag.language.dates import annotated, written
+from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
 from rag.language.names import names
 from rag.language.numbers import numbers
 from rag.language.sentences import sentence_spans
@@ -35,27 +36,6 @@ WHOLE_ARTICLES, WHOLE_PASSAGES, WHOLE = 1, 12, 0.5
 MOST_BEFORE = 3  # sentences that a quotation may stand behind the name of its speaker
 SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?|^[^“«„\"]*[”»]")
 HEADER_TOKENS = 22  # headline, outlet and day of an excerpt
-_HOW_MANY = "many|much|old|long|far|large|big|tall|high|deep|wide|fast|often"
-_MEASURES = "percentage|share|number|proportion|price|sum|amount"
-_TIMES = "day|date|month|year|time|weekday"
-_ASKS = (
-    ("number", re.compile(rf" (how ({_HOW_MANY})|what ({_MEASURES})|cuant[oa]s?|que porcentaje|a que precio) ")),
-    ("date", re.compile(rf" (when|(on )?(what|which) ({_TIMES})|cuando|que (dia|fecha|mes|ano)) ")),
-    ("name", re.compile(rf" (who|whom|whose|quien(es)?|which(?! ({_TIMES}|of)\b)) ")),
-)
-_COMPARES = re.compile(r" (or|than|both|either|each|versus|o|u|ambos|ambas) ")
-_IN_WORDS = re.compile(  # numbers that `numbers` does not read
-    r"\b(half|third|quarter|dozens?|hundreds?|thousands?|none|nobody|once|twice|one|thirty|forty|fifty|sixty|seventy|"
-    r"eighty|ninety|mitad|tercio|docena|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|cien|ninguno)\b"
-)
-# Words that an article addresses to the machines that read it. They are stored and shown, never evidence.
-_TO_MACHINES = re.compile(
-    r"\b(ignore|disregard|forget|override)\b[^.]{0,30}\b(previous|prior|above|earlier|all|any|your)\b[^.]{0,30}"
-    r"\b(instructions?|prompts?|messages?|rules)\b|\b(note|message|instructions?|attention)\b[^.]{0,15}\b"
-    r"(ai|llms?|chatbots?|language models?)\b|\bif you are an? (ai|llm|chatbot|language model)\b|\bsystem prompt\b|"
-    r"\b(ignora|olvida)\b[^.]{0,40}\binstrucciones\b|\bsi eres una? (ia|modelo de lenguaje)\b"
-)
-_POINTERS = frozenset("he she it they him her his their this that these those el ella ellos esta este esto eso".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +70,15 @@ class Evidence:
 
 def gather(
     question: str, language: str, hits: Sequence[Hit], archive: Archive, embedder: Embedder, budget: int,
-    looked_up: str = "",
+    query: str = "",
 ) -> Evidence:  # fmt: skip
     """The evidence of these hits for a question, its excerpts within `budget` tokens.
 
-    `looked_up` is the question with what it leans on. Only vectors see it: the words of the question before would
-    choose the sentences that answered that one (11 against 9 of the 12 follow-ups of the demo gold set).
+    `query` is the question expanded by the conversation, for embeddings only: compared by words, the previous question
+    would choose the sentences that answered it (9 instead of 11 of the 12 follow-ups of the demo gold set).
     """
     weights = word_weights(question, language, archive)
-    vector = embedder.embed_queries([looked_up or question])[0]
+    vector = embedder.embed_queries([query or question])[0]
     candidates = _scored(question, vector, weights, language, _widened(hits, archive), embedder)
     if not candidates:
         return Evidence()
@@ -108,7 +88,7 @@ def gather(
     return Evidence(
         candidates=tuple(sorted(candidates, key=lambda c: -c.score)),
         chosen=tuple(c for unit in units for c in unit),
-        missing=tuple(missing_anchors(question, list(articles.values()))),
+        missing=tuple(missing_anchors(question, list(articles.values()), language)),
         coverage=max(share_of(weights, f"{header(articles[a])} {found[a]}", language) for a in articles),
         cosine=max(c.cosine for c in candidates),
         excerpts=tuple(_excerpts(units)),
@@ -152,7 +132,7 @@ def share_of(weights: dict[str, float], text: str, language: str) -> float:
     return sum(weight for word, weight in weights.items() if word in found) / total
 
 
-def missing_anchors(question: str, articles: Sequence[Article]) -> list[str]:
+def missing_anchors(question: str, articles: Sequence[Article], language: str = "") -> list[str]:
     """Names and numbers of the question that none of the articles contains: a true answer can hardly do without.
 
     Names of up to three letters have too many other forms (TV, UK, EU). A year is looked for only where the
@@ -166,8 +146,11 @@ def missing_anchors(question: str, articles: Sequence[Article]) -> list[str]:
         for name in dict.fromkeys(names(question))
         if len(name) > 3 and name not in present and name[:5] not in openings
     ]
+    absent = numbers(question, language)
+    for article in articles if absent else ():
+        shown = f"{header(article)} {citable(article)}"
+        absent -= numbers(shown, article.language) | numbers(shown, language)
     dated = all(a.day for a in articles)
-    absent = numbers(question) - numbers(text)
     return lacking + sorted(n for n in absent if dated or not re.fullmatch(r"(19|20)\d\d", n))
 
 
@@ -190,7 +173,7 @@ def _scored(
         passage = hit.passage
         title = share_of(weights, header(passage.article), language)
         for start, end in sentence_spans(passage.text):
-            if count_tokens(passage.text[start:end]) < 4 or _TO_MACHINES.search(fold(passage.text[start:end])):
+            if count_tokens(passage.text[start:end]) < 4 or _addresses_machines(passage, start, end):
                 continue
             own = share_of(weights, passage.text[start:end], language)
             raw.append((hit, (passage.start + start, passage.start + end), own + 0.3 * title * (1 - own)))
@@ -198,18 +181,25 @@ def _scored(
         return []
     top = max(hit.score for hit, _, _ in raw) or 1.0
     near = _cosines(vector, raw, embedder)
-    wanted = expected(question)
+    wanted = expected(question, language)
     scores = [
         COSINE * near[i]
         + WORDS * words
         + RANK * hit.score / top
-        + KIND * holds(wanted, hit.passage.article.text[slice(*span)], question)
+        + KIND * holds(wanted, hit.passage.article.text[slice(*span)], question, language)
         for i, (hit, span, words) in enumerate(raw)
     ]
     return [
         Candidate(hit.passage, *span, score=_lent(scores, raw, i), coverage=words, cosine=near[i])
         for i, (hit, span, words) in enumerate(raw)
     ]
+
+
+def _addresses_machines(passage: Passage, start: int, end: int) -> bool:
+    """Whether a sentence addresses the language models that read the article: stored and shown, but no evidence."""
+    folded = fold(passage.text[start:end])
+    lexicons = (EVERY_LANGUAGE, lexicon(passage.article.language))
+    return any(pattern(one.machine_address).search(folded) for one in lexicons)
 
 
 def _lent(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index: int) -> float:
@@ -220,30 +210,6 @@ def _lent(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index
         if 0 <= i < len(raw) and raw[i][0].passage.id == raw[index][0].passage.id
     ]
     return max([scores[index], *(NEAR * other + (1 - NEAR) * scores[index] for other in neighbours)])
-
-
-def expected(question: str) -> str:
-    """What kind of words the answer must hold: "number", "date", "name" or "" when the question does not tell."""
-    folded = f" {' '.join(t.folded for t in tokens(question))} "
-    # "Who said so when the rate was cut?" asks for whom: the first word that asks is the one.
-    found = [(match.start(), kind) for kind, pattern in _ASKS if (match := pattern.search(folded))]
-    return min(found)[1] if found else ""
-
-
-def compares(question: str) -> bool:
-    """Whether a question puts two things side by side, so that its answer may rest on two articles."""
-    return bool(_COMPARES.search(f" {' '.join(t.folded for t in tokens(question))} "))
-
-
-def holds(wanted: str, text: str, question: str) -> bool:
-    """Whether a sentence holds words of the wanted kind that the question does not already say."""
-    if wanted == "number":
-        return bool(numbers(text) - numbers(question) or _IN_WORDS.search(fold(text)))
-    if wanted == "date":
-        return bool(months(text) or weekdays(text) or numbers(text) - numbers(question))
-    if wanted == "name":
-        return bool(set(names(text, sentence_start=True)) - set(names(question, sentence_start=True)))
-    return False
 
 
 def _cosines(vector: np.ndarray, raw: Sequence[tuple[Hit, Span, float]], embedder: Embedder) -> list[float]:
@@ -257,7 +223,7 @@ def _cosines(vector: np.ndarray, raw: Sequence[tuple[Hit, Span, float]], embedde
 
 
 def _choose(candidates: list[Candidate], budget: int) -> list[list[Candidate]]:
-    """The best sentences within the budget as units, best first; a unit is a sentence with what it leans on."""
+    """The best sentences within the budget as units, best first; a unit is a sentence with those it refers to."""
     ranked = sorted(range(len(candidates)), key=lambda i: -candidates[i].score)
     least = LEAST_SHARE * candidates[ranked[0]].score
     taken: set[int] = set()
@@ -296,12 +262,12 @@ def _between(one: Candidate, other: Candidate) -> bool:
 
 
 def _opening(candidates: list[Candidate], index: int) -> int:
-    """Where what a sentence leans on begins: speech and pronouns point back to the sentence that names who.
+    """The index of the first sentence of a unit: speech and pronouns refer back to the sentence that names who.
 
     Never past the paragraph: in news the next paragraph has the next speaker.
     """
     first = index
-    if _leans(candidates[index].text):
+    if _points_back(candidates[index].text, candidates[index].passage.article.language):
         while first > 0 and index - first < MOST_BEFORE and same_paragraph(candidates[first - 1], candidates[index]):
             first -= 1
     return first
@@ -314,17 +280,17 @@ def same_paragraph(one: Candidate, other: Candidate) -> bool:
     return "\n" not in one.passage.article.text[min(one.start, other.start) : max(one.end, other.end)]
 
 
-def _leans(text: str) -> bool:
+def _points_back(text: str, language: str) -> bool:
     """Whether a sentence is speech or opens with a pronoun, and names nobody outside the speech."""
     speech = any(mark in text for mark in '“”"«»')
-    opens = speech or any(t.folded in _POINTERS for t in tokens(text)[:4])
+    opens = speech or any(t.folded in lexicon(language).pointers for t in tokens(text)[:4])
     return opens and not names(SPEECH.sub(" ", text))
 
 
 def _excerpts(units: Sequence[Sequence[Candidate]]) -> list[tuple[Article, str]]:
     """One excerpt an article; the likeliest article last, and in it the likeliest sentence last.
 
-    A small model leans on what stands next to the question: with the same sentences best last, it answered the
+    A small model prefers what stands next to the question: with the same sentences best last, it answered the
     sample article's "When will the negotiations start?" rightly, best first and in text order wrongly.
     """
     by_article: dict[str, list[str]] = {}
@@ -332,5 +298,7 @@ def _excerpts(units: Sequence[Sequence[Candidate]]) -> list[tuple[Article, str]]
     for unit in units:
         article = unit[-1].passage.article
         articles[article.id] = article
-        by_article.setdefault(article.id, []).append(" ".join(annotated(c.text, article.day) for c in unit))
+        by_article.setdefault(article.id, []).append(
+            " ".join(annotated(c.text, article.day, article.language) for c in unit)
+        )
     return [(articles[a], "\n".join(reversed(by_article[a]))) for a in reversed(list(by_article))]

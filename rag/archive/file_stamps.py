@@ -9,7 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from rag.archive import private_files as private
+from rag.archive import private_files
 
 _NAME = "indexes.closed"
 
@@ -32,7 +32,7 @@ def read(archive: Path) -> dict[str, object]:
 def write(archive: Path, noted: dict[str, object]) -> None:
     """Notes it, whole or not at all. Raises OSError."""
     new = archive / f"{_NAME}.new"
-    private.make_file(new)
+    private_files.make_file(new)
     new.write_text(json.dumps(noted), encoding="utf-8")
     os.replace(new, archive / _NAME)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from rag.archive import rows
 from rag.archive.catalog import Catalog, digest
-from rag.archive.database import Database
+from rag.archive.tables import rows
+from rag.archive.tables.database import Database
 from rag.errors import StorageError
 
 _MOST = 20  # problems of one kind that are told

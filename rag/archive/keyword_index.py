@@ -7,13 +7,14 @@ words and by those of its article, since what a question names often stands in d
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import log
 from pathlib import Path
 from typing import Any, Protocol
 
-from rag.archive import private_files as private
-from rag.archive.catalog import StoredPassage, day_number
+from rag.archive import private_files
+from rag.archive.tables.passages import StoredPassage
+from rag.archive.tables.table import day_number
 from rag.archive.vector_index import disk_is_full
 from rag.errors import IndexDamaged, StorageError
 from rag.language.stems import index_terms, stem
@@ -33,8 +34,12 @@ _HEAP = 64_000_000  # bytes of tantivy's writer; its least is 15 MB a thread
 class WordIndex(Protocol):
     """Finds the passages that share words with a question. Derived from the catalogue."""
 
-    def put(self, stored: Iterable[StoredPassage]) -> None:
-        """Adds passages under their keys, all those of an article in one call, after dropping its former ones."""
+    def put(self, stored: Iterable[StoredPassage], *, replacing: Sequence[str] | None = ()) -> None:
+        """Adds passages under their keys, all those of an article in one call.
+
+        First drops the passages of the articles `replacing`; all passages when it is None. Searches see either the
+        state before the call or the one after it.
+        """
         ...
 
     def drop_articles(self, articles: Sequence[str]) -> None:
@@ -95,8 +100,8 @@ class TantivyWords:
         whole.add_text_field("stems", tokenizer_name="whitespace", index_option="freq")
         self._whole_schema = whole.build()
         with self._reported():
-            private.make_folder(folder)
-            private.make_folder(folder / _WHOLE)
+            private_files.make_folder(folder)
+            private_files.make_folder(folder / _WHOLE)
             self._index = tantivy.Index(self._schema, path=str(folder))
             self._whole = tantivy.Index(self._whole_schema, path=str(folder / _WHOLE))
             if self._searcher(self._index).num_docs:
@@ -135,9 +140,17 @@ class TantivyWords:
         """A writer whose changes are committed and seen at the end."""
         with self._reported():
             writer = index.writer(_HEAP, 1)
-            yield writer
-            writer.commit()
-            writer.wait_merging_threads()
+            try:
+                yield writer
+                writer.commit()
+            except BaseException:
+                # The traceback may keep the writer alive, and with it tantivy's lock: no other writer could be opened.
+                with suppress(Exception):
+                    writer.rollback()
+                with suppress(Exception):
+                    writer.wait_merging_threads()
+                raise
+            writer.wait_merging_threads()  # ends the writer and releases the lock
             index.reload()
 
     def _searcher(self, index: Any) -> Any:
@@ -145,11 +158,16 @@ class TantivyWords:
         index.reload()
         return index.searcher()
 
-    def put(self, stored: Iterable[StoredPassage]) -> None:
-        """Adds passages under their keys."""
+    def put(self, stored: Iterable[StoredPassage], *, replacing: Sequence[str] | None = ()) -> None:
+        """Adds passages under their keys after dropping those of the articles `replacing` (None: of all)."""
         whole: dict[str, list[str]] = {}
         # The articles are committed first and dropped last: no reader sees passages without the words of their article.
         with self._writer(self._index) as passages, self._writer(self._whole) as articles:
+            for writer in (passages, articles):
+                if replacing is None:
+                    writer.delete_all_documents()
+                for article_id in replacing or ():
+                    writer.delete_documents_by_term("article", article_id)
             for one in stored:
                 article = one.passage.article
                 words, stems = index_terms(one.passage.text, article.language)

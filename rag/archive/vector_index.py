@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,8 +15,10 @@ from urllib.parse import urlparse
 
 import numpy as np
 
-from rag.archive import private_files as private
-from rag.archive.catalog import Catalog, StoredPassage, day_number
+from rag.archive import private_files
+from rag.archive.catalog import Catalog
+from rag.archive.tables.passages import StoredPassage
+from rag.archive.tables.table import day_number
 from rag.errors import IndexDamaged, ModelUnavailable, StorageError
 from rag.language.tokens import fold
 from rag.schema import Article, Filters
@@ -24,6 +27,7 @@ _Given = TypeVar("_Given")
 
 NAME = "vectors"
 _COLLECTION = "dateline-passages"
+_REBUILT = "dateline-passages-new"  # takes the place of the other when it is complete
 # With Chroma's own values (100, 16) 40% of 200 near-copies, such as daily notices, could not be reached in the graph;
 # so 1% at most. Costs a quarter of the insertion speed (6,000 × 384 on 2 cores: 450 a second) and 1.4 ms a query.
 _HNSW = {"space": "cosine", "ef_search": 200, "ef_construction": 200, "max_neighbors": 32}
@@ -99,15 +103,18 @@ class ChromaVectors:
                 ) from error
         else:
             with self._reported():
-                private.make_folder(folder)
+                private_files.make_folder(folder)
                 try:
                     self._client = chromadb.PersistentClient(path=str(folder), settings=quiet)
                 except BaseException:
                     # Chroma would hand the client that failed to start to the next one of this folder.
                     SharedSystemClient._identifier_to_system.pop(str(folder), None)
                     raise
+        self._switching = threading.Lock()  # keeps a collection that is being searched from being deleted
         try:
-            self._collection = self._call(self._open)
+            # The collection that is searched, and the one that is written: another one during a rebuild only.
+            self._collection = self._written = self._call(self._open)
+            self._drop_rebuilt()
         except BaseException:
             self.close()
             raise
@@ -152,11 +159,9 @@ class ChromaVectors:
                 "makes it anew from the catalogue."
             ) from error
 
-    def _open(self) -> Any:
+    def _open(self, name: str = _COLLECTION) -> Any:
         # Embeddings are given, so no embedding function: Chroma's default one would fetch a model.
-        return self._client.get_or_create_collection(
-            _COLLECTION, configuration={"hnsw": _HNSW}, embedding_function=None
-        )
+        return self._client.get_or_create_collection(name, configuration={"hnsw": _HNSW}, embedding_function=None)
 
     def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
         """Adds or replaces passages."""
@@ -168,14 +173,14 @@ class ChromaVectors:
                 "embeddings": vectors[start : start + _BATCH],
                 "metadatas": [_metadata(one.passage.article) for one in part],
             }
-            self._call(partial(self._collection.upsert, **given))
+            self._call(partial(self._written.upsert, **given))
 
     def drop_articles(self, articles: Sequence[str]) -> None:
         """Removes all passages of these articles."""
         for start in range(0, len(articles), 200):
             self._check_space()
             of_these = {"article": {"$in": list(articles[start : start + 200])}}
-            self._call(partial(self._collection.delete, where=of_these))
+            self._call(partial(self._written.delete, where=of_these))
 
     def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
         """At most k (key, cosine), best first, within the filters."""
@@ -183,9 +188,9 @@ class ChromaVectors:
             return []
         where = _condition(filters, by_author)
         # Chroma gives fewer where there are fewer; to count them first took a fifth of the search.
-        found = self._call(
-            partial(self._collection.query, query_embeddings=[vector], n_results=k, where=where, include=["distances"])
-        )
+        asked = {"query_embeddings": [vector], "n_results": k, "where": where, "include": ["distances"]}
+        with self._switching:
+            found = self._call(partial(self._collection.query, **asked))
         return [(int(i), 1.0 - float(d)) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)]
 
     def keys(self) -> set[int]:
@@ -198,8 +203,29 @@ class ChromaVectors:
 
     def clear(self) -> None:
         """Removes everything."""
-        self._call(partial(self._client.delete_collection, _COLLECTION))
-        self._collection = self._call(self._open)
+        with self._switching:
+            self._call(partial(self._client.delete_collection, _COLLECTION))
+            self._collection = self._written = self._call(self._open)
+
+    def begin_rebuild(self) -> None:
+        """From here on `put` and `drop_articles` write to a second, empty collection; searches read the first."""
+        self._drop_rebuilt()
+        self._written = self._call(partial(self._open, _REBUILT))
+
+    def finish_rebuild(self) -> None:
+        """Searches read the second collection from here on, and the first is deleted.
+
+        Killed between the two steps, the next start finds an empty collection and fills it from the catalogue.
+        """
+        with self._switching:
+            self._call(partial(self._client.delete_collection, _COLLECTION))
+            self._call(partial(self._written.modify, name=_COLLECTION))
+            self._collection = self._written
+
+    def _drop_rebuilt(self) -> None:
+        """Deletes what a rebuild left that did not come to its end."""
+        if _REBUILT in [one.name for one in self._call(self._client.list_collections)]:
+            self._call(partial(self._client.delete_collection, _REBUILT))
 
     def close(self) -> None:
         """Lets go of the files; Chroma would hand the same open folder to the next client of this process."""
@@ -272,8 +298,8 @@ def disk_is_full(error: BaseException, folder: Path) -> bool:
 class ExactVectors:
     """Exact search over the catalogue's vectors, for a process that may not open the Chroma folder.
 
-    Chroma's embedded index is not safe for two processes; the catalogue is. Reads all vectors once and again
-    after a change: 100,000 passages of 384 numbers are 150 MB.
+    Chroma's embedded index is not safe for two processes; the catalogue is. Searches use the vectors of the
+    last `refresh`: 100,000 passages of 384 numbers are 150 MB.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -283,8 +309,9 @@ class ExactVectors:
 
     def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
         """At most k (key, cosine), best first, within the filters."""
-        self._refresh()
-        keys, vectors = self._read  # replaced as one: another thread may be refreshing
+        if self._seen < 0:
+            self.refresh()
+        keys, vectors = self._read  # one assignment replaces both: another thread may be refreshing
         if filters != Filters():
             mask = np.isin(keys, self._catalog.passage_keys(filters))
             keys, vectors = keys[mask], vectors[mask]
@@ -294,7 +321,8 @@ class ExactVectors:
         order = np.argsort(-scores, kind="stable")[:k]
         return [(int(keys[i]), float(scores[i])) for i in order]
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Reads the vectors again if the catalogue has changed. Searches meanwhile use those read before."""
         seq = self._catalog.last_change()
         if seq != self._seen:
             keys, vectors = self._catalog.all_vectors()

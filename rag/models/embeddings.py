@@ -105,13 +105,16 @@ class LazyEmbedder:
         return self._embedder().embed_passages(texts)
 
 
-class Remembering:
-    """An embedder that keeps the vectors of the passages it saw last; for sentences, which questions share."""
+class CachedEmbedder:
+    """An embedder with a cache of passage vectors, least recently used first out.
 
-    def __init__(self, inner: Embedder, most: int = 20_000) -> None:
-        """`most` vectors are kept; 20,000 of 384 numbers take 31 MB."""
+    For sentences: the same ones are compared with many questions.
+    """
+
+    def __init__(self, inner: Embedder, capacity: int = 20_000) -> None:
+        """`capacity` vectors are kept; 20,000 of 384 numbers take 31 MB."""
         self.name = inner.name
-        self._inner, self._most = inner, most
+        self._inner, self._capacity = inner, capacity
         self._known: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -125,7 +128,7 @@ class Remembering:
         return self._inner.embed_queries(texts)
 
     def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, dim) float32, rows of norm 1; only those not seen lately are computed."""
+        """(n, dim) float32, rows of norm 1; only those not in the cache are computed."""
         with self._lock:
             known = {text: self._known[text] for text in texts if text in self._known}
         new = [text for text in dict.fromkeys(texts) if text not in known]
@@ -135,7 +138,7 @@ class Remembering:
             for text in texts:
                 self._known[text] = known[text]
                 self._known.move_to_end(text)
-            while len(self._known) > self._most:
+            while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
         return np.array([known[text] for text in texts], dtype=np.float32).reshape(len(texts), self.dim)
 

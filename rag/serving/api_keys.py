@@ -64,6 +64,10 @@ class Keys:
                 ) from error
             return self._keys
 
+    def exist(self) -> bool:
+        """Whether keys were ever made for this archive: revoking the last one leaves a file without keys."""
+        return self.path.exists()
+
     def create(self, name: str, scopes: Sequence[str] = ("read",)) -> tuple[Key, str]:
         """A new key and its secret, which is not stored and cannot be shown again. Raises SettingsError."""
         unknown = [scope for scope in scopes if scope not in SCOPES]

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from app import main
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
-from rag.interfaces.cli import main
 from rag.models.embeddings import LazyEmbedder
 from rag.schema import Article
 from rag.settings import Settings
@@ -73,8 +73,8 @@ def test_ask_as_json_has_the_shape_of_every_face(run: Run, articles: list[Articl
     code, said = data(run, "ask", QUESTION)
     assert code == 0
     assert list(said) == [
-        "question", "answered", "text", "sentences", "citations", "hits", "coverage", "model", "stray_markers",
-        "withheld", "timings",
+        "question", "answered", "reason", "text", "sentences", "citations", "hits", "coverage", "model",
+        "by_extraction", "stray_markers", "withheld", "timings",
     ]  # fmt: skip
     assert (said["question"], said["answered"]) == (QUESTION, True)
     texts = {article.id: article.text for article in articles}

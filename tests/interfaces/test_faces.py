@@ -15,15 +15,16 @@ import openai
 import pytest
 from conftest import Served
 
-from app import Desk, create_app
+from app import create_app, main
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
-from rag.interfaces.cli import main
-from rag.interfaces.http.app import create_api
 from rag.interfaces.json import answer_data
+from rag.interfaces.page.answers import PageAnswers
+from rag.interfaces.page.exchange import Exchange
 from rag.models.embeddings import LazyEmbedder
 from rag.schema import Article, Filters
+from rag.serving.answer_queue import AnswerQueue
 from rag.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -82,7 +83,7 @@ def http_stream(question: str, one: Assistant, url: str) -> dict[str, Any]:
     text = httpx.post(f"{url}/api/ask", json={"question": question, "stream": True}).text
     last = text.strip().split("\n\n")[-1]
     assert "event: answer" in last
-    found: dict[str, Any] = json.loads(last.split("data: ", 1)[1])
+    found: dict[str, Any] = json.loads(last.split("data: ", 1)[1].splitlines()[0])
     return found
 
 
@@ -133,13 +134,20 @@ def test_a_face_gives_what_python_gives(face: Face, question: str, one: Assistan
 @pytest.mark.parametrize("question", [ANSWERED, REFUSED])
 def test_the_page_shows_what_python_gives(question: str, one: Assistant) -> None:
     expected = answer_data(one.ask(question))
-    *_, exchange = Desk(one).ask("session", question, filters=Filters(), earlier=[])
+
+    async def on_the_page() -> Exchange:
+        answers = PageAnswers(AnswerQueue(one), lambda: True)
+        return [exchange async for exchange in answers.ask("session", question, Filters(), [])][-1]
+
+    exchange = asyncio.run(on_the_page())
     assert [(line.text, list(line.numbers), line.reason) for line in exchange.lines] == [
         (s["text"], s["citations"], s["reason"]) for s in expected["sentences"]
     ]
     cited = [(card.number, card.article, card.quote) for card in exchange.cards if card.number]
     assert cited == [(c["number"], c["article_id"], c["quote"]) for c in expected["citations"]]
     assert exchange.refusal == ("" if expected["answered"] else expected["text"])
+    assert bool(exchange.reason) is not expected["answered"]
+    assert exchange.by_extraction
 
 
 @pytest.mark.parametrize("question", [ANSWERED, REFUSED])
@@ -170,7 +178,7 @@ def test_the_page_stands_beside_the_api(url: str) -> None:
 
 def test_two_assistants_serve_two_archives_in_one_process(one: Assistant, written: Assistant) -> None:
     served = Served()
-    first, second = served.app(create_api(one)), served.app(create_api(written))
+    first, second = served.app(create_app(one, with_page=False)), served.app(create_app(written, with_page=False))
     names = [httpx.get(f"{where}/api/health").json()["embedder"] for where in (first, second)]
     served.stop()
     assert names == [one.embedder.name, "fake/words"]

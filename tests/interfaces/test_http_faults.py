@@ -14,12 +14,12 @@ import httpx
 import pytest
 from conftest import Asked, Served
 from fakes import ModelServer, ScriptedLLM, WordEmbedder
-from test_http import QUESTION, REPLY, done, events_of
+from http_support import QUESTION, REPLY, done, events_of
 
+from app import main
 from rag.archive.archive import Archive
 from rag.archive.catalog import FORMAT
 from rag.assistant import Assistant
-from rag.interfaces.cli import main
 from rag.models.chat import OpenAIChat
 from rag.settings import Settings
 

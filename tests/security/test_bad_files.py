@@ -18,6 +18,7 @@ from conftest import Served
 from fakes import WordEmbedder
 
 import ingest.cli as command_line
+from app import main
 from ingest import pipeline
 from ingest.metadata.addresses import canonical_url
 from ingest.metadata.dates import parse_date
@@ -31,7 +32,6 @@ from ingest.readers.files import ReadOptions, Rejected, read, read_bytes
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import StorageError
-from rag.interfaces.cli import main
 from rag.schema import Article
 
 TEXT = (

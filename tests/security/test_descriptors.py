@@ -14,9 +14,9 @@ import pytest
 from fakes import WordEmbedder
 
 from ingest.pipeline import ingest
-from rag.archive import database
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog, Prepared
+from rag.archive.tables import database
 from rag.errors import StorageError
 from rag.schema import Article, Coverage
 

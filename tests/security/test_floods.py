@@ -18,9 +18,10 @@ import pytest
 from conftest import Asked, Served
 
 import rag.interfaces.http.server as connections
-from app import PAGE_SESSIONS, create_app
+from app import create_app
 from rag.archive.archive import Archive
 from rag.assistant import FILTER_CHARS, FILTER_NAMES, TURN_CHARS, TURNS, Assistant
+from rag.interfaces.page.server import PAGE_SESSIONS
 from rag.schema import Filters, Turn
 from rag.serving.api_keys import Keys
 from rag.settings import Settings
@@ -266,9 +267,9 @@ def test_a_client_does_not_get_rid_of_its_limit_by_another_address(written: Assi
 
 
 def test_behind_a_proxy_that_is_named_each_client_has_its_own_limit(written: Assistant, serve: Served) -> None:
-    from rag.interfaces.http.app import create_api
+    from app import create_app
 
-    url = serve.app(create_api(limited(written, 2)), trusted_proxies=("127.0.0.1",))
+    url = serve.app(create_app(limited(written, 2), with_page=False), trusted_proxies=("127.0.0.1",))
 
     def asks(address: str) -> list[int]:
         headers = {"X-Forwarded-For": address}
@@ -279,9 +280,9 @@ def test_behind_a_proxy_that_is_named_each_client_has_its_own_limit(written: Ass
 
 
 def test_the_addresses_of_one_ipv6_network_are_one_client(written: Assistant, serve: Served) -> None:
-    from rag.interfaces.http.app import create_api
+    from app import create_app
 
-    url = serve.app(create_api(limited(written, 3)), trusted_proxies=("127.0.0.1",))
+    url = serve.app(create_app(limited(written, 3), with_page=False), trusted_proxies=("127.0.0.1",))
     statuses = [
         httpx.get(f"{url}/api/articles", headers={"X-Forwarded-For": f"2001:db8::{number:x}"}).status_code
         for number in range(1, 7)

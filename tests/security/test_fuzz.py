@@ -8,7 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from eval.__main__ import main
+from eval.cli import main
 from eval.datasets.hostile_inputs import PROSE, docx, packed, strategies
 from eval.experiments import fuzz
 from ingest.readers import articles as reading

@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 from fakes import WordEmbedder
 
+from app import main
 from ingest.pipeline import ingest
 from rag.archive import vector_index as vectors
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog, Prepared
 from rag.assistant import Assistant
 from rag.errors import DatelineError, StorageError
-from rag.interfaces.cli import main
 from rag.schema import Article, Filters
 from rag.settings import Settings
 
@@ -394,7 +394,7 @@ def _large(folder: Path) -> None:
                 [Prepared(article=a, spans=((0, len(a.text)),), hashes=(a.id,)) for a in made[start : start + 300]],
                 {f"n{n:04}": vectors_of[n] / np.linalg.norm(vectors_of[n]) for n in range(start, start + 300)},
             )
-            archive.sync()
+            archive.wait_until_indexed()
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,12 @@ import pytest
 from conftest import Served
 from filelock import FileLock
 
-from app import Desk, create_app
+from app import create_app
+from ingest.jobs import Jobs
 from ingest.spool import OwnedFolder, safe_name
 from rag.assistant import Assistant
 from rag.errors import DatelineError
+from rag.interfaces.page.uploads import Uploads
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -35,7 +37,7 @@ GULL = b"Gull steals hat\n\nA herring gull stole a straw hat in Villasera on Sun
 SERVER = """
 import os, signal, socket, sys, uvicorn
 from fakes import WordEmbedder
-from rag.interfaces.http.app import create_api
+from app import create_app
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.settings import Settings
@@ -47,12 +49,9 @@ class Deadly(WordEmbedder):
         return super().embed_passages(texts)
 
 settings = Settings(data_dir=sys.argv[1], llm="none")
-if sys.argv[3] == "page":
-    from app import create_app as create
-else:
-    create = create_api
 listener = socket.create_server(("127.0.0.1", 0))
-app = create(Assistant(Archive(settings), Deadly(), None, settings))
+assistant = Assistant(Archive(settings), Deadly(), None, settings)
+app = create_app(assistant, with_page=sys.argv[3] == "page")
 print(listener.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listener])
 """
@@ -332,11 +331,12 @@ def test_the_page_reads_no_file_that_was_not_sent_to_it(browser: Browser, writte
     link.symlink_to(secret)
     pipe = link.with_name("pipe.txt")
     os.mkfifo(pipe)
-    desk = Desk(written)
+    intake = Jobs(written.archive, written.embedder, written.settings)
+    uploads = Uploads(Path(os.environ["GRADIO_TEMP_DIR"]), intake)
     for path in (secret, link, pipe, link.parent, link.parent / ".." / ".." / secret.name, tmp_path):
         with pytest.raises(DatelineError, match="is not among the files that were sent here"):
-            list(desk.add([path]))
-    desk.intake.close()
+            list(uploads.ingest([path]))
+    intake.close()
     assert secret.exists()
     assert written.archive.catalog.articles(text="Secret plan") == []
 

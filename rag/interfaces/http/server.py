@@ -18,6 +18,9 @@ HEADER_BYTES = 65_536
 WRITE_SECONDS = 60.0  # a client that does not read what it asked for is cut off
 IDLE_SECONDS = 5  # between two requests; uvicorn's own default
 MOST_CONNECTIONS = 1000
+# Answers that end only when the client leaves. They go first when there are too many connections: a thousand of them
+# would otherwise keep everybody else out, and a browser opens them again.
+_ENDLESS = ("/gradio_api/heartbeat/", "/gradio_api/queue/data")
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _LARGE_HEADERS = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -60,12 +63,14 @@ def _most_connections() -> int:
 
 
 class _Connections:
-    """The open connections of a server. When there are too many, those go first that have not finished a request."""
+    """The open connections of a server. When there are too many, those go first that have not finished a request, or
+    whose answer has no end."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.open: dict[Any, None] = {}
-        self.waiting: dict[Any, None] = {}  # for headers, a body or a next request; in order of their beginning
+        # What may be closed for others, oldest first: it waits for headers, a body or a next request, or has no end.
+        self.waiting: dict[Any, None] = {}
 
     def make_room(self) -> bool:
         """Whether there is room for one more; closes the connection that has kept waiting for longest."""
@@ -129,7 +134,8 @@ def _protocol(connections: _Connections) -> type[asyncio.Protocol]:
             """Runs the clock while headers are incomplete; a connection with a whole request is not put out."""
             if self._busy():
                 self._stop_clock()
-                if not self.cycle.more_body:
+                endless = str(self.cycle.scope["path"]).startswith(_ENDLESS)
+                if not self.cycle.more_body and not endless:
                     connections.waiting.pop(self, None)
             else:
                 connections.waiting.setdefault(self, None)

@@ -1,0 +1,297 @@
+"""Followers keep one derived index each up to date with the catalogue: open, check, follow, make anew."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from shutil import rmtree
+
+from rag.archive import file_stamps, integrity, keyword_index, vector_index
+from rag.archive.catalog import Catalog
+from rag.archive.keyword_index import TantivyWords
+from rag.archive.priority import Priority
+from rag.archive.tables.passages import StoredPassage
+from rag.archive.vector_index import ChromaVectors
+from rag.errors import IndexDamaged
+from rag.schema import Filters
+
+_ARTICLES_AT_ONCE = 100
+
+
+class IndexFollower(ABC):
+    """One derived index. One thread calls its methods; `index` may be read by any thread."""
+
+    name: str
+
+    def __init__(self, catalog: Catalog, folder: Path, priority: Priority) -> None:
+        self.folder = folder
+        self._catalog, self._priority = catalog, priority
+        self.opened = False  # the files may have changed since the index was closed
+
+    @property
+    @abstractmethod
+    def ready(self) -> bool:
+        """Whether the index was opened and checked, so that searches may read it."""
+
+    def bring_up(self, noted: object) -> None:
+        """Brings the index up to the last change, and makes it anew where it is damaged.
+
+        `noted` is what `note` gave when the index was closed; None after a crash. Raises StorageError, Stopped.
+        """
+        try:
+            self._bring_up(noted)
+        except BaseException:
+            self.close()  # half open or half written: the next call opens it anew and checks it
+            raise
+
+    def _bring_up(self, noted: object) -> None:
+        if self.ready:
+            try:
+                return self._follow()
+            except IndexDamaged:
+                self.close()
+        try:
+            self._open_and_follow(noted)
+            sound = self._agrees()
+        except IndexDamaged:
+            sound = False
+        if not sound:
+            if wrong := integrity.damaged_pages(self._catalog):  # then the catalogue may be what is wrong
+                raise self._catalog.database.damaged(wrong[0])
+            self._discard()
+            self._open_and_follow(None)
+        self._publish()
+        return None
+
+    def _open_and_follow(self, noted: object) -> None:
+        fresh = self._is_local() and not self.folder.exists()
+        if self._is_local() and not fresh and not self.opened:
+            self._check_files(noted)
+        self.opened = True
+        self._open()
+        if fresh:
+            self._catalog.set_followed(self.name, 0)
+        self._follow()
+
+    def _check_files(self, noted: object) -> None:
+        """Raises IndexDamaged for files that are not as they were left, as far as that shows before opening them."""
+        followed = noted.get("followed") if isinstance(noted, dict) else None
+        if followed is not None and followed != self._catalog.followed(self.name):
+            raise IndexDamaged(f"The index at {self.folder} was made from another state of the catalogue.")
+        as_left = isinstance(noted, dict) and noted.get("files") == file_stamps.of(self.folder)
+        if not as_left:
+            self._check_changed_files(noted)
+
+    def note(self) -> dict[str, object]:
+        """What the files are when they are closed, so that the next start need not look into them."""
+        return {"files": file_stamps.of(self.folder), "followed": self._catalog.followed(self.name)}
+
+    def _follow(self) -> None:
+        """Applies the changes since the last one that the index holds; killed midway, it is done again."""
+        seen = self._catalog.followed(self.name)
+        changed = self._catalog.changed_since(seen)
+        if not changed:
+            return
+        if not seen:
+            self._fill([article_id for article_id, _ in changed])
+            self._catalog.set_followed(self.name, changed[-1][1])
+            return
+        for start in range(0, len(changed), _ARTICLES_AT_ONCE):
+            part = changed[start : start + _ARTICLES_AT_ONCE]
+            self._replace([article_id for article_id, _ in part])
+            self._catalog.set_followed(self.name, part[-1][1])
+
+    def _discard(self) -> None:
+        """Removes the index, so that it is made anew."""
+        self.close()
+        rmtree(self.folder, ignore_errors=True)
+        self._catalog.set_followed(self.name, 0)
+
+    def rebuild(self) -> None:
+        """The next `bring_up` makes the index anew; searches read the old one until then."""
+        self._catalog.set_followed(self.name, 0)
+
+    def _agrees(self) -> bool:
+        """Whether the index holds as many passages as the catalogue, and finds some of them.
+
+        Chroma loses vectors but not their count when one of its files is gone.
+        """
+        agrees = self._count() == self._catalog.count_passages() and self._finds_some()
+        # While another process ingests, the catalogue may have changed again.
+        return agrees or self._catalog.last_change() > self._catalog.followed(self.name)
+
+    def _passages(self, article_ids: Sequence[str]) -> Iterator[StoredPassage]:
+        """The passages of these articles, with a pause before each article while searches run."""
+        for article_id in article_ids:
+            self._priority.next_step()
+            yield from self._catalog.passages_of(article_id)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes the index; searches wait for the next `bring_up`."""
+
+    @abstractmethod
+    def _is_local(self) -> bool:
+        """Whether the index lies in `folder`."""
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Opens or creates the index."""
+
+    @abstractmethod
+    def _publish(self) -> None:
+        """Lets searches read the open index."""
+
+    @abstractmethod
+    def _check_changed_files(self, noted: object) -> None:
+        """Raises IndexDamaged where files that were changed since they were closed make opening unsafe."""
+
+    @abstractmethod
+    def _fill(self, article_ids: Sequence[str]) -> None:
+        """Replaces all that the index holds by these articles; searches read the old content until the end."""
+
+    @abstractmethod
+    def _replace(self, article_ids: Sequence[str]) -> None:
+        """Replaces the passages of these articles."""
+
+    @abstractmethod
+    def _count(self) -> int:
+        """How many passages the index holds."""
+
+    @abstractmethod
+    def _finds_some(self) -> bool:
+        """Whether a sample of passages is found."""
+
+
+class VectorFollower(IndexFollower):
+    """Keeps the Chroma collection."""
+
+    name = vector_index.NAME
+
+    def __init__(self, catalog: Catalog, folder: Path, priority: Priority, url: str) -> None:
+        super().__init__(catalog, folder, priority)
+        self._url = url
+        self._open_index: ChromaVectors | None = None
+        self.index: ChromaVectors | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether searches may read `index`."""
+        return self.index is not None
+
+    def close(self) -> None:
+        """Closes Chroma, which after an error may hold its SQLite file for ever."""
+        self.index = None
+        if self._open_index is not None:
+            self._open_index.close()
+            self._open_index = None
+
+    def _is_local(self) -> bool:
+        return not self._url
+
+    def _open(self) -> None:
+        self._open_index = ChromaVectors(self.folder, self._url)
+
+    def _publish(self) -> None:
+        self.index = self._open_index
+
+    def _check_changed_files(self, noted: object) -> None:
+        if not vector_index.opens(self.folder):
+            raise IndexDamaged(f"The vector index at {self.folder} was torn.")
+
+    def _fill(self, article_ids: Sequence[str]) -> None:
+        self._own.begin_rebuild()
+        self._put(article_ids)
+        self._own.finish_rebuild()
+
+    def _replace(self, article_ids: Sequence[str]) -> None:
+        self._priority.next_step()
+        self._own.drop_articles(article_ids)
+        self._put(article_ids)
+
+    def _put(self, article_ids: Sequence[str]) -> None:
+        waiting: list[StoredPassage] = []
+        for one in self._passages(article_ids):
+            waiting.append(one)
+            if len(waiting) >= 100:
+                self._put_in_steps(waiting)
+                waiting = []
+        self._put_in_steps(waiting)
+
+    def _put_in_steps(self, stored: Sequence[StoredPassage]) -> None:
+        start = 0
+        while start < len(stored):
+            part = stored[start : start + self._priority.next_step()]
+            self._own.put(part, self._catalog.vectors([one.hash for one in part]))
+            start += len(part)
+
+    @property
+    def _own(self) -> ChromaVectors:
+        assert self._open_index is not None
+        return self._open_index
+
+    def _count(self) -> int:
+        return self._own.count()
+
+    def _finds_some(self) -> bool:
+        sample = self._catalog.spread_passages(16)
+        if not sample:
+            return True
+        vectors = self._catalog.vectors([one.hash for one in sample])
+        found = [self._own.search(vector, 1, Filters(), []) for vector in vectors]
+        # A few of many near-duplicates may escape an approximate search; a lost file takes hundreds of vectors along.
+        return sum(not hits or hits[0][1] < 0.99 for hits in found) < 4
+
+
+class KeywordFollower(IndexFollower):
+    """Keeps the tantivy index."""
+
+    name = keyword_index.NAME
+
+    def __init__(self, catalog: Catalog, folder: Path, priority: Priority) -> None:
+        super().__init__(catalog, folder, priority)
+        self._open_index: TantivyWords | None = None
+        self.index: TantivyWords | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether searches may read `index`."""
+        return self.index is not None
+
+    def close(self) -> None:
+        """Lets go of the index."""
+        self.index = self._open_index = None
+
+    def _is_local(self) -> bool:
+        return True
+
+    def _open(self) -> None:
+        self._open_index = TantivyWords(self.folder)
+
+    def _publish(self) -> None:
+        self.index = self._open_index
+
+    def _check_changed_files(self, noted: object) -> None:
+        if noted:
+            raise IndexDamaged(f"Files of the keyword index at {self.folder} were changed since it was closed.")
+
+    def _fill(self, article_ids: Sequence[str]) -> None:
+        self._own.put(self._passages(article_ids), replacing=None)
+
+    def _replace(self, article_ids: Sequence[str]) -> None:
+        self._own.put(self._passages(article_ids), replacing=article_ids)
+
+    @property
+    def _own(self) -> TantivyWords:
+        assert self._open_index is not None
+        return self._open_index
+
+    def _count(self) -> int:
+        return self._own.count()
+
+    def _finds_some(self) -> bool:
+        for one in self._catalog.spread_passages(8):
+            # The index may count a passage whose file is gone: then this raises IndexDamaged.
+            self._own.search(one.passage.text[:80], 1, [one.passage.article.language], Filters(), [])
+        return True

@@ -1,0 +1,263 @@
+"""The background thread that brings the derived indexes up to the catalogue. Searches read what it has made ready."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from rag.archive import file_stamps, keyword_index, private_files, vector_index
+from rag.archive.catalog import Catalog
+from rag.archive.followers import IndexFollower, KeywordFollower, VectorFollower
+from rag.archive.keyword_index import TantivyWords, WordIndex
+from rag.archive.near_duplicates import NearDuplicateFollower
+from rag.archive.priority import Priority, Stopped
+from rag.archive.vector_index import ExactVectors, VectorIndex
+from rag.errors import ArchiveBusy, DatelineError, StorageError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+OPENING_SECONDS = 60.0  # that a search waits at most for an index that is being opened or made anew
+_POLL_SECONDS = 0.3  # between looks at the catalogue, which other processes may change
+_LONGEST_RETRY = 30.0  # seconds between attempts while they fail
+_FOREIGN_SECONDS = 10.0  # that `wait` waits for another process to index what this one has stored
+
+
+def lock_file(path: Path, seconds: float) -> BaseFileLock | None:
+    """The lock of this file, held by this process; None when another one held it for so many seconds. OSError."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, thread_local=False, mode=0o600)
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        return None
+    return lock
+
+
+class Indexer:
+    """Owns the derived indexes of one folder, or reads beside the process that owns them.
+
+    Only the process that holds index.lock opens Chroma, which is not safe for two; another one searches the
+    catalogue's vectors exactly and reads the keyword index. The thread starts when an index is first needed.
+    """
+
+    def __init__(self, catalog: Catalog, folder: Path, chroma_url: str) -> None:
+        self.priority = Priority()
+        self._catalog, self._folder = catalog, folder
+        self._vector_follower = VectorFollower(catalog, folder / vector_index.NAME, self.priority, chroma_url)
+        self._keyword_follower = KeywordFollower(catalog, folder / keyword_index.NAME, self.priority)
+        self._followers: tuple[IndexFollower, ...] = (self._vector_follower, self._keyword_follower)
+        self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
+        self._exact: ExactVectors | None = None  # these two while another process owns the indexes
+        self._foreign_words: TantivyWords | None = None
+        self._noted: dict[str, object] = {}  # index -> its files when it was closed; an open one is not in it
+        self._lock: BaseFileLock | None = None
+        self._acquiring = threading.Lock()
+        # The condition guards what follows.
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._asked = self._done = 0  # passes over the catalogue
+        self._rebuild = self._closed = False
+        self._damaged: list[object] = []  # indexes that failed a search
+        self._error: DatelineError | None = None  # of the last pass
+
+    # --- for searches -------------------------------------------------------------------------
+
+    def vectors(self, failed: object = None) -> VectorIndex:
+        """The vector index; waits only while it is not open yet. `failed`: one that is damaged, so another is wanted.
+
+        Raises StorageError where none can be opened, or not within OPENING_SECONDS.
+        """
+        found = self._vector_follower.index or self._exact
+        if found is None or found is failed:
+            self._wait_until_open(failed)
+            found = self._vector_follower.index or self._exact
+        if found is None:
+            raise self._not_open("vector")
+        return found
+
+    def words(self, failed: object = None) -> WordIndex:
+        """The keyword index, as `vectors`."""
+        found = self._keyword_follower.index or self._foreign_words
+        if found is None or found is failed:
+            self._wait_until_open(failed)
+            found = self._keyword_follower.index or self._foreign_words
+        if found is None:
+            raise self._not_open("keyword")
+        return found
+
+    def _wait_until_open(self, failed: object) -> None:
+        if failed is not None:
+            with self._changed:
+                self._damaged.append(failed)
+        self.wait(timeout=OPENING_SECONDS)
+
+    def _not_open(self, kind: str) -> StorageError:
+        return StorageError(
+            f"The {kind} index at {self._folder} is still being made from the catalogue. Ask again in a minute."
+        )
+
+    # --- for those who change the catalogue ------------------------------------------------------
+
+    def wait(self, *, timeout: float | None = None, rebuild: bool = False) -> None:
+        """Returns when searches find all that the catalogue holds now, or after `timeout` seconds.
+
+        With `rebuild` both indexes are made anew. Raises the StorageError that kept the indexes from following.
+        """
+        with self._changed:
+            self._start()
+            self._asked += 1
+            ticket = self._asked
+            self._rebuild |= rebuild
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._done >= ticket or self._closed, timeout)
+            if self._closed:
+                raise StorageError(f"The archive {self._folder} was closed. Open it again.")
+            if self._done >= ticket and self._error is not None:
+                raise self._error
+        if timeout is None and not self.owns:
+            self._wait_for_the_owner()
+
+    def _wait_for_the_owner(self) -> None:
+        """Another process indexes what this one has stored: waits some seconds for it."""
+        last, until = self._catalog.last_change(), monotonic() + _FOREIGN_SECONDS
+        with self._changed:
+            while monotonic() < until and not self._closed and not self.owns:
+                if all(self._catalog.followed(one.name) >= last for one in self._followers):
+                    return
+                self._changed.wait(0.05)
+
+    # --- ownership ------------------------------------------------------------------------------
+
+    @property
+    def owns(self) -> bool:
+        """Whether this process keeps the derived indexes."""
+        return self._lock is not None and self._lock.is_locked
+
+    def own(self) -> None:
+        """Becomes the owner of the indexes. Raises ArchiveBusy when another process is."""
+        if not self._acquire():
+            raise ArchiveBusy(
+                f"The indexes of {self._folder} are in use by another process (a running dateline serve?). "
+                "Stop it and try again."
+            )
+
+    def _acquire(self) -> bool:
+        with self._acquiring:
+            if self.owns:
+                return True
+            try:
+                lock = lock_file(self._folder / "index.lock", 0)
+            except OSError as error:
+                raise self._not_writable(error) from error
+            if lock is None:
+                return False
+            # Chroma and tantivy choose the modes of their files: the folders keep others out.
+            names = (vector_index.NAME, keyword_index.NAME, "index.lock", "ingest.lock", "vectors.open")
+            private_files.tighten(*[self._folder / name for name in names])
+            self._noted = file_stamps.read(self._folder)
+            self._lock = lock
+            return True
+
+    def _not_writable(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"The archive folder {self._folder} cannot be written: {error.strerror or error}. Check free space and "
+            "write permission, or name another folder with --data-dir; what was stored before is unharmed."
+        )
+
+    # --- the thread -----------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        pause = _POLL_SECONDS
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._asked > self._done or self._closed, pause)
+                if self._closed:
+                    return
+                asked, rebuild, self._rebuild = self._asked, self._rebuild, False
+                damaged, self._damaged = self._damaged, []
+            error = None
+            try:
+                self._pass(damaged, rebuild=rebuild)
+            except Stopped:
+                return
+            except DatelineError as raised:
+                error = raised
+            except Exception as raised:
+                error = StorageError(f"The indexes of {self._folder} cannot be kept: {type(raised).__name__}: {raised}")
+            pause = min(2 * pause, _LONGEST_RETRY) if error else _POLL_SECONDS
+            with self._changed:
+                self._done, self._error = asked, error
+                self._changed.notify_all()
+
+    def _pass(self, damaged: list[object], *, rebuild: bool) -> None:
+        """Brings everything up to the last change. One index that fails does not keep the others from following."""
+        if not self._acquire():
+            self._read_beside_the_owner()
+            return
+        first: DatelineError | None = None
+        for follower in self._followers:
+            try:
+                if any(one is getattr(follower, "index", None) for one in damaged):
+                    follower.close()
+                if rebuild:
+                    follower.rebuild()
+                noted = self._noted.get(follower.name)
+                if not follower.opened:
+                    self._mark_open(follower.name)
+                follower.bring_up(noted)
+            except DatelineError as error:
+                first = first or error
+        self._exact = self._foreign_words = None
+        self._near_duplicates.bring_up()
+        if first is not None:
+            raise first
+
+    def _read_beside_the_owner(self) -> None:
+        if self._foreign_words is None:
+            self._foreign_words = TantivyWords(self._folder / keyword_index.NAME)
+        exact = self._exact or ExactVectors(self._catalog)
+        exact.refresh()
+        self._exact = exact
+
+    def _mark_open(self, name: str) -> None:
+        """Removes the note of an index's files: a crash from here on may leave them torn."""
+        self._noted.pop(name, None)
+        try:
+            file_stamps.write(self._folder, self._noted) if self._noted else file_stamps.remove(self._folder)
+        except OSError as error:
+            raise self._not_writable(error) from error
+
+    def close(self) -> None:
+        """Stops the thread at its next step, notes the state of the files and releases the lock."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self.priority.stop()
+        if self._thread is not None:
+            self._thread.join()
+        opened = [follower for follower in self._followers if follower.opened]
+        for follower in self._followers:
+            follower.close()
+        self._exact = self._foreign_words = None
+        if self._lock is not None:
+            self._note_close(opened)
+            self._lock.release()
+            self._lock = None
+
+    def _note_close(self, opened: list[IndexFollower]) -> None:
+        try:
+            for follower in opened:
+                self._noted[follower.name] = follower.note()
+            file_stamps.write(self._folder, self._noted)
+            (self._folder / "vectors.open").unlink(missing_ok=True)  # how earlier programs noted a crash
+        except (OSError, StorageError):
+            return  # then the next start looks into the files
