@@ -12,6 +12,7 @@ from rag.language.tokens import fold
 
 # Words before a weekday that do not say which one is meant; they are part of the phrase.
 _PREPOSITIONS = frozenset("on late early by until from since el".split())
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 # German and Dutch "morgen" is tomorrow, but the morning behind these words.
 _MORNING = re.compile(r"\b(?:am|jeden|guten|fruhen|nachsten|heute|gestern|de|deze|elke|goede|volgende|gisteren|s)\s+$")
 
@@ -37,7 +38,7 @@ def resolved(sentence: str, published: date | None, language: str = "") -> list[
 
 def _folded_in_place(sentence: str) -> str:
     """A sentence folded character by character; a character that folds to none or to several stays as it is."""
-    return "".join(folded if len(folded := fold(c)) == 1 else c for c in sentence)
+    return _NOT_ASCII.sub(lambda m: folded if len(folded := fold(m[0])) == 1 else m[0], sentence).lower()
 
 
 @cache

@@ -17,7 +17,7 @@ FRENCH = Lexicon(
     ),
     abbreviations=frozenset(
         """
-        m mm mme mmes mlle mlles mgr dr etc av bd env janv févr avr juil sept oct nov déc
+        m mme mmes mlle mlles mgr dr etc av bd env janv févr avr juil sept oct nov déc
         """.split()
     ),
     pointers=frozenset(

@@ -16,7 +16,7 @@ GERMAN = Lexicon(
         """.split()
     ),
     abbreviations=frozenset(
-        "h r z bzw ca usw ggf nr str tel mio mrd u a e g i d dr prof hr fr st abs art bspw evtl inkl jh mind sog vgl "
+        "h r z bzw ca usw ggf nr str tel mio mrd u a e g i d dr prof hr fr st art bspw evtl inkl jh sog vgl "
         "zzgl jan feb mär apr jun jul aug sep okt nov dez".split()
     ),
     pointers=frozenset(
