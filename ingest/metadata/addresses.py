@@ -1,4 +1,8 @@
-"""The address of an article in its canonical form, and the id that is derived from it."""
+"""The address of an article in its canonical form, and the id that is derived from it.
+
+courlan's normalize_url was tried in the place of `canonical_url`: it gives another address for 643 of 4,353 links in
+news pages, and with it another id, so that articles that are stored already would come in a second time.
+"""
 
 from __future__ import annotations
 
