@@ -1,4 +1,4 @@
-"""The few errors a user can meet. Every message says what is wrong, what was expected and what to do."""
+"""The errors that are shown to users. Every message says what is wrong, what was expected and what to do."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class StorageError(DatelineError):
 
 
 class IndexDamaged(StorageError):
-    """A derived index cannot be read; the catalogue has all that it held, and it is made anew."""
+    """A derived index cannot be read. Nothing is lost: it is rebuilt from the catalogue."""
 
 
 class ModelUnavailable(DatelineError):

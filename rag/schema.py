@@ -70,7 +70,7 @@ class Passage:
 
     @property
     def text(self) -> str:
-        """The very words of the article: `article.text[start:end]`."""
+        """The passage as it stands in the article: `article.text[start:end]`."""
         return self.article.text[self.start : self.end]
 
 
@@ -97,13 +97,13 @@ class Citation:
 
     @property
     def quote(self) -> str:
-        """The very words that the sentence rests on."""
+        """The words that support the sentence, as they stand in the article."""
         return self.passage.article.text[self.start : self.end]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A sentence of an answer, the citations it rests on and whether their words carry it.
+    """A sentence of an answer, the citations that support it, and whether they do.
 
     `reason` says in a few words why a sentence is unsupported; empty for a supported one.
     """

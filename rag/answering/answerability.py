@@ -23,7 +23,7 @@ MIXED = 0.15
 
 
 def evidence_reason(evidence: Evidence, *, rewritten: bool) -> RefusalReason:
-    """Why the evidence cannot carry an answer, or "". Compares words and vectors, and asks no model.
+    """Why the evidence cannot support an answer, or "". Compares words and vectors, and asks no model.
 
     Where the retrieval query was `rewritten` (a follow-up or a translation), a name may be spelled otherwise in the
     articles, and none is required.

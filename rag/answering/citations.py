@@ -1,6 +1,6 @@
 """Text and evidence → sentences with citations and verdicts. Pure functions.
 
-A citation is given only where the words carry the sentence: every quotation verbatim, every number, month and
+A citation is given only where the cited words support the sentence: every quotation verbatim, every number, month and
 name of the sentence in the cited words (or in the headline, outlet, byline or year that the citation shows), and
 enough of its other words. What a model says about its sources is a hint at most; markers for sources that do
 not exist are removed and counted.
@@ -66,12 +66,12 @@ def _expanded(numbers_text: str) -> list[int]:
 def link(
     text: str, candidates: Sequence[Candidate], *, language: str, question: str = "", hints: Sequence[Article] = ()
 ) -> tuple[tuple[Candidate, ...], str]:
-    """The quotes that carry a sentence, and why they do not ("" when they do).
+    """The quotes that support a sentence, and why they do not ("" when they do).
 
-    Greedy: the candidate that shares most with the sentence, then others (of the same article first) as long as
-    each adds a claim that is still open. Who says something must be named in the paragraph of the words said: a
-    name from elsewhere in the paper would let any speaker say anything. What the `question` itself named may
-    stand anywhere in the same article.
+    Greedy: the candidate that shares most with the sentence, then others (of the same article first) while each adds
+    a claim that is not covered yet. A speaker must be named in the paragraph of the quoted or reported words: a name
+    from elsewhere in the article would attribute them to anybody. What the `question` itself named may be anywhere in
+    the same article. `language` is the sentence's (ISO 639-1), `hints` are articles that the model's markers name.
     """
     given = Claims.of(question, language)
     claims = Claims.of(text, language).without({name for name in given.names if len(name) <= 3})
@@ -111,7 +111,7 @@ def _other_words(stems: set[str], chosen: Sequence[Candidate], language: str, cl
 
 
 def _given_names(text: str, chosen: Sequence[Candidate]) -> set[str]:
-    """First names of people whom the cited words call by their last name, and the same article by both."""
+    """First names of people that the cited words call by their last name only, and the article elsewhere by both."""
     cited = {t.folded for c in chosen for t in tokens(c.text)}
     words = tokens(text)
     return {
@@ -123,7 +123,7 @@ def _given_names(text: str, chosen: Sequence[Candidate]) -> set[str]:
 
 
 def _miscounted(text: str, chosen: Sequence[Candidate], given: Claims) -> list[str]:
-    """Shares taken for counts: "36 seats" is not carried by "36 percent". The question's own numbers are left alone."""
+    """Percentages taken for counts: "36 percent" does not support "36 seats". The question's own numbers are exempt."""
     words = tokens(text)
     for token, unit in zip(words, words[1:], strict=False):
         number = numbers(token.text, given.language) - given.numbers
@@ -150,7 +150,7 @@ def _greedy(
     language: str,
     hints: Sequence[Article],
 ) -> list[Candidate]:
-    """The quotes begun with, and those that add most, until nothing is open or MOST_QUOTES are reached."""
+    """The quotes begun with, and those that add most, until every claim is covered or there are MOST_QUOTES."""
     chosen = list(begun)
     while len(chosen) < MOST_QUOTES and (not chosen or claims.lacking(_sources(chosen)) or stems):
         best = max(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from rag.language.calendar import months, weekdays
@@ -11,6 +12,8 @@ from rag.language.numbers import numbers
 from rag.language.tokens import fold, tokens
 
 Kind = Literal["number", "date", "name", ""]
+
+_FRACTION = re.compile(r"\ban? [a-z]+th\b", re.I)  # "a twentieth of the money" is no day
 
 
 def expected(question: str, language: str = "") -> Kind:
@@ -42,8 +45,8 @@ def holds(wanted: Kind, text: str, question: str, language: str = "") -> bool:
         more = numbers(text, language) - numbers(question, language)
         return bool(more or pattern(lexicon(language).amounts).search(fold(text)))
     if wanted == "date":
-        dates = months(text, language) or weekdays(text)
-        return bool(dates or numbers(text, language) - numbers(question, language))
+        more = numbers(_FRACTION.sub("", text), language) - numbers(question, language)
+        return bool(months(text, language) or weekdays(text) or more)
     if wanted == "name":
         return bool(set(names(text, sentence_start=True)) - set(names(question, sentence_start=True)))
     return False

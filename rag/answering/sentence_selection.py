@@ -1,4 +1,4 @@
-"""Hits → the few sentences that the model reads, within a token budget, and whether they carry the question."""
+"""From hits to evidence: the few sentences that the model reads, within a token budget."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def _cosines(vector: np.ndarray, raw: Sequence[tuple[Hit, Span, float]], embedde
 
 
 def _choose(candidates: list[Candidate], budget: int) -> list[list[Candidate]]:
-    """The best sentences within the budget as units, best first; a unit is a sentence with those it refers to."""
+    """The best sentences within the budget as units, best first; a unit has what its sentence refers back to."""
     ranked = sorted(range(len(candidates)), key=lambda i: -candidates[i].score)
     least = LEAST_SHARE * candidates[ranked[0]].score
     taken: set[int] = set()

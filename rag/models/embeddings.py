@@ -70,14 +70,14 @@ class SentenceEmbedder:
                 list(texts), batch_size=32, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
             )
         rows: np.ndarray = np.asarray(vectors, dtype=np.float32)
-        # bfloat16 keeps three digits, so its rows are a little off norm 1.
+        # bfloat16 keeps three digits, so the norms of its rows differ a little from 1.
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         unit: np.ndarray = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
         return unit
 
 
 class LazyEmbedder:
-    """An embedder that is loaded when something is first embedded: looking at an archive needs none."""
+    """An embedder that is loaded when something is first embedded: opening an archive does not need it."""
 
     def __init__(self, source: str = "packaged") -> None:
         self.name = weights.EMBEDDER_NAME if source == "packaged" else source
@@ -159,7 +159,7 @@ def _load(source: str, *, local: bool) -> Any:
                 trust_remote_code=False,  # no Python file of a model is run
                 model_kwargs={"use_safetensors": True},  # no pickle is read: it could run anything
             )
-        except Exception as error:  # the libraries raise many kinds; each means: no embedder
+        except Exception as error:  # the libraries raise many classes; each means that there is no embedder
             raise ModelUnavailable(
                 f"The embedding model {source!r} cannot be loaded: {error}. Name a folder or a hub name with "
                 "DATELINE_EMBEDDER, or unset it to use the packaged one."
@@ -190,7 +190,7 @@ def _has_bfloat16_units() -> bool:
 
 @contextlib.contextmanager
 def _quiet_and_offline(local: bool) -> Iterator[None]:
-    """For the time of one load: no look at a hub for files that are here, no progress bar on the terminal."""
+    """During one load: no request to a hub for local files, and no progress bar on the terminal."""
     wanted = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     if local:
         wanted |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}

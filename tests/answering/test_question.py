@@ -49,3 +49,25 @@ def test_half_is_a_number() -> None:
 def test_a_question_that_compares_may_need_two_articles(question: str, compared: bool) -> None:
     # "Orr" is no "or"
     assert compares(question) is compared
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "kind"),
+    [
+        ("Combien de personnes sont mortes ?", "fr", "number"),
+        ("Wann beginnen die Gespräche?", "de", "date"),
+        ("Chi ha vinto la finale?", "it", "name"),
+        ("Quantas pessoas morreram?", "pt", "number"),
+        ("Wie won de finale?", "nl", "name"),
+    ],
+)
+def test_the_kind_is_read_in_the_language_of_the_question(question: str, language: str, kind: str) -> None:
+    assert expected(question, language) == kind
+
+
+def test_a_share_in_words_is_no_date() -> None:
+    question = "On what date was the lighthouse lit?"
+    assert not holds("date", "A pole would have cost a twentieth of the money.", question, "en")
+    assert holds("date", "It was lit on the 4th.", question, "en")
+    assert holds("date", "It was lit in 2025.", question, "en")
+    assert holds("date", "It was lit last Saturday.", question, "en")
