@@ -1,4 +1,4 @@
-"""Markdown becomes its words. Every pattern takes time in proportion to the text, whatever stands in it."""
+"""Markdown becomes its words. Every pattern takes linear time on any text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 from ingest.cleaning.visibility import hidden_in_markup
 
-# A quantifier with + behind it never gives back what it took: a line of 100,000 stars is read once, not once a star.
-# A class leaves out the mark that opens the next of its kind, so that no start reads on to the end of the text.
+# Possessive quantifiers (++, *+) do not backtrack, so that a line of 100,000 stars is read once and not once a star.
+# Each class excludes the character that opens the next match, so that no attempt reads on to the end of the text.
 _RULES = [
     # link definitions, also used as comments
     (re.compile(r"^[ \t]{0,3}\[[^\[\]\n]++\]:[ \t]*+(?:\n[ \t]*+)?\S.*$", re.M), ""),
@@ -54,9 +54,9 @@ def _heading_line(match: re.Match[str]) -> str:
 
 
 def _without_pairs(text: str, mark: str) -> str:
-    """The text without the pairs of a mark: one before a word opens, the next behind a word closes it."""
+    """The text without pairs of a mark, of which one stands before a word and the next behind a word."""
     kept: list[str] = []
-    opened, inside = -1, 0  # where the opening mark stands in `kept`, and where the words behind it begin
+    opened, inside = -1, 0  # the index of the opening mark in `kept`, and the offset of the words behind it
     at = 0
     while (found := text.find(mark, at)) >= 0:
         kept.append(text[at:found])
