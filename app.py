@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import COMMANDS as ARCHIVE_COMMANDS
 from rag.interfaces import cli
-from rag.settings import Settings
 from rag.terminal import DONE, Command
 
 if TYPE_CHECKING:
     from rag.assistant import Assistant
     from rag.interfaces.http.app import App
+    from rag.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +37,7 @@ def create_app(
     from ingest.jobs import Jobs
     from rag.assistant import Assistant
     from rag.interfaces.http.app import create_api
+    from rag.settings import Settings
 
     assistant = Assistant.open(settings=source) if isinstance(source, Settings) else source
     jobs = Jobs(assistant.archive, assistant.embedder, assistant.settings)
@@ -89,6 +90,7 @@ def _serve(args: argparse.Namespace) -> int:
     from rag.interfaces.serve import bind, exit_on_terminate, serve
     from rag.serving import tracing
     from rag.serving.api_keys import Keys, check_address
+    from rag.settings import Settings
 
     settings = Settings.load(data_dir=args.data_dir, host=args.host, port=args.port, llm=args.llm)
     exit_on_terminate()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import SettingsError
-from rag.settings import Settings
 from rag.terminal import DONE, NOTHING, Command, day, print_json, print_note, print_text
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ def _ingest(args: argparse.Namespace) -> int:
     from ingest.readers.files import ReadOptions, read
     from rag.archive.archive import Archive
     from rag.models.embeddings import LazyEmbedder
+    from rag.settings import Settings
 
     settings = Settings.load(data_dir=args.data_dir, max_file_mb=args.max_mb)
     options = ReadOptions(
@@ -102,6 +102,7 @@ def _add_remove(parser: argparse.ArgumentParser) -> None:
 def _remove(args: argparse.Namespace) -> int:
     from ingest import pipeline
     from rag.archive.archive import Archive
+    from rag.settings import Settings
 
     with closing(Archive(Settings.load(data_dir=args.data_dir))) as archive:
         removed = {article_id: pipeline.remove(archive, article_id) for article_id in args.ids}
@@ -125,6 +126,7 @@ def _rebuild(args: argparse.Namespace) -> int:
     from ingest import pipeline
     from rag.archive.archive import Archive
     from rag.models.embeddings import LazyEmbedder
+    from rag.settings import Settings
 
     settings = Settings.load(data_dir=args.data_dir)
     with closing(Archive(settings)) as archive:

@@ -9,11 +9,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from rag.errors import DatelineError, SettingsError
-from rag.schema import Filters
-from rag.settings import Settings
 from rag.terminal import DONE, NOTHING, Command, add_common_options, day, fail, print_json, print_note, print_text
+
+if TYPE_CHECKING:
+    from rag.schema import Filters
+    from rag.settings import Settings
 
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 LLM_HELP = "packaged, none, a GGUF file, or a model at DATELINE_LLM_URL"
@@ -51,6 +54,8 @@ def _parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
+    from rag.settings import Settings
+
     return Settings.load(data_dir=args.data_dir, llm=getattr(args, "llm", None))
 
 

@@ -247,7 +247,7 @@ def test_options_stand_before_or_behind_the_command(run: Run, folder: Path) -> N
     assert run("--data-dir", str(folder), "articles")[1] == run("articles", "--data-dir", str(folder))[1]
 
 
-def test_ingest_remove_and_rebuild_go_through_the_same_door(run: Run, tmp_path: Path) -> None:
+def test_ingest_remove_and_rebuild_are_commands_of_one_line(run: Run, tmp_path: Path) -> None:
     source = tmp_path / "in" / "rain.txt"
     source.parent.mkdir()
     source.write_text(

@@ -14,6 +14,7 @@ import httpx
 import openai
 import pytest
 from conftest import Served
+from mcp import Client
 
 from app import create_app, main
 from ingest.pipeline import ingest
@@ -22,6 +23,7 @@ from rag.assistant import Assistant
 from rag.interfaces.json import answer_data
 from rag.interfaces.page.answers import PageAnswers
 from rag.interfaces.page.exchange import Exchange
+from rag.interfaces.text import answer_text
 from rag.models.embeddings import LazyEmbedder
 from rag.schema import Article, Filters
 from rag.serving.answer_queue import AnswerQueue
@@ -98,8 +100,6 @@ def openai_client(question: str, one: Assistant, url: str) -> dict[str, Any]:
 
 
 def mcp_client(question: str, one: Assistant, url: str) -> dict[str, Any]:
-    from mcp import Client
-
     async def call() -> Any:
         async with Client(f"{url}/mcp") as client:
             return await client.call_tool("ask", {"question": question})
@@ -129,6 +129,20 @@ def test_a_face_gives_what_python_gives(face: Face, question: str, one: Assistan
         key: value for key, value in expected.items() if key not in own
     }
     assert found["answered"] is (question == ANSWERED)
+    assert bool(found["reason"]) is (question == REFUSED)
+    assert found["by_extraction"] is True
+
+
+def test_the_texts_of_a_refusal_say_why(one: Assistant, url: str) -> None:
+    reason = one.ask(REFUSED).reason
+    assert reason
+    assert f"Reason: {reason}." in answer_text(one.ask(REFUSED)).splitlines()
+
+    async def call() -> Any:
+        async with Client(f"{url}/mcp") as client:
+            return await client.call_tool("ask", {"question": REFUSED})
+
+    assert f"Reason: {reason}." in asyncio.run(call()).content[0].text.splitlines()
 
 
 @pytest.mark.parametrize("question", [ANSWERED, REFUSED])

@@ -99,6 +99,16 @@ def test_what_is_wrong_is_told_to_the_model(assistant: Asked, tool: str, argumen
     assert said in text_of(result)
 
 
+def test_a_search_keeps_to_the_same_limit_as_those_over_http(assistant: Asked) -> None:
+    queue = AnswerQueue(assistant(extraction=True))
+    limit = queue.search_limit
+    for _ in range(limit.slots + limit.line):
+        limit.admit()
+    refused = call(create_mcp(queue), "search", query="key rate")
+    assert refused.is_error
+    assert "no more are let in" in text_of(refused)
+
+
 def test_it_answers_over_http_beside_the_api(serve: Served, assistant: Asked) -> None:
     url = serve(assistant(extraction=True))
     result = call(f"{url}/mcp", "ask", question=QUESTION)

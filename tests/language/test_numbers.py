@@ -43,7 +43,8 @@ def test_a_changed_number_word_is_another_number(language: str, one: str, other:
         ("due milioni", "it", {"2000000"}), ("200 mila", "it", {"200000"}), ("dois milhões", "pt", {"2000000"}),
         ("een half miljoen", "nl", {"500000"}), ("twee miljoen", "nl", {"2000000"}),
         ("once more, due in May, cents and prime", "", set()),  # eleven, two, hundred, first of other languages
-        ("1.2 million", "", {"1200000"}),
+        ("1.2 million", "", {"1200000"}), ("41.2 billion crowns", "", {"41200000000"}),
+        ("2 billions d'euros", "fr", {"2000000000000"}),
     ],
 )  # fmt: skip
 def test_number_words_are_read_as_their_language_means_them(text: str, language: str, found: set[str]) -> None:

@@ -17,7 +17,6 @@ import pytest
 from conftest import Served
 from fakes import WordEmbedder
 
-import ingest.cli as command_line
 from app import main
 from ingest import pipeline
 from ingest.metadata.addresses import canonical_url
@@ -91,7 +90,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def commanded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
     """`dateline ingest` of a folder into a new archive, with the embedder of the tests: the report."""
-    monkeypatch.setattr(command_line, "LazyEmbedder", lambda *_: WordEmbedder())
+    monkeypatch.setattr("rag.models.embeddings.LazyEmbedder", lambda *_: WordEmbedder())
 
     def run(folder: Path) -> dict[str, Any]:
         code = main(["ingest", "--json", "--data-dir", str(folder.parent / "archive"), str(folder)])

@@ -101,7 +101,7 @@ def test_what_the_page_may_send_at_most_takes_little_memory(page: httpx.Client, 
     reply = page.post("/gradio_api/queue/join", content=body, headers={"Content-Type": "application/json"})
     assert reply.status_code == 400
     assert resident_mb() - before < 300
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10  # on a busy machine; without the bounds it was minutes
 
 
 def test_a_call_with_many_values_or_deep_ones_is_refused(page: httpx.Client) -> None:

@@ -81,8 +81,8 @@ FRENCH = Lexicon(
     ),
     homographs=frozenset(
         """
-        ai car cent cents comment dit il la le les ma mes neuf on onze par plus pour qui sans second sept son sur ton
-        tout
+        ai billion billions car cent cents comment dit il la le les ma mes
+        neuf on onze par plus pour qui sans second sept son sur ton tout
         """.split()
     ),
 )  # fmt: skip
