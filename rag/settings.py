@@ -44,7 +44,7 @@ class Settings(BaseModel):
     top_k: int = Field(default=8, ge=1, le=100, description="hits that a question gets")
     fetch_k: int = Field(default=60, ge=1, le=2000, description="passages each index gives before fusion")
     per_article: int = Field(default=2, ge=1, le=50, description="passages an article may have among the hits")
-    # Of the weights 0 to .6, .2 to .4 gave the best nDCG@10: .917 on four English sets (.910 at .1, .908 at .6); .950 at
+    # Of 0 to .6, .2 to .4 gave the best nDCG@10: .917 on four English sets (.910 at .1, .908 at .6); .950 at
     # .2 and .949 at .3 on four in German, Hebrew, Norwegian and Spanish (.947 without vectors). Sweep of 23 Nov. 2026.
     dense_weight: float = Field(default=0.3, ge=0, le=1, description="share of the vectors in the fused score")
     evidence_tokens: int = Field(

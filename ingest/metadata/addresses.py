@@ -17,7 +17,11 @@ _TRACKING = re.compile(r"utm_.*|fbclid|gclid|dclid|msclkid|mc_[ce]id|igshid|ycli
 
 
 def canonical_url(url: str) -> str:
-    """The address without fragment and tracking parameters, scheme and host in lower case; "" for anything else."""
+    """The address without fragment and tracking parameters, scheme and host in lower case; "" for anything else.
+
+    Ids derive from it, so it must not change. courlan also sorts and encodes parameters and drops more of them, and
+    so would change 1 of 250 addresses of articles and 1,794 of 11,180 links (pages/article_extraction, newspaper4k).
+    """
     try:
         parts = urlsplit(url.strip())
         port = f":{parts.port}" if parts.port else ""
@@ -32,15 +36,16 @@ def canonical_url(url: str) -> str:
 
 
 def article_id(fields: Fields, stem: str = "", within: str = "") -> str:
-    """The id of an article, the same whenever the same source is read again.
+    """The id of an article: the same input always gives the same id.
 
-    Its own id where it has one; else from its address, which stays when a headline is corrected; else from
-    the name of its file, its title, and `within` (what tells records of one file apart).
+    It is the article's own id where the source gives one. Otherwise it derives from the address, which stays the same
+    when a headline is corrected, and without an address from the name of the file (`stem`), the title, and `within`,
+    which distinguishes records of one file.
     """
     given = fields.id.strip()
     own = re.sub(r"[\s\x00-\x20\x7f-\x9f#]+", "-", given).strip("-")
     if own and (own != given or len(own) > 200):
-        return f"{own[:191]}-{_digest(given)}"  # `wire 1` and `wire#1` and `wire-1` stay three articles
+        return f"{own[:191]}-{_digest(given)}"  # keeps `wire 1`, `wire#1` and `wire-1` distinct
     if own:
         return own
     if fields.url:

@@ -8,21 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from rag.language.calendar import MONTHS
 from rag.language.tokens import fold
 
-_MONTH_NAMES = (
-    "january jan enero ene januar janner janvier janv gennaio gen janeiro januari gener|"
-    "february feb febrero februar feber fevrier fevr fev febbraio fevereiro februari febrer|"
-    "march mar marzo marz mrz mars marco maart marts marc|april apr abril abr avril avr aprile|"
-    "may mayo mai maggio mag maio mei maj maig|june jun junio juni juin giugno giu junho juny|"
-    "july jul julio juli juillet juil luglio lug julho juliol|"
-    "august aug agosto ago aout augustus augusti agost|"
-    "september sep sept septiembre setiembre set septembre settembre setembro septembre setembre|"
-    "october oct octubre oktober okt octobre ottobre ott outubro out|"
-    "november nov noviembre novembre novembro|"
-    "december dec diciembre dic dezember dez decembre dicembre dezembro desember desembre"
-)
-_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES.split("|"), start=1) for name in names.split()}
 _ZONE = r"(?P<zone>z|utc|gmt|[+-]\d{2}:?\d{2})"
 _TIME = (
     rf"(?:(?:,|\bat|\ba las|\bum|\ba|-|–|\||·)*\s*(?P<hour>\d{{1,2}})\s?[:.h]\s?(?P<minute>\d{{2}})(?::\d{{2}})?"
@@ -46,11 +34,11 @@ _RFC_2822 = re.compile(r"(?:[A-Za-z]{3},\s*)?\d{1,2} [A-Za-z]{3} \d{4} \d{2}:\d{
 
 
 def parse_date(value: object) -> datetime | None:
-    """The moment that a date names, or None where it names none for certain: nothing is guessed.
+    """The moment that a date names; None where it names none or could be read in two ways.
 
-    ISO 8601, RFC 2822, and written dates of eight languages; a day alone is midnight without zone.
-    `03/04/2025` is two dates in two countries, `31/02/2024` none: both give None. Numbers are seconds
-    (or milliseconds) since 1970, or YYYYMMDD.
+    Accepts ISO 8601, RFC 2822, and written dates in the languages of `rag.language.calendar`. A day alone is midnight
+    without time zone. `03/04/2025` is two different days in two countries, and `31/02/2024` is none: both give None.
+    A number is seconds or milliseconds since 1970, or YYYYMMDD. Years outside 1800 to 2100 give None.
     """
     if isinstance(value, bool) or value is None:
         return None
@@ -76,7 +64,7 @@ def _within(moment: datetime | None) -> datetime | None:
 def _from_number(value: float) -> datetime | None:
     if 18000101 <= value <= 21001231:
         return parse_date(str(int(value)))
-    if not abs(value) < 1e15:  # nor is it one that a float can hold
+    if not abs(value) < 1e15:  # also excludes NaN, and integers too large for a float
         return None
     seconds = value / 1000 if value > 1e11 else value
     return datetime.fromtimestamp(seconds, UTC) if 1e8 < seconds < 4.1e9 else None
@@ -105,7 +93,7 @@ def _from_parts(parts: Mapping[str, str]) -> datetime | None:
         day, month = _day_and_month(int(parts["first"]), int(parts["second"]), parts["sep"])
     else:
         day, name = int(parts["day"]), parts["month"]
-        month = int(name) if name.isdigit() else _MONTHS.get(name, 0)
+        month = int(name) if name.isdigit() else MONTHS.get(name, 0)
     hour, minute = int(parts.get("hour", 0)), int(parts.get("minute", 0))
     half = parts.get("half", "")
     if half and hour <= 12:
@@ -117,7 +105,7 @@ def _from_parts(parts: Mapping[str, str]) -> datetime | None:
 
 
 def _day_and_month(first: int, second: int, separator: str) -> tuple[int, int]:
-    """Dots are always day.month.year; with other signs only one reading may be a date, else (0, 0)."""
+    """Day and month of a numeric date; (0, 0) where both readings are possible. Dots always mean day.month.year."""
     if separator == "." or first > 12 or first == second:
         return first, second
     return (second, first) if second > 12 else (0, 0)
@@ -133,6 +121,6 @@ def _zone(text: str) -> timezone | None:
 
 
 def date_in_url(url: str) -> datetime | None:
-    """The day that stands in the path of an address as /2025/02/14/, else None."""
+    """The day in the path of an address, written as /2025/02/14/; None where there is none."""
     match = re.search(r"/((?:19|20)\d\d)[/-](\d\d)[/-](\d\d)(?=[/-]|$)", urlsplit(url).path)
     return parse_date("-".join(match.groups())) if match else None

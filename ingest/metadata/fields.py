@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fields:
-    """What a source says about one article, as yet unchecked; empty where it is silent."""
+    """What a source states about one article, before any check; empty or None where it states nothing."""
 
     id: str = ""
     url: str = ""
@@ -23,14 +23,14 @@ class Fields:
     withdrawn: bool = False
 
 
-# What is longer is no title, no name and no address: some readers take a whole broken file for one. All but the text
-# stands in every passage or in every list of articles.
+# Characters. All fields but the text are repeated in every list of articles, so a broken file whose whole text was
+# taken for a title must not get through.
 _LONGEST = {"title": 1000, "outlet": 200, "byline": 500, "genre": 200}
-_LONGEST_URL = 2000  # browsers and proxies take about as much
+_LONGEST_URL = 2000  # characters; browsers and proxies accept about as many
 
 
 def bounded(fields: Fields) -> Fields:
-    """The fields with all but the text cut to a length that can be shown; an address that is too long is none."""
+    """The fields with all but the text cut to a length that can be shown; an address that is too long is left out."""
     cut = {
         name: f"{value[: most - 1]}…"
         for name, most in _LONGEST.items()

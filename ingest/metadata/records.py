@@ -12,8 +12,8 @@ from ingest.metadata.fields import Fields
 from ingest.metadata.values import byline_names, language_code, one_line
 from rag.language.tokens import fold
 
-# Our field -> names in the wild, in order of trust, without case, hyphens, underscores and spaces:
-# our own, schema.org, ninjs (IPTC), JSON Feed, news APIs, and the words of Spanish, French, German, Portuguese.
+# Our field -> names that records use for it, the most reliable first, in lower case without separators: our own,
+# schema.org, ninjs (IPTC), JSON Feed, news APIs, and words of Spanish, French, German, Italian and Portuguese.
 NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "_id", "uri", "guid", "articleid", "docid", "documentid", "uuid", "identifier"),
     "url": ("url", "link", "canonicalurl", "weburl", "articleurl", "permalink", "mainentityofpage", "enlace"),
@@ -56,11 +56,11 @@ Record = Mapping[str, object]
 
 
 def records_in(value: object) -> Iterator[object]:
-    """The records that a JSON value holds: itself, the members of a list, or of {"articles": [...]} and @graph.
+    """Yields the records in a JSON value: itself, the members of a list, or those of {"articles": [...]} or @graph.
 
-    What is no object comes as it is, so that it can be counted as malformed.
+    A value that is not an object is yielded as it is, so that it can be counted as malformed.
     """
-    waiting = [value]  # a list of lists is gone through without calling again for each level
+    waiting = [value]  # a stack instead of recursion: lists may be nested deeply
     while waiting:
         value = waiting.pop()
         if isinstance(value, list):
@@ -86,14 +86,14 @@ def _is_article(record: Record) -> bool:
 
 
 def is_article_type(kind: object) -> bool:
-    """It is a schema.org type of something that one reads: NewsArticle, BlogPosting, Report …"""
+    """Whether a schema.org type is that of an article: NewsArticle, BlogPosting, Report and the like."""
     return isinstance(kind, str) and bool(re.search(r"(Article|Posting|Report)$", kind))
 
 
 def record_fields(record: Record, mapping: Mapping[str, str] | None = None) -> Fields:
-    """What a record of JSON or CSV says, whatever its names for it; `mapping` gives the user's own names.
+    """The fields of a record, found by the names in `NAMES` or, where it has one, by the user's `mapping`.
 
-    The names of the outlet and the authors may be objects or lists. A date that cannot be read is None.
+    Outlet and authors may be objects or lists. A date that cannot be read is None.
     """
     flat = _flat(record)
     own = mapping or {}
@@ -129,14 +129,14 @@ def _host(address: str) -> str:
 
 
 def has_text_name(record: Record, mapping: Mapping[str, str]) -> bool:
-    """A record has a field for the text, whether or not anything is in it."""
+    """Whether a record has a field for the text, even an empty one."""
     if "text" in mapping:
         return _at(record, mapping["text"]) is not None or mapping["text"] in record
     return any(name in NAMES["text"] for name in _flat(record))
 
 
 def _flat(record: Record) -> dict[str, object]:
-    """The values by their names without case and separators; those of `meta` behind the record's own."""
+    """The values by name in lower case without separators. Those inside `meta` or `metadata` come last."""
     flat: dict[str, object] = {}
     inner = [record.get(name) for name in ("meta", "metadata")]
     for mapping in [record, *(m for m in inner if isinstance(m, dict))]:
@@ -150,7 +150,7 @@ def _first(flat: Mapping[str, object], names: Sequence[str]) -> object:
 
 
 def _at(record: object, path: str) -> object:
-    """The value at a dotted path; a key that itself holds dots goes first. None where there is none."""
+    """The value at a dotted path, None where there is none. A key that itself contains the dots comes first."""
     if isinstance(record, dict) and path in record:
         return record[path]
     head, _, rest = path.partition(".")
@@ -168,7 +168,7 @@ def _plain(value: object) -> object:
 
 
 def _string(value: object, joint: str = ", ") -> str:
-    """The words of a value: of an object its name or text, of a list its members joined."""
+    """A value as text: of an object its name or text, of a list its members joined by `joint`."""
     if value is None or isinstance(value, bool):
         return ""
     if isinstance(value, dict):

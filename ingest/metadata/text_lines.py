@@ -35,7 +35,7 @@ _OUTLET = re.compile(
     r"spiegel|rundschau|monde|figaro|liberation|gazzetta|corriere|repubblica|folha|estado|publico|jornal)\b|"
     r"^the \w+$|\w\.(com|org|net|co)\b"
 )
-# MADRID, 27 (EFE) · PORT SELWYN, 6 Mar (Maravel Wire) - · LONDON, 14 February 2025 (Reuters) —
+# Datelines: MADRID, 27 (EFE) · PORT SELWYN, 6 Mar (Maravel Wire) - · LONDON, 14 February 2025 (Reuters) —
 _DATELINE = re.compile(
     r"^[^\W\d_a-zà-ÿ](?:[^\W\d_a-zà-ÿ]|[.'’\- ])+(?:,\s*(?P<date>[^()\n]{1,30}?))?"
     r"\s*\((?P<agency>[^()\n]{1,40})\)\s*(?:[-–—―:.]|$)",
@@ -44,10 +44,10 @@ _DATELINE = re.compile(
 
 
 def text_fields(text: str, title: str = "") -> Fields:
-    """What the top of a plain text says: title, byline, outlet, day; `text` is what is left of it.
+    """Title, byline, outlet and date from the lines at the top of a plain text, and the text without those lines.
 
-    The first line is the title unless one is given. Byline and date lines count among the six lines below
-    it only, and leave the text; a dateline stays in it. A running sentence never gives a date.
+    The first line is the title unless one is given. Byline and date lines are recognised among the first six lines
+    only; a dateline stays in the text. A date inside a running sentence is never taken.
     """
     lines = text.split("\n")
     found = Fields(title=title)
@@ -79,7 +79,7 @@ def _together(found: Fields, said: Fields) -> Fields:
 
 
 def _line_fields(line: str) -> Fields | None:
-    """What a line of metadata says; None for a line of the article."""
+    """The fields in a line of metadata; None for a line of the article."""
     line = one_line(line).strip("*_ ")
     folded = fold(line)
     if len(line) > 160 or len(folded) != len(line):
@@ -97,7 +97,7 @@ def _line_fields(line: str) -> Fields | None:
 
 
 def _byline_fields(line: str) -> Fields | None:
-    """`By Nora Field, Orrin Observer, 3 June 2025`; None where no name follows."""
+    """The fields of a byline such as `By Nora Field, Orrin Observer, 3 June 2025`; None where it names nobody."""
     head, *rest = _SEPARATORS.split(byline_names(line))
     name = re.split(r"\s+(?:in|en|a|aus)\s+(?=[^\W\d_a-z])", head)[0]
     if not re.match(r"[^\W\d_]", name) or len(name.split()) > 12 or not all(map(_in_a_name, name.split())):
@@ -127,7 +127,7 @@ def _in_a_name(word: str) -> bool:
 
 
 def _parts_fields(line: str) -> Fields:
-    """The day and the outlet in a line of parts; a part that is neither says nothing."""
+    """The date and the outlet among the parts of a line; other parts are ignored."""
     published, outlet, others = None, "", []
     whole = parse_date(line)
     if whole:
@@ -150,7 +150,7 @@ def _is_outlet_line(line: str, folded: str) -> bool:
 
 
 def _folio(found: Fields, lines: list[str]) -> tuple[Fields, list[str]]:
-    """Takes the source line below an article, `The Selwyn Courier, 21 January 2026, page 1`, off the text."""
+    """Fields and lines without the source line at the end: `The Selwyn Courier, 21 January 2026, page 1`."""
     last = next((i for i in range(len(lines) - 1, 0, -1) if lines[i].strip()), 0)
     line = lines[last].strip() if lines else ""
     if not last or len(line) > 100 or not _SEPARATORS.search(line) or line[-1] in ".!?…":
@@ -164,12 +164,12 @@ def _folio(found: Fields, lines: list[str]) -> tuple[Fields, list[str]]:
 
 
 def dateline_fields(text: str) -> Fields:
-    """The agency, and the day where it is stated with its year, of a dateline in the first 600 characters."""
+    """The agency of a dateline in the first 600 characters, and its date where that includes the year."""
     match = _DATELINE.search(text[:600])
     if not match or not re.search(r"[^\W\d_]{2}", match["agency"]):
         return Fields()
     if not match["date"] and not _OUTLET.search(fold(match["agency"])):
-        return Fields()  # NATO (North Atlantic Treaty Organization): an abbreviation spelt out
+        return Fields()  # an abbreviation spelt out: NATO (North Atlantic Treaty Organization)
     published = parse_date(match["date"]) if match["date"] else None
     agency = re.sub(r"\s*/.*$", "", match["agency"].strip())
     return Fields(outlet=agency if agency[:1].isupper() else "", published=published)

@@ -11,14 +11,18 @@ BYLINE_WORDS = r"by|por|par|von|di|da|door|av|words|text|texto|reporting by|escr
 
 
 def one_line(text: str) -> str:
-    """The text without tags, entities and line breaks."""
+    """The text in one line, without HTML tags and with its entities as characters."""
     if "<" in text:
         text = re.sub(r"</?[a-zA-Z][^<>]*>", "", text)
     return " ".join(unescaped(text).split())
 
 
 def unescaped(text: str) -> str:
-    """The text with its HTML entities as characters. A reference to a character that cannot exist stays as it is."""
+    """The text with its HTML entities as characters.
+
+    A reference of nine digits or more names no character and stays as it is: html.unescape converts its number, which
+    takes quadratic time and fails beyond 4,300 digits.
+    """
     return html.unescape(_ENDLESS_REFERENCE.sub(r"&amp;#\1", text)) if "&" in text else text
 
 

@@ -28,7 +28,11 @@ DEEPEST = 100  # levels of such a record; schema.org and ninjs take less than te
 _GRACE_SECONDS = 5.0  # the server ends an overrun itself; the process only sees to it when the server is gone
 _IDLE_SECONDS = 300.0  # a process that nobody needs gives its memory back
 OUT_OF_MEMORY = 77  # the exit code that says so
-_PAGE = b"<html><body><article><p>Nobody was hurt, the coastguard said on Tuesday morning.</p></article></body></html>"
+_PAGE = (
+    b"<html><body><article><h1>Ferry aground</h1><p>3 March 2026</p>"
+    b"<p>Nobody was hurt when the ferry ran aground, the coastguard said on Tuesday morning.</p>"
+    b"</article></body></html>"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

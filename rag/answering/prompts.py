@@ -36,7 +36,7 @@ def answer(
 
 
 def judge(question: str, excerpts: Sequence[tuple[Article, str]], history: Sequence[Turn]) -> list[Message]:
-    """The messages that ask whether the excerpts state the answer; they share the prefix, and the prefill, of `answer`."""
+    """The messages that ask whether the excerpts state the answer; they share the prefill of `answer`."""
     asked = f"{sources(excerpts)}\n\n{_asked(question, history)}"
     return [
         Message("system", SYSTEM),
