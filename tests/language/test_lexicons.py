@@ -92,3 +92,14 @@ def test_which_of_asks_for_no_name() -> None:
     assert not pattern(lexicon("en").asks_name).search("which of them")
     assert not pattern(lexicon("en").asks_name).search("which day")
     assert pattern(lexicon("en").asks_name).search("which party")
+
+
+@pytest.mark.parametrize("name", ["scales", "number_words", "near_days", "month_names"])
+def test_no_word_of_the_union_has_two_values(name: str) -> None:
+    values = {
+        (word, value)
+        for one in LEXICONS.values()
+        for word, value in getattr(one, name).items()
+        if word not in one.homographs
+    }
+    assert len(values) == len({word for word, _ in values})
