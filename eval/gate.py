@@ -54,6 +54,13 @@ def noise(n: int) -> float:
     return max(2 / n, LEAST_NOISE) if n else 0.0
 
 
+# Of these the answers decide how many there are: quotes, citations, sentences. Their number may move by a tenth; that of
+# questions may not, since one that is left out would raise a figure unseen.
+COUNTED_BY_ANSWERS = frozenset(
+    {"quote verbatim in article", "citations in gold articles", "sentences supported", "cites a gold article"}
+)
+
+
 def check(floors: Mapping[str, Any], measured: Mapping[str, MeasuredSet]) -> list[str]:
     """The failures, one line each; empty when every figure holds its floor. Sets that were not measured are skipped."""
     wrong = []
@@ -67,7 +74,8 @@ def check(floors: Mapping[str, Any], measured: Mapping[str, MeasuredSet]) -> lis
             continue
         for figure, one in pinned["figures"].items():
             value, n = found.figures.get(figure, (math.nan, 0))
-            if n != one["n"]:
+            slack = 0.1 * one["n"] if figure in COUNTED_BY_ANSWERS else 0
+            if abs(n - one["n"]) > slack:
                 wrong.append(f"{name}, {figure}: measured on {n} questions, its floor on {one['n']}")
             elif not value >= one["floor"] - one["noise"]:
                 wrong.append(

@@ -44,6 +44,15 @@ def test_other_data_or_fewer_questions_are_stopped() -> None:
     assert check(FLOORS, {}) == []  # a set that is not on this machine
 
 
+def test_the_number_of_quotes_may_move_a_little() -> None:
+    def quotes(n: int) -> dict[str, MeasuredSet]:
+        return {"demo": MeasuredSet("d", {"quote verbatim in article": (1.0, n)})}
+
+    floors = updated({}, quotes(400), lower=False, reason="")
+    assert check(floors, quotes(401)) == check(floors, quotes(360)) == []
+    assert "measured on 350 questions" in check(floors, quotes(350))[0]
+
+
 def test_lowering_needs_a_flag_and_a_reason() -> None:
     for lower, reason in ((False, ""), (True, " "), (False, "because")):
         with pytest.raises(SettingsError, match=r"0\.9000 → 0\.8000"):
