@@ -54,8 +54,8 @@ def noise(n: int) -> float:
     return max(2 / n, LEAST_NOISE) if n else 0.0
 
 
-# Of these the answers decide how many there are: quotes, citations, sentences. Their number may move by a tenth; that of
-# questions may not, since one that is left out would raise a figure unseen.
+# Of these the answers decide how many there are: quotes, citations, sentences. Their number may move by a tenth. That
+# of questions may not, since one that is left out would raise a figure unseen.
 COUNTED_BY_ANSWERS = frozenset(
     {"quote verbatim in article", "citations in gold articles", "sentences supported", "cites a gold article"}
 )
