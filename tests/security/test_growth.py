@@ -34,7 +34,7 @@ from rag.schema import Article
 SMALL, LARGE = 12_000, 48_000
 FLOOR = 0.03  # seconds: below it the large input is quick, whatever the factor says
 MOST_SECONDS = 6.0  # the large input, on a slow and busy machine
-MOST_GROWTH = 12  # times the time for LARGE / SMALL = 4 times the input: 4 is linear, 16 quadratic, the rest caches and noise
+MOST_GROWTH = 12.0  # linear work gives 4, quadratic 16; the rest is noise
 PROSE = (
     "The council voted on Monday to close the bridge for nine weeks, because the bearings that carry its deck have "
     "worn through, and said that buses would run every ten minutes."
