@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,9 +36,10 @@ class Database:
         self._prepare = prepare
         self._write = threading.RLock()
         self._writer: sqlite3.Connection | None = None
-        self._pool = threading.Condition()  # guards the three that follow; told when a connection is free
+        self._pool = threading.Lock()  # guards the four that follow
         self._idle: list[sqlite3.Connection] = []
         self._lent = 0
+        self._waiting: deque[Future[None]] = deque()  # done when the loan of one that ended is handed over
         self._closed = False
         self._of_thread = threading.local()  # the connection of the transaction that this thread is in
 
@@ -99,7 +102,8 @@ class Database:
         with self._pool:
             self._closed = True
             idle, self._idle = self._idle, []
-            self._pool.notify_all()
+            while self._waiting:
+                self._waiting.popleft().set_result(None)
         for db in idle:
             db.close()
         with self._write:
@@ -138,29 +142,53 @@ class Database:
     # --- connections --------------------------------------------------------------------------
 
     def _borrowed(self) -> sqlite3.Connection:
-        """A connection of the pool; waits while all of them read."""
+        """A connection of the pool; waits its turn while all of them read."""
         with self._pool:
             self._check_open()
-            while self._lent >= _READERS:
-                self._pool.wait()
-                self._check_open()
-            self._lent += 1
-            if self._idle:
-                return self._idle.pop()
+            turn: Future[None] | None = None
+            if self._lent < _READERS:
+                self._lent += 1
+            else:
+                turn = Future()
+                self._waiting.append(turn)
+        if turn is not None:
+            self._wait_for(turn)
         try:
+            with self._pool:
+                self._check_open()
+                if self._idle:
+                    return self._idle.pop()
             return self._connect()
         except BaseException:
             self._give_back(None)
             raise
 
+    def _wait_for(self, turn: Future[None]) -> None:
+        try:
+            turn.result()
+        except BaseException:  # an interrupt
+            with self._pool:
+                handed_over = turn not in self._waiting
+                if not handed_over:
+                    self._waiting.remove(turn)
+            if handed_over:
+                self._give_back(None)
+            raise
+
     def _give_back(self, db: sqlite3.Connection | None) -> None:
-        """Ends a loan; None where the connection is of no more use."""
+        """Ends a loan; None where the connection is of no more use.
+
+        The loan goes to whoever waits longest: were it free for all, a thread that reads one thing after another would
+        take it again before one that waits has woken, for minutes on end.
+        """
         with self._pool:
-            self._lent -= 1
-            self._pool.notify()
             if db is not None and not self._closed:
                 self._idle.append(db)
-                return
+                db = None
+            if self._waiting:
+                self._waiting.popleft().set_result(None)
+            else:
+                self._lent -= 1
         if db is not None:
             db.close()
 
