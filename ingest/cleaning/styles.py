@@ -1,4 +1,4 @@
-"""CSS, as far as it decides whether text can be seen: declarations, lengths, colours, the rules of a style sheet."""
+"""The part of CSS that decides whether text is visible: declarations, lengths, colours, rules of style sheets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rag.errors import BadInput
 Declarations = dict[str, str]
 Colour = tuple[float, float, float, float]  # red, green, blue from 0 to 255, and opacity from 0 to 1
 
-# Comparing a page with its style sheets may take so many comparisons: the largest of 181 news pages takes a tenth.
+# Comparisons of elements with rules that a page may take. The largest of 181 news pages takes a tenth of it.
 _MOST_COMPARISONS = 2_000_000
 
 _RELEVANT = frozenset(
@@ -26,7 +26,7 @@ _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\n]?|(.))", re.S)
 
 
 def declarations(style: str) -> tuple[Declarations, Declarations]:
-    """The declarations of a style attribute or a rule that matter here: the plain ones, the `!important` ones.
+    """The relevant declarations of a style attribute or a rule, as (plain, `!important`) ones.
 
     Names and values are in lower case; the last of two with one name counts. Custom properties (`--name`) are kept.
     """
@@ -55,7 +55,7 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def without_comments(style: str) -> str:
-    """The style without `/* … */`; one that is not closed takes the rest, as in a browser."""
+    """The style without `/* … */`. As in a browser, a comment that is not closed takes the rest."""
     kept, at = [], 0
     while (start := style.find("/*", at)) >= 0:
         kept.append(style[at:start])
@@ -68,8 +68,10 @@ _VARIABLE = re.compile(r"var\(\s*(--[\w-]+)\s*(?:,([^()]*))?\)")
 
 
 def substituted(said: Declarations, custom: Declarations) -> Declarations:
-    """The declarations with each `var(--name, fallback)` replaced by what the element or `custom` says, or its
-    fallback; a variable in a variable is not looked up."""
+    """The declarations with each `var(--name, fallback)` replaced by its value on the element or in `custom`.
+
+    A variable without a value becomes its fallback. Variables in the values of variables are not replaced.
+    """
     if not any("var(" in value for value in said.values()):
         return said
 
@@ -146,7 +148,7 @@ BLACK: Colour = (0.0, 0.0, 0.0, 1.0)
 
 
 def colour(value: str) -> Colour | None:
-    """A colour as red, green, blue and opacity; None where it is not known or depends on something else."""
+    """A colour as red, green, blue and opacity; None where it is unknown or depends on other declarations."""
     value = _NAMED.get(value, value)
     if re.fullmatch(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", value):
         digits = value[1:] if len(value) > 5 else "".join(2 * digit for digit in value[1:])
@@ -157,7 +159,7 @@ def colour(value: str) -> Colour | None:
         if given is not None:
             return _computed_colour(given, hsl=function.startswith("hsl"))
     lightness = _LIGHTNESS.match(value)
-    if lightness:  # only what is all but white or black is told
+    if lightness:  # only nearly white and nearly black are recognised
         light = float(lightness[2]) / (100 if lightness[3] or lightness[1] in ("lab", "lch") else 1)
         return WHITE if light >= 0.97 else BLACK if light <= 0.03 else None
     if value.startswith("color-mix("):
@@ -185,7 +187,7 @@ def _unit(value: float) -> float:
 
 
 def alike(one: Colour, other: Colour) -> bool:
-    """Whether text of one colour cannot be told from a ground of the other: no channel differs by 5%."""
+    """Whether text of one colour is invisible on a background of the other: no channel differs by 5%."""
     return all(abs(a - b) <= 12 for a, b in zip(one[:3], other[:3], strict=True))
 
 
@@ -194,7 +196,7 @@ def alike(one: Colour, other: Colour) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Compound:
-    """`p.note#first`: what one element must be."""
+    """A compound selector such as `p.note#first`: conditions on one element."""
 
     tag: str
     id: str
@@ -219,18 +221,18 @@ class _Rule:
 
 _COMPOUND = re.compile(r"([a-zA-Z][\w-]*)?((?:[.#][\w-]+)*)")
 
-# What an element is: its tag, its id, its classes.
+# An element as (tag, id, classes).
 Described = tuple[str, str, frozenset[str]]
 
 
 class StyleSheet:
-    """The rules of the style sheets in a page that can hide text, by tags, classes and ids, also below others.
+    """The rules of a page's style sheets that can hide text, selected by tags, classes and ids with descendants.
 
     Rules for printers, for small screens, and with pseudo-classes, siblings or attributes are not read.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self.custom: Declarations = {}  # custom properties of all rules, as if all were said of the root
+        self.custom: Declarations = {}  # custom properties of all rules, as if all applied to the root
         self._rules: dict[str, list[_Rule]] = {}
         self._known: dict[Described, list[_Rule]] = {}
         self._count = 0
@@ -259,7 +261,7 @@ class StyleSheet:
                 self._rules.setdefault(rule.last.key, []).append(rule)
 
     def declared(self, chain: Sequence[Described]) -> tuple[Declarations, Declarations]:
-        """What the rules say of an element, the last of a chain from the root down: plain and important ones.
+        """The declarations for the last element of a chain from the root down, as (plain, `!important`) ones.
 
         Raises BadInput where a hostile page asks for too many comparisons.
         """
@@ -298,7 +300,7 @@ class StyleSheet:
 
 
 def _compounds(selector: str) -> list[_Compound]:
-    """`main > p.note` as main and p.note; nothing for a selector that is not read."""
+    """`main > p.note` as main and p.note; empty for a selector that is ignored."""
     found = []
     for part in selector.replace(">", " ").split():
         match = _COMPOUND.fullmatch(part.replace("\\", ""))
@@ -312,11 +314,14 @@ def _compounds(selector: str) -> list[_Compound]:
 
 
 def _style_rules(sheet: str) -> Iterator[tuple[str, str]]:
-    """The (selectors, declarations) of a sheet without comments, also of rules within rules, and of those inside of
-    blocks such as @media screen, @layer and @supports that hold for a screen of 1280 by 720 pixels."""
+    """Yields (selectors, declarations) of a sheet without comments, nested rules included.
+
+    Rules in blocks such as @media screen, @layer and @supports count where these apply to a screen of 1280 by 720
+    pixels.
+    """
     # For each open block: its selectors ("" for an @ block), its declarations so far, and whether it is read.
     blocks: list[tuple[str, list[str], bool]] = []
-    start = deeper = 0  # deeper: open blocks that are not read since too many are open around them
+    start = deeper = 0  # deeper: the number of open blocks that are nested too deeply to be read
     for mark in re.finditer(r"[{};]", sheet):
         at = mark.start()
         if mark[0] == ";":
@@ -339,12 +344,12 @@ def _style_rules(sheet: str) -> Iterator[tuple[str, str]]:
         start = at + 1
 
 
-_LONGEST_SELECTORS = 2000  # rules within rules multiply their selectors
-_DEEPEST = 8  # rules within rules; those below are not read
+_LONGEST_SELECTORS = 2000  # characters; nested rules multiply their selectors
+_DEEPEST = 8  # levels of nested rules that are read
 
 
 def _nested(around: str, within: str) -> str:
-    """The selectors of a rule within a rule; "" where they are more than any page needs."""
+    """The selectors of a nested rule; "" where they are longer than any page needs."""
     inner, outer = within.split(","), around.split(",")
     if sum(len(outer) * len(one) + len(around) for one in inner) > _LONGEST_SELECTORS:
         return ""
@@ -353,7 +358,7 @@ def _nested(around: str, within: str) -> str:
 
 
 def _holds(rule: str) -> bool:
-    """Whether the rules in an @ block count on a screen of 1280 by 720; what is not known counts as no."""
+    """Whether an @-block applies to a screen of 1280 by 720 pixels; False where that is unknown."""
     name, _, condition = rule.partition(" ")
     if name.partition("(")[0] in ("@layer", "@supports", "@container", "@scope"):
         return " not " not in f" {condition} "

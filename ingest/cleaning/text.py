@@ -13,23 +13,23 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 
 def clean(text: str) -> str:
-    """The text in NFC without invisible and control characters, line ends as `\\n`, at most one blank line.
+    """The text in NFC without invisible and control characters, with `\\n` as line end and at most one blank line.
 
-    Tabs and no-break spaces become spaces, so that a quote typed by a person or a model is found verbatim.
+    Tabs and no-break spaces become spaces, so that a quotation is found verbatim as a person or a model types it.
     """
     text = _BREAKS.sub("\n", INVISIBLE.sub("", text))
     text = _CONTROL.sub("", re.sub(r"[\t\u00a0]", " ", text))
     text = unicodedata.normalize("NFC", stream_safe(text))
-    # Line by line: a pattern for the spaces before a line end tries each space of a long run.
+    # Line by line, in linear time: a pattern for the spaces before a line end would start at each space of a run.
     text = "\n".join(line.rstrip(" ") for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
 def unwrap(text: str) -> str:
-    """The text with lines that were broken at a fixed width joined again; any other text unchanged.
+    """The text with the lines of hard-wrapped paragraphs joined; any other text unchanged.
 
-    Only where at least five lines inside paragraphs, and most of them, are 50 to 100 characters long and
-    stop in mid-sentence: a teaser list of short headlines is not that.
+    A text counts as hard-wrapped where at least five lines inside paragraphs, and 60% of them, have 50 to 100
+    characters and stop in mid-sentence. A list of short headlines does not.
     """
     blocks = [block.split("\n") for block in text.split("\n\n")]
     inner = [line for lines in blocks for line in lines[:-1]]

@@ -1,7 +1,7 @@
-"""What a browser would not show: by attributes, inline styles and the style sheets in a page.
+"""Finds text that a browser would not show, by attributes, inline styles and the style sheets in a page.
 
-Instructions to language models hide in such text. Two kinds: elements that are not shown with all they hold, and
-text that is there but cannot be seen (its colour, its size), whose children may be seen again.
+Such text is where instructions to language models are hidden. There are two kinds: elements that are not displayed,
+with everything in them, and text that is displayed but invisible by its colour or size, whose children may be visible.
 """
 
 from __future__ import annotations
@@ -30,20 +30,21 @@ from ingest.cleaning.styles import (
 # An element of lxml, which has no type stubs and is imported in ingest/readers/pages/parsing.py only.
 Element = Any
 
-_LEAST_FONT = 4.0  # CSS pixels: 3 pt; nothing smaller can be read
+_LEAST_FONT = 4.0  # CSS pixels (3 pt); smaller text cannot be read
 _FAR = 1000.0  # pixels beyond which a margin or a translation puts text off the page
 _UNSEEN_OPACITY = 0.05
 _UNREADABLE_BLUR = 10.0  # pixels
 _CRAMPED = -8.0  # pixels between letters, from which on they lie upon each other
-# Never hidden as a whole: they hold the article. (A dialog was open when the page was saved, a script shows them.)
+# Never removed, since they contain the article: a saved page may hide them behind a dialog, or until a script runs.
 WHOLE = frozenset({"html", "body", "head", "article", "main"})
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """What is to go: the element with all in it, or, for `text_only`, its own words. `certain`: the element says so.
+    """What to remove: the element with everything in it or, with `text_only`, only its own text.
 
-    What only a style sheet says may be undone by a script or by another sheet, so it is not certain.
+    `certain` is True where the element itself says so. What only a style sheet says may be undone by a script or by
+    another sheet.
     """
 
     element: Element
@@ -53,7 +54,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What an element hands down to its children."""
+    """What children inherit from an element. Colours are None where they are unknown."""
 
     font: float = 16.0
     ink: Colour | None = BLACK
@@ -63,14 +64,14 @@ class _State:
 
     @property
     def visible(self) -> bool:
-        """Whether words with these properties can be seen and read."""
+        """Whether text with these properties can be seen and read."""
         return self.shown and self.font >= _LEAST_FONT and not _same(self.ink, self.ground)
 
 
 def hidden(tree: Element) -> list[Hidden]:
-    """Everything in a tree that cannot be seen, outermost first. Raises BadInput where its sheets ask for too much."""
+    """Everything invisible in a tree, outermost first. Raises BadInput where its style sheets are too costly."""
     sheet = StyleSheet(style.text or "" for style in tree.iter("style"))
-    # A sheet from elsewhere may set a dark ground behind white text: then a ground is known where one is stated.
+    # A linked sheet, which is not read, may set a dark background behind white text.
     foreign = any("stylesheet" in (link.get("rel") or "").lower() for link in tree.iter("link"))
     found: list[Hidden] = []
     states: dict[Element, _State] = {}
@@ -78,7 +79,7 @@ def hidden(tree: Element) -> list[Hidden]:
     for element in tree.iter("*"):
         parent = element.getparent()
         if parent is not None and parent not in states:
-            continue  # inside of what is hidden already
+            continue  # inside a hidden element
         before = states[parent] if parent is not None else _State()
         chain = (*chains[parent], _described(element)) if sheet and parent is not None else (_described(element),)
         said, inline = _cascaded(element, sheet, chain)
@@ -92,7 +93,7 @@ def hidden(tree: Element) -> list[Hidden]:
             state = _handed_down(element, said, before, foreign=foreign)
             state = replace(state, certain=state.visible or bool(inline) or not before.visible and before.certain)
         if not state.visible and element.tag in WHOLE:
-            state = _State(ground=None)  # the page shows it by a script, or nothing of it could be read
+            state = _State(ground=None)  # otherwise the whole page would be invisible: a script must show it
         states[element], chains[element] = state, chain
         if not state.visible:
             found.append(Hidden(element, text_only=True, certain=state.certain))
@@ -104,7 +105,7 @@ def _described(element: Element) -> Described:
 
 
 def _cascaded(element: Element, sheet: StyleSheet, chain: tuple[Described, ...]) -> tuple[Declarations, Declarations]:
-    """The declarations that count for an element, and those of its own style attribute."""
+    """The declarations that apply to an element, and those of its own style attribute."""
     style = element.get("style")
     plain, important = declarations(style) if style else ({}, {})
     inline = substituted(plain | important, sheet.custom)
@@ -118,11 +119,11 @@ def _hints(element: Element) -> bool:
     return element.get("bgcolor") is not None or element.tag == "font" or element.get("background") is not None
 
 
-# --- boxes that are not shown ------------------------------------------------------------------------
+# --- elements that are not displayed ------------------------------------------------------------------------
 
 
 def _is_gone(said: Mapping[str, str]) -> bool:
-    """Whether declarations take an element from the page with all it holds."""
+    """Whether the declarations remove an element from the page with everything in it."""
     if not said:
         return False
     return (
@@ -164,7 +165,7 @@ def _clipped(said: Mapping[str, str]) -> bool:
 def _shrunk(said: Mapping[str, str]) -> bool:
     overflow = {said.get(name, "").split(" ")[0] for name in ("overflow", "overflow-x", "overflow-y")}
     if overflow & {"hidden", "clip"}:
-        # A picture or a film stands in the padding of a box without height.
+        # Pictures and videos are placed in the padding of a box without height.
         padded = any(
             (pixels(part) or 0) > 1
             for name, value in said.items() if name.startswith("padding")
@@ -200,7 +201,7 @@ def _moved_away(said: Mapping[str, str]) -> bool:
     return any(size <= -_FAR for size in far) or any((pixels(value) or 0) >= 5 * _FAR for value in sideways)
 
 
-# --- text that cannot be seen ------------------------------------------------------------------------
+# --- invisible text ------------------------------------------------------------------------
 
 
 def _handed_down(element: Element, said: Mapping[str, str], before: _State, *, foreign: bool) -> _State:
@@ -220,7 +221,7 @@ def _handed_down(element: Element, said: Mapping[str, str], before: _State, *, f
     elif behind:
         ground = _ground(behind, ground)
     if "text" in f"{said.get('background-clip')} {said.get('-webkit-background-clip')}":
-        ink = None  # the letters are cut out of a picture
+        ink = None  # the background is seen through the letters
     seen = said.get("visibility")
     shown = before.shown if seen is None else seen not in {"hidden", "collapse"}
     return _State(font=font, ink=ink, ground=ground, shown=shown)
@@ -233,7 +234,7 @@ def _same(ink: Colour | None, ground: Colour | None) -> bool:
 
 
 def _ground(value: str, before: Colour | None) -> Colour | None:
-    """The colour behind a text; that of the parent where the value states none or a transparent one."""
+    """The background colour of a text; that of the parent where the value states none or a transparent one."""
     for part in [value, *re.findall(r"(?:rgb|hsl)a?\([^()]*\)|[#\w-]+", value)]:
         found = colour(part)
         if found is not None:
@@ -242,7 +243,7 @@ def _ground(value: str, before: Colour | None) -> Colour | None:
 
 
 def _font(said: Mapping[str, str], before: float) -> float:
-    """The size of the letters in CSS pixels."""
+    """The font size in CSS pixels."""
     value = said.get("font-size")
     if value is None and "font" in said:
         value = next((part for word in said["font"].split() if (part := word.split("/")[0])[:1] in "0123456789."), None)
@@ -261,16 +262,16 @@ _UNSHOWN = frozenset({"style", "script", "template", "noscript", "head", "title"
 
 
 def hidden_in_markup(text: str) -> str:
-    """A text with HTML in it without comments and without the elements that a browser would not show.
+    """Markdown without HTML comments and without HTML elements that a browser would not show.
 
-    An element that is not closed takes the rest of the text with it, as in a browser. A comment that is not closed
-    is left as it is.
+    As in a browser, a hidden element that is not closed takes the rest of the text with it. A comment that is not
+    closed is kept.
     """
     sheet = StyleSheet(_sheets(text))
     kept: list[str] = []
-    at = 0  # up to where the text was looked at
+    at = 0  # the offset up to which the text has been handled
     unclosed_comment = False
-    gone, depth, began = "", 0, 0  # the hidden element that is open, how deep in its like, where it began
+    gone, depth, began = "", 0, 0  # the open hidden element, its nesting depth, its offset
     for match in _TAG.finditer(text):
         if match.start() < at:
             continue

@@ -1,4 +1,4 @@
-"""Fields become a checked article."""
+"""Fields become a checked article: cleaned, with an id, a language and its uncitable spans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from rag.schema import Article
 
 
 def make_article(fields: Fields, place: Place, options: ReadOptions, within: str = "") -> Article:
-    """The article that the fields make, checked; its id never depends on anything but its source."""
+    """The article that these fields describe. Raises BadInput where its text is missing or too short.
+
+    `within` distinguishes records of one file that have neither id nor address.
+    """
     fields = bounded(fields)
     text = clean(fields.text)
     title = one_line(clean(fields.title)) or _opening(text)

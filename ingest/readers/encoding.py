@@ -17,9 +17,9 @@ _BYTE_ORDER_MARKS = (
 
 
 def decode(data: bytes) -> str:
-    """The text of bytes: by byte-order mark, as UTF-8, by the charset a page declares, or as the likeliest legacy one.
+    """The text in `data`, by its byte-order mark, as UTF-8, by the charset that it declares, or by detection.
 
-    Raises BadInput("not text") for binary data.
+    Raises BadInput with the reason "not text" for binary data.
     """
     marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), "")
     if not marked and b"\0" in data[:100_000]:
@@ -38,7 +38,7 @@ def _encoding(data: bytes) -> str:
         return "utf-8"
     except UnicodeDecodeError:
         pass
-    # A few broken bytes in much good UTF-8 (a file cut in the middle of a character) do not make it another encoding.
+    # Much valid UTF-8 with a few broken bytes is damaged UTF-8, such as a file cut in the middle of a character.
     good, bad = len(re.findall(rb"[\xc2-\xf4][\x80-\xbf]+", data)), data.decode("utf-8", "replace").count("\ufffd")
     if bad <= 0.02 * good + (good > 5):
         return "utf-8"
@@ -46,14 +46,14 @@ def _encoding(data: bytes) -> str:
     return (_charset(declared[1].decode("ascii", "replace")) if declared else "") or _likeliest(data)
 
 
-# What pages are written in (the encodings of the WHATWG standard under their names here). A declared name is never
-# looked up beyond them: among Python's codecs are some that compress, encrypt, or make no text at all.
+# The encodings of the WHATWG standard under their Python names. No other declared name is accepted: Python also has
+# codecs that compress or transform, and some that do not produce text.
 _CHARSETS = frozenset(
     "utf-8 cp866 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 "
     "iso8859-14 iso8859-15 iso8859-16 koi8-r koi8-u mac-roman mac-cyrillic cp874 cp1250 cp1251 cp1252 cp1253 cp1254 "
     "cp1255 cp1256 cp1257 cp1258 gb18030 big5hkscs euc_jp iso2022_jp cp932 cp949".split()
 )
-# Browsers read Latin-1 as its superset, and so must we: “quotes” are in the difference. So it is with the others.
+# Browsers decode these as their supersets: pages declared as Latin-1 contain “quotes” that only cp1252 has.
 _SUPERSETS = {
     "iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs",
     "shift_jis": "cp932", "euc_kr": "cp949", "iso8859-9": "cp1254", "iso8859-11": "cp874", "tis-620": "cp874",
@@ -61,7 +61,7 @@ _SUPERSETS = {
 
 
 def _charset(label: str) -> str:
-    """The codec of a declared charset; "" where it names none."""
+    """The Python codec of a declared charset; "" where it is unknown."""
     try:
         name = codecs.lookup(label.lower().removeprefix("x-").replace("windows-949", "cp949")).name
     except (LookupError, ValueError):
@@ -75,7 +75,7 @@ def _likeliest(data: bytes) -> str:
 
     sample = data[:100_000]
     accented = len(re.findall(rb"[\x80-\xff]", sample))
-    # Western European text: single accented letters inside ASCII words. Detectors mistake short ones for cp1250.
+    # Single accented letters inside ASCII words: Western European text, which detectors mistake for cp1250.
     if (
         accented < 0.15 * len(sample)
         and not re.search(rb"[\x80-\xff]{3}", sample)
@@ -87,7 +87,7 @@ def _likeliest(data: bytes) -> str:
 
 
 def decoded_lines(stream: IO[bytes], limit: int) -> Iterator[str]:
-    """The lines of a stream with their ends, each decoded for itself where it is not in the encoding of the rest."""
+    """Yields the lines of a stream with their line ends. A line that is not valid UTF-8 is decoded by itself."""
     buffered = io.BufferedReader(cast(io.RawIOBase, stream), 65_536)
     head = buffered.peek(65_536)
     encoding = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8")

@@ -21,9 +21,9 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
 
 def pdf_fields(data: bytes, max_chars: int) -> Fields:
-    """What a PDF says: its text in paragraphs, title and author where it states them.
+    """The text of a PDF in paragraphs, with its title and author where it states them.
 
-    The day on which the file was made is not the day of publication and is not taken.
+    The day on which the file was created is not the day of publication, and is ignored.
 
     Raises BadInput where it is encrypted, damaged, longer than `max_chars`, or holds pictures of pages only.
     """
@@ -45,7 +45,7 @@ def pdf_fields(data: bytes, max_chars: int) -> Fields:
         raise BadInput("malformed", f"the PDF is damaged ({type(exc).__name__}); open it and save it anew") from exc
     text = _text(pages)
     if not text:
-        raise BadInput("empty", "the PDF holds no text, only pictures of pages; run OCR on it first")
+        raise BadInput("empty", "the PDF contains no text, only images of pages; run OCR on it first")
     usable = (
         8 <= len(title) <= 250
         and " " in title
@@ -66,7 +66,7 @@ def _pages(texts: Iterable[str], max_chars: int) -> list[list[str]]:
 
 
 def _text(pages: list[list[str]]) -> str:
-    """The paragraphs of a PDF: lines joined, running heads and page numbers left out."""
+    """The paragraphs of the pages, with lines joined and without running heads and page numbers."""
     edges = Counter(re.sub(r"\d+", "0", line) for page in pages for line in {*page[:2], *page[-2:]} if line)
     running = {line for line, times in edges.items() if len(pages) >= 3 and times > 0.6 * len(pages)}
     lines = [
@@ -78,7 +78,7 @@ def _text(pages: list[list[str]]) -> str:
     blocks: list[list[str]] = [[]]
     for line in lines:
         blocks[-1] += [line] if line else []
-        # A line that stops well short of the measure ends a paragraph, or is a heading.
+        # A line that is clearly shorter than the full width ends a paragraph, or is a heading.
         if not line or len(line) < 0.75 * width:
             blocks.append([])
     return clean("\n\n".join(join_lines(block) for block in blocks if block))

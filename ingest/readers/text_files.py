@@ -18,7 +18,7 @@ _STANDFIRST = ("subtitle", "standfirst", "dek", "deck", "subheadline", "subtitul
 
 
 def text_file_fields(text: str, options: ReadOptions, *, markdown: bool) -> Fields:
-    """What a text or Markdown file says: its front matter, then the lines at its top, then its text."""
+    """The fields of a text or Markdown file. Front matter comes before the lines at the top of the text."""
     front = _FRONT_MATTER.match(text)
     record = _front_matter(front[1]) if front else {}
     said = record_fields({**record, "text": ""}, options.mapping)
@@ -43,12 +43,12 @@ def text_file_fields(text: str, options: ReadOptions, *, markdown: bool) -> Fiel
 
 
 def _front_matter(block: str) -> dict[str, object]:
-    """The simple part of YAML that front matter is written in: `key: value`, lists, folded text.
+    """The values of front matter, read as a subset of YAML: `key: value`, lists, folded text.
 
-    No YAML library: `title: Opinion: close it` is no valid YAML, and is what people write.
+    A YAML library would reject `title: Opinion: close it`, which is not valid YAML but is what people write.
     """
     found: dict[str, object] = {}
-    folded: dict[str, list[str]] = {}  # the lines of a value: joined at the end, since each joining copies them all
+    folded: dict[str, list[str]] = {}  # the lines of each value, joined once at the end so that time stays linear
     key = ""
     for line in block.splitlines():
         pair = re.match(r"([\w-]+)[ \t]*:(?:[ \t]+(.*))?$", line)

@@ -17,7 +17,7 @@ from rag.errors import BadInput
 
 
 def docx_fields(data: bytes, max_bytes: int) -> Fields:
-    """What a Word file says: paragraphs, headings and tables in order, without hidden text; its title and author.
+    """The visible paragraphs, headings and tables of a Word file in order, with its title and author.
 
     Raises BadInput where it is encrypted, damaged or unpacks to more than `max_bytes`.
     """
@@ -40,11 +40,11 @@ def docx_fields(data: bytes, max_bytes: int) -> Fields:
         ) from exc
     text = clean("\n\n".join(blocks))
     if not text:
-        raise BadInput("empty", "the Word file holds no text")
+        raise BadInput("empty", "the Word file contains no visible text")
     title, author = document.core_properties.title or "", document.core_properties.author or ""
     headed = one_line(title) if slug(title) and slug(title) == slug(blocks[0]) else ""
     said = text_fields(text, headed)
-    # "python-docx" and a login name are no authors.
+    # An author without a space is a login name or the name of a program.
     return said if said.byline or " " not in author else replace(said, byline=byline_names(author))
 
 
@@ -56,7 +56,7 @@ def _blocks(item: object, depth: int = 0) -> Iterator[str]:
         yield from filter(None, ["".join(_visible_words(item)).strip()])
     elif isinstance(item, Table) and depth < 20:
         for row in item.rows:
-            # Each cell once: `row.cells` repeats it for every column that it says it spans, a thousand million of them.
+            # Each cell once: `row.cells` repeats a cell for each column that it claims to span, which may be 10^9.
             cells = [_Cell(cell, item) for cell in row._tr.tc_lst if cell.vMerge != "continue"]
             texts = (
                 " ".join(block for inner in cell.iter_inner_content() for block in _blocks(inner, depth + 1))
@@ -66,7 +66,7 @@ def _blocks(item: object, depth: int = 0) -> Iterator[str]:
 
 
 def _visible_words(paragraph: Any) -> Iterator[str]:
-    """The words of a paragraph that can be seen, those of links too."""
+    """Yields the visible text of a paragraph, that of links included."""
     for part in paragraph.iter_inner_content():
         for run in getattr(part, "runs", [part]):
             if not _is_hidden(run):
@@ -74,7 +74,7 @@ def _visible_words(paragraph: Any) -> Iterator[str]:
 
 
 def _is_hidden(run: Any) -> bool:
-    """Hidden, as large as a point, or white on a ground of no other colour."""
+    """Whether a run is marked as hidden, has at most one point, or is white without a background of its own."""
     font = run.font
     if font.hidden or font.size is not None and font.size.pt <= 1:
         return True

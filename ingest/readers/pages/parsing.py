@@ -1,4 +1,4 @@
-"""HTML becomes a tree of elements. The only file that imports lxml, which has no type stubs: `Element` is Any."""
+"""HTML becomes a tree of elements. The only file that imports lxml."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import islice
 from ingest.cleaning.visibility import Element
 from rag.errors import BadInput
 
-# A page may have so many elements, and one of them so many attributes: the parsers take about 60 microseconds for an
-# element, and time that grows with the square of the attributes. The largest of 181 news pages has 9,000 elements.
+# Limits of a page: the parsers take about 60 microseconds for an element, and time that grows with the square of the
+# number of attributes. The largest of 181 news pages has 9,000 elements.
 _MOST_ELEMENTS = 60_000
 _MANY_ATTRIBUTES = re.compile(
     r"<[a-zA-Z][^\s/>]*+(?:[\s/]++[^\s=>/]++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"']++))?+){300}"
@@ -22,9 +22,10 @@ _CONTROL = re.compile(
 
 
 def parsed(markup: str) -> Element:
+    """The root element of a page. Raises BadInput where it cannot be parsed or is too large."""
     import lxml.html  # type: ignore[import-untyped]
 
-    # lxml refuses a str that declares its encoding, and later on control characters that it let through.
+    # lxml rejects a str that declares its encoding. It parses control characters, but then rejects them in text.
     markup = _CONTROL.sub("", re.sub(r"\A\s*<\?xml[^>]*\?>", "", markup))
     if _MANY_ATTRIBUTES.search(markup):
         raise BadInput("malformed", "an element of the page has hundreds of attributes; save its text as .txt")
@@ -38,7 +39,7 @@ def parsed(markup: str) -> Element:
     return tree
 
 
-# A paragraph of an article has a few dozen of them; trafilatura takes time that grows with their number squared.
+# Inline elements in one parent. A paragraph has a few dozen; trafilatura takes quadratic time in their number.
 _MANY_INLINE = 2000
 _INLINE_TAGS = (
     "a abbr b big cite code del em font i ins kbd mark q s samp small span strike strong sub sup tt u var"
@@ -46,7 +47,7 @@ _INLINE_TAGS = (
 
 
 def strip_inline_crowds(tree: Element) -> None:
-    """Leaves only the words of inline elements where thousands of them stand in one element."""
+    """Replaces inline elements by their text where one element has thousands of them."""
     from lxml.etree import strip_tags  # type: ignore[import-untyped]
 
     crowds = Counter(parent for element in tree.iter(*_INLINE_TAGS) if (parent := element.getparent()) is not None)
@@ -54,5 +55,5 @@ def strip_inline_crowds(tree: Element) -> None:
         return
     strip_tags(tree, *_INLINE_TAGS)
     for element in tree.iter("*"):
-        # Many pieces of text side by side become one: lxml joins them again for each of them.
+        # lxml keeps adjacent pieces of text apart and joins them on each access, so they are stored as one.
         element.text, element.tail = element.text, element.tail

@@ -6,12 +6,12 @@ import re
 
 from ingest.cleaning.visibility import WHOLE, Element, hidden
 
-# Boxes for readers who hear a page, and what scripts show or hide by name.
+# Classes of text for screen readers, and of what scripts show or hide.
 _UNSEEN_CLASSES = re.compile(
     r"(?:^|\s)(?:sr-only|visually-?hidden|screen-reader-text|u-hidden|is-hidden)(?:\s|$)", re.I
 )
-# Boxes of a page that trafilatura sometimes takes for text (seen in the demo pages; on pages/article_extraction
-# they add .0006 to F1, and further tokens such as sidebar, widget, tags or bio change nothing).
+# Classes and ids of boxes that trafilatura sometimes takes for text of the article. Found on the demo pages; on
+# pages/article_extraction they add .0006 to F1, and more tokens (sidebar, widget, tags, bio) change nothing.
 _BOXES = re.compile(
     r"(^|[\s_-])(share|sharing|share-?(bar|tools?|buttons?)|socials?|social-?(bar|links|media|share)|compartir|redes|"
     r"newsletter\w*|sign-?up|signup-?\w*|subscribe-?(box|form)|boletin(-caja)?|promo|most-?read|mas-?leid[ao]s?|"
@@ -23,16 +23,16 @@ _BOXES = re.compile(
 
 
 def drop_unseen(tree: Element) -> None:
-    """Removes what a browser would not show, and boxes that are known not to be the article."""
+    """Removes from the tree what a browser would not show, and boxes that are not part of the article."""
     found = hidden(tree)
     paragraphs = _paragraph_lengths(tree)
     total = paragraphs[tree] or 1
 
-    # Some pages put such a mark on the wrapper of everything (a dialog was open when it was saved).
+    # Some saved pages hide the wrapper of the whole article, because a dialog was open.
     def small(element: Element) -> bool:
         return element.tag not in WHOLE and paragraphs[element] < 0.3 * total
 
-    roots: dict[Element, Element] = {}  # of text that cannot be seen: the outermost element of that kind
+    roots: dict[Element, Element] = {}  # invisible text -> the outermost element with invisible text around it
     for one in found:
         if one.text_only:
             roots[one.element] = roots.get(one.element.getparent(), one.element)
@@ -50,7 +50,7 @@ def drop_unseen(tree: Element) -> None:
 
 
 def _paragraph_lengths(tree: Element) -> dict[Element, int]:
-    """How many characters the paragraphs in each element hold."""
+    """The number of characters in the paragraphs inside each element."""
     text: dict[Element, int] = {}
     held: dict[Element, int] = {}
     for element in reversed(list(tree.iter("*"))):  # children before their parents
@@ -72,14 +72,17 @@ def _is_box(element: Element) -> bool:
 
 
 def _blank(element: Element) -> None:
-    """Takes the element's own words away; its children keep theirs."""
+    """Removes the element's own text; its children keep theirs."""
     element.text = None
     for child in element:
         child.tail = None
 
 
 def _drop_all(gone: set[Element]) -> None:
-    """Removes elements, and leaves the text behind them. One at a time would copy that text again and again."""
+    """Removes elements but keeps the text that follows them.
+
+    All children of a parent are handled together: removing one at a time would copy that text again and again.
+    """
     for parent in {parent for element in gone if (parent := element.getparent()) is not None}:
         before, words, changed = None, [parent.text or ""], False
         for child in [*parent, None]:
