@@ -120,7 +120,7 @@ def _serve(args: argparse.Namespace) -> int:
     return DONE
 
 
-SERVE = Command(name="serve", help="open the page", run=_serve, add_arguments=_add_serve)
+SERVE = Command(name="serve", help="serve the page and the HTTP API", run=_serve, add_arguments=_add_serve)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -62,9 +62,9 @@ def _settings(args: argparse.Namespace) -> Settings:
 def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", type=day, metavar="DAY", help="published on this day or later (2025-03-01)")
     parser.add_argument("--until", type=day, metavar="DAY", help="published on this day or earlier")
-    parser.add_argument("--outlet", action="append", default=[], metavar="NAME")
-    parser.add_argument("--language", action="append", default=[], metavar="CODE", help="en, es, …")
-    parser.add_argument("--author", action="append", default=[], metavar="NAME")
+    parser.add_argument("--outlet", action="append", default=[], metavar="NAME", help="its whole name; repeatable")
+    parser.add_argument("--language", action="append", default=[], metavar="CODE", help="en, es, …; repeatable")
+    parser.add_argument("--author", action="append", default=[], metavar="NAME", help="part of the byline; repeatable")
 
 
 def _filters(args: argparse.Namespace) -> Filters:
