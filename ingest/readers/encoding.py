@@ -87,17 +87,20 @@ def _likeliest(data: bytes) -> str:
 
 
 def decoded_lines(stream: IO[bytes], limit: int) -> Iterator[str]:
-    """Yields the lines of a stream with their line ends. A line that is not valid UTF-8 is decoded by itself."""
-    buffered = io.BufferedReader(cast(io.RawIOBase, stream), 65_536)
-    head = buffered.peek(65_536)
-    encoding = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8")
-    wide = encoding in {"utf-16", "utf-32"}
-    if not wide and b"\0" in head:
-        raise BadInput("not text", "it holds binary data; expected one record a line")
-    text = io.TextIOWrapper(buffered, encoding, errors="replace" if wide else "surrogateescape", newline="\n")
-    while line := text.readline(limit + 1):
-        if len(line) > limit:
-            raise BadInput("too large", f"a line is longer than {limit:,} characters; expected one record a line")
-        if not wide and re.search("[\udc80-\udcff]", line):
-            line = decode(line.encode("utf-8", "surrogateescape"))
-        yield line
+    """Yields the lines of a stream with their line ends, and closes it.
+
+    A line that is not valid UTF-8 is decoded by itself.
+    """
+    with io.BufferedReader(cast(io.RawIOBase, stream), 65_536) as buffered:
+        head = buffered.peek(65_536)
+        encoding = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8")
+        wide = encoding in {"utf-16", "utf-32"}
+        if not wide and b"\0" in head:
+            raise BadInput("not text", "it holds binary data; expected one record a line")
+        text = io.TextIOWrapper(buffered, encoding, errors="replace" if wide else "surrogateescape", newline="\n")
+        while line := text.readline(limit + 1):
+            if len(line) > limit:
+                raise BadInput("too large", f"a line is longer than {limit:,} characters; expected one record a line")
+            if not wide and re.search("[\udc80-\udcff]", line):
+                line = decode(line.encode("utf-8", "surrogateescape"))
+            yield line
