@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent, ToolAnnotations
+from pydantic import Field
 
 import rag
 from rag.assistant import Assistant
@@ -44,7 +45,10 @@ _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent
 def create_mcp(queue: AnswerQueue) -> MCPServer:
     """The server of the queue's assistant. Beside HTTP it shares that face's queue, and so its limits."""
     with _root_logger_restored():
-        server = MCPServer("dateline", title="Dateline", version=rag.__version__, instructions=_INSTRUCTIONS)
+        server = MCPServer(
+            "dateline", title="Dateline", version=rag.__version__, instructions=_INSTRUCTIONS,
+            subscriptions=False,  # streams without end, on which nothing would come
+        )  # fmt: skip
     tools = Tools(queue)
     for tool in (tools.ask, tools.search, tools.get_article, tools.list_outlets):
         server.tool(annotations=_READS)(tool)
@@ -117,7 +121,7 @@ class Tools:
         return _result(hits_text(hits), search_data(query, hits), [hit.passage.article for hit in hits])
 
     async def get_article(
-        self, article_id: str, version: int | None = None
+        self, article_id: str, version: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     ) -> Annotated[CallToolResult, FullArticleData]:
         """An article with its whole text, by the article_id of a citation or a hit."""
         found = await asyncio.to_thread(self.archive.catalog.article, article_id, version)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request, Response
@@ -124,6 +123,7 @@ class _Server:
         articles.add_routes(app)
         OpenAIRoutes(self.queue).add_routes(app)
         self._add_monitoring(app)
+        app.add_api_route("/mcp", _no_listening, methods=["GET", "HEAD"], include_in_schema=False)
         app.router.routes.extend(self.mcp.routes)  # /mcp
         articles.add_pages(app)
         for rest in ("/api/{rest:path}", "/v1/{rest:path}"):
@@ -180,6 +180,12 @@ class _Server:
         return Response(self.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 
+async def _no_listening() -> Response:
+    """Raises HttpError. The library would open a stream that never ends and on which, without sessions, nothing comes:
+    enough of them keep everybody else out. The protocol lets a server refuse it with 405."""
+    raise HttpError(405, "MCP is spoken here with POST; there is no stream to listen to.", {"Allow": "POST"})
+
+
 async def _not_found(request: Request) -> Response:
     """Raises HttpError: 405 where a route exists for another method, 404 otherwise."""
     partial = [
@@ -196,7 +202,7 @@ async def _framework_error(request: Request, error: Exception) -> Response:
     """An HTTPException of the framework, in the shape of our errors."""
     assert isinstance(error, HTTPException)
     ours = HttpError(error.status_code, str(error.detail), dict(error.headers or {}))
-    body, kind, status = error_body(request.url.path, ours, request.state.request_id, Path())
+    body, kind, status = error_body(request.url.path, ours, request.state.request_id, None)
     return Response(body, status, headers=ours.headers, media_type=kind)
 
 

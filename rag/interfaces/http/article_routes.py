@@ -208,6 +208,8 @@ class ArticleRoutes:
 async def _form(request: Request) -> FormData:
     try:
         return await request.form(max_files=1000, max_fields=100, max_part_size=64_000)  # parts without a file
+    except UnicodeError:  # some of Python's codecs, such as punycode, raise more than the parser expects
+        raise HttpError(400, "The names in the form are not in the charset that it states. Send it as UTF-8.") from None
     except OSError as error:  # the form is kept in unnamed temporary files until it has arrived
         raise StorageError("The disk has no room for the upload. Free some and send it again.") from error
 

@@ -247,7 +247,7 @@ def log_question(request_id: str, text: str) -> None:
     log.info("%s", json.dumps({"request": request_id, "question": text}))
 
 
-def error_body(path: str, error: BaseException, request_id: str, folder: Path) -> tuple[bytes, str, int]:
+def error_body(path: str, error: BaseException, request_id: str, folder: Path | None) -> tuple[bytes, str, int]:
     """The body of an error, its content type and status: in OpenAI's shape under /v1, as a problem elsewhere."""
     status, detail = status_of(error), client_message(error, folder)
     if not path.startswith("/v1/"):

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,20 @@ from rag.interfaces.http.middleware import App, Connection, Receive, Send, read_
 
 # Every address that Chromium asked for while all functions of the page were used (Gradio 6.31).
 _READ = re.compile(
-    r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)/?|/pwa_icon(/\d{1,4})?|/(assets|static|svelte)/.+|"
+    r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)/?|/pwa_icon(/\d{1,4})?|/(assets|static|svelte)/.{1,200}|"
     r"/gradio_api/(startup-events|theme\.css|app_id/?|queue/data|upload_progress|heartbeat/[\w-]{1,64})"
 )
 JOIN, UPLOAD = "/gradio_api/queue/join", "/gradio_api/upload"
 _CALLED = frozenset({JOIN, UPLOAD, "/gradio_api/cancel", "/gradio_api/reset"})
+# Gradio would take its own address from these, whoever sends them, and fail on what is no address. The scheme that a
+# trusted proxy names is known by now.
+_ORIGINS = frozenset({b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server"})
 # Bounds of a call, since Gradio walks through its data several times on the event loop. What the page sends has 8
 # levels and, with the 30 exchanges that a browser keeps, some 6,000 values.
 DEPTH = 40
 VALUES = 30_000
 FIELD_BYTES = 64_000  # of an upload, beside its files
+_CHARSETS = frozenset({b"utf-8", b"utf8", b"us-ascii"})  # some of Python's other codecs would make Gradio fail
 BODY_BYTES = 2_000_000  # the conversation that a browser keeps is sent along: 30 exchanges of 3 to 10 kB
 
 
@@ -51,6 +56,8 @@ class PageGuard:
         allowed = _READ.fullmatch(path) if method in ("GET", "HEAD") else method == "POST" and path in _CALLED
         if not allowed:
             raise HttpError(404, f"There is nothing at {path[:200]}.")
+        _check_host(dict(scope["headers"]).get(b"host", b"").decode("latin-1"))
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() not in _ORIGINS]
         if path == JOIN and method == "POST":
             body = await read_body(receive, BODY_BYTES)
             self._check_call(body)
@@ -103,6 +110,8 @@ class _FormCheck:
         kind, options = parse_options_header(dict(scope["headers"]).get(b"content-type", b""))
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
             raise HttpError(415, "Files are sent as multipart/form-data with a boundary.")
+        if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
+            raise HttpError(415, "The names in a form are read as UTF-8 only.")
         self.refusal: HttpError | None = None
         self._receive = receive
         self._options = parse_options_header
@@ -142,6 +151,16 @@ class _FormCheck:
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         self._bytes += 0 if self._is_file else end - start
+
+
+def _check_host(host: str) -> None:
+    """Raises HttpError for four numbers that are no address, such as 999.0.0.1, on which Gradio would fail."""
+    name = host.partition(":")[0]
+    if re.fullmatch(r"[\d.]+", name):
+        try:
+            ip_address(name)
+        except ValueError:
+            raise HttpError(400, "The Host header names no address.") from None
 
 
 def _size(folder: Path) -> int:
