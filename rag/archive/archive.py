@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What `doctor` finds: what is wrong with the catalogue, its passages, and how many the derived indexes lack or
-    have too many. With a damaged catalogue nothing is compared, and the numbers are None.
+    """The result of `doctor`: problems of the catalogue, its number of passages, and how many of them each derived
+    index lacks or has in excess. The numbers are None when the catalogue is damaged, as nothing is compared then.
     """
 
     catalogue: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Health:
 
     @property
     def sound(self) -> bool:
-        """Whether the catalogue is as it was written, and both indexes hold exactly its passages."""
+        """Whether the catalogue has no problem and both indexes hold exactly its passages."""
         compared = (self.vectors_missing, self.vectors_extra, self.words_missing, self.words_extra)
         return not self.catalogue and all(number == 0 for number in compared)
 
@@ -139,9 +139,9 @@ class Archive:
             return self.catalog.count_passages()
 
     def health(self) -> Health:
-        """Examines the catalogue, which reads all of it, and compares the derived indexes with it."""
+        """The result of checking the whole catalogue and comparing the derived indexes with it."""
         problems = integrity.problems(self.catalog)
-        if problems:  # the indexes must not be made anew from a damaged catalogue
+        if problems:  # the indexes must not be rebuilt from a damaged catalogue
             return Health(catalogue=tuple(problems))
         self.wait_until_indexed()
         truth = set(self.catalog.passage_keys())
