@@ -1,4 +1,4 @@
-"""Followers keep one derived index each up to date with the catalogue: open, check, follow, make anew."""
+"""Followers: each opens, checks, updates and rebuilds one index that is derived from the catalogue."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ _ARTICLES_AT_ONCE = 100
 
 
 class IndexFollower(ABC):
-    """One derived index. One thread calls its methods; `index` may be read by any thread."""
+    """The follower of one derived index. Its methods belong to one thread; any thread may read `index`."""
 
     name: str
 
     def __init__(self, catalog: Catalog, folder: Path, priority: Priority) -> None:
         self.folder = folder
         self._catalog, self._priority = catalog, priority
-        self.opened = False  # the files may have changed since the index was closed
+        self.opened = False  # whether the files may have changed since the index was last closed
 
     @property
     @abstractmethod
     def ready(self) -> bool:
-        """Whether the index was opened and checked, so that searches may read it."""
+        """Whether the index is open and checked, so that searches may read it."""
 
     def bring_up(self, noted: object) -> None:
-        """Brings the index up to the last change, and makes it anew where it is damaged.
+        """Applies all changes of the catalogue to the index, and rebuilds it when it is damaged.
 
-        `noted` is what `note` gave when the index was closed; None after a crash. Raises StorageError, Stopped.
+        `noted` is the result of `note` when the index was closed; None after a crash. Raises StorageError, Stopped.
         """
         try:
             self._bring_up(noted)
         except BaseException:
-            self.close()  # half open or half written: the next call opens it anew and checks it
+            self.close()  # it may be half open or half written; the next call opens and checks it again
             raise
 
     def _bring_up(self, noted: object) -> None:
@@ -57,7 +57,7 @@ class IndexFollower(ABC):
         except IndexDamaged:
             sound = False
         if not sound:
-            if wrong := integrity.damaged_pages(self._catalog):  # then the catalogue may be what is wrong
+            if wrong := integrity.damaged_pages(self._catalog):  # the catalogue itself may be damaged
                 raise self._catalog.database.damaged(wrong[0])
             self._discard()
             self._open_and_follow(None)
@@ -75,20 +75,20 @@ class IndexFollower(ABC):
         self._follow()
 
     def _check_files(self, noted: object) -> None:
-        """Raises IndexDamaged for files that are not as they were left, as far as that shows before opening them."""
+        """Raises IndexDamaged when the files are known to be damaged before the index is opened."""
         followed = noted.get("followed") if isinstance(noted, dict) else None
         if followed is not None and followed != self._catalog.followed(self.name):
-            raise IndexDamaged(f"The index at {self.folder} was made from another state of the catalogue.")
+            raise IndexDamaged(f"The index at {self.folder} belongs to another state of the catalogue.")
         as_left = isinstance(noted, dict) and noted.get("files") == file_stamps.of(self.folder)
         if not as_left:
             self._check_changed_files(noted)
 
     def note(self) -> dict[str, object]:
-        """What the files are when they are closed, so that the next start need not look into them."""
+        """The state of the closed files; if it is unchanged at the next start, their content needs no check."""
         return {"files": file_stamps.of(self.folder), "followed": self._catalog.followed(self.name)}
 
     def _follow(self) -> None:
-        """Applies the changes since the last one that the index holds; killed midway, it is done again."""
+        """Applies the changes that the index lacks. If the process is killed, the next start applies them again."""
         seen = self._catalog.followed(self.name)
         changed = self._catalog.changed_since(seen)
         if not changed:
@@ -103,37 +103,37 @@ class IndexFollower(ABC):
             self._catalog.set_followed(self.name, part[-1][1])
 
     def _discard(self) -> None:
-        """Removes the index, so that it is made anew."""
+        """Deletes the index, so that it is rebuilt."""
         self.close()
         rmtree(self.folder, ignore_errors=True)
         self._catalog.set_followed(self.name, 0)
 
     def rebuild(self) -> None:
-        """The next `bring_up` makes the index anew; searches read the old one until then."""
+        """Makes the next `bring_up` rebuild the index; searches read the old one until then."""
         self._catalog.set_followed(self.name, 0)
 
     def _agrees(self) -> bool:
-        """Whether the index holds as many passages as the catalogue, and finds some of them.
+        """Whether the index holds as many passages as the catalogue and finds a sample of them.
 
-        Chroma loses vectors but not their count when one of its files is gone.
+        Counting is not enough: when a file is missing, Chroma loses vectors but reports the same count.
         """
         agrees = self._count() == self._catalog.count_passages() and self._finds_some()
-        # While another process ingests, the catalogue may have changed again.
+        # If another process has just changed the catalogue, a difference is no damage.
         return agrees or self._catalog.last_change() > self._catalog.followed(self.name)
 
     def _passages(self, article_ids: Sequence[str]) -> Iterator[StoredPassage]:
-        """The passages of these articles, with a pause before each article while searches run."""
+        """The passages of these articles; pauses before each article while a search runs."""
         for article_id in article_ids:
             self._priority.next_step()
             yield from self._catalog.passages_of(article_id)
 
     @abstractmethod
     def close(self) -> None:
-        """Closes the index; searches wait for the next `bring_up`."""
+        """Closes the index; searches then wait for the next `bring_up`."""
 
     @abstractmethod
     def _is_local(self) -> bool:
-        """Whether the index lies in `folder`."""
+        """Whether the index is stored in `folder`."""
 
     @abstractmethod
     def _open(self) -> None:
@@ -141,15 +141,15 @@ class IndexFollower(ABC):
 
     @abstractmethod
     def _publish(self) -> None:
-        """Lets searches read the open index."""
+        """Makes the open index available to searches."""
 
     @abstractmethod
     def _check_changed_files(self, noted: object) -> None:
-        """Raises IndexDamaged where files that were changed since they were closed make opening unsafe."""
+        """Raises IndexDamaged when the files, which differ from `noted`, are not safe to open."""
 
     @abstractmethod
     def _fill(self, article_ids: Sequence[str]) -> None:
-        """Replaces all that the index holds by these articles; searches read the old content until the end."""
+        """Replaces the whole content of the index by these articles; searches read the old content meanwhile."""
 
     @abstractmethod
     def _replace(self, article_ids: Sequence[str]) -> None:
@@ -165,7 +165,7 @@ class IndexFollower(ABC):
 
 
 class VectorFollower(IndexFollower):
-    """Keeps the Chroma collection."""
+    """The follower of the Chroma collection."""
 
     name = vector_index.NAME
 
@@ -181,7 +181,7 @@ class VectorFollower(IndexFollower):
         return self.index is not None
 
     def close(self) -> None:
-        """Closes Chroma, which after an error may hold its SQLite file for ever."""
+        """Closes Chroma, which may otherwise keep its SQLite file locked after an error."""
         self.index = None
         if self._open_index is not None:
             self._open_index.close()
@@ -198,7 +198,7 @@ class VectorFollower(IndexFollower):
 
     def _check_changed_files(self, noted: object) -> None:
         if not vector_index.opens(self.folder):
-            raise IndexDamaged(f"The vector index at {self.folder} was torn.")
+            raise IndexDamaged(f"The vector index at {self.folder} is corrupt.")
 
     def _fill(self, article_ids: Sequence[str]) -> None:
         self._own.begin_rebuild()
@@ -240,12 +240,12 @@ class VectorFollower(IndexFollower):
             return True
         vectors = self._catalog.vectors([one.hash for one in sample])
         found = [self._own.search(vector, 1, Filters(), []) for vector in vectors]
-        # A few of many near-duplicates may escape an approximate search; a lost file takes hundreds of vectors along.
+        # An approximate search may miss a few of many near-duplicates; a missing file loses hundreds of vectors.
         return sum(not hits or hits[0][1] < 0.99 for hits in found) < 4
 
 
 class KeywordFollower(IndexFollower):
-    """Keeps the tantivy index."""
+    """The follower of the tantivy index."""
 
     name = keyword_index.NAME
 
@@ -260,7 +260,7 @@ class KeywordFollower(IndexFollower):
         return self.index is not None
 
     def close(self) -> None:
-        """Lets go of the index."""
+        """Closes the index."""
         self.index = self._open_index = None
 
     def _is_local(self) -> bool:
@@ -292,6 +292,6 @@ class KeywordFollower(IndexFollower):
 
     def _finds_some(self) -> bool:
         for one in self._catalog.spread_passages(8):
-            # The index may count a passage whose file is gone: then this raises IndexDamaged.
+            # If the file of a passage that the index counts is missing, this raises IndexDamaged.
             self._own.search(one.passage.text[:80], 1, [one.passage.article.language], Filters(), [])
         return True
