@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import rmtree
+from typing import Generic, TypeVar
 
 from rag.archive import file_stamps, integrity, keyword_index, vector_index
 from rag.archive.catalog import Catalog
@@ -18,8 +19,10 @@ from rag.schema import Filters
 
 _ARTICLES_AT_ONCE = 100
 
+_Index = TypeVar("_Index")
 
-class IndexFollower(ABC):
+
+class IndexFollower(ABC, Generic[_Index]):
     """The follower of one derived index. Its methods belong to one thread; any thread may read `index`."""
 
     name: str
@@ -28,11 +31,8 @@ class IndexFollower(ABC):
         self.folder = folder
         self._catalog, self._priority = catalog, priority
         self.opened = False  # whether the files may have changed since the index was last closed
-
-    @property
-    @abstractmethod
-    def ready(self) -> bool:
-        """Whether the index is open and checked, so that searches may read it."""
+        self._open_index: _Index | None = None
+        self.index: _Index | None = None  # the open index once it is checked, so that searches may read it
 
     def bring_up(self, noted: object) -> None:
         """Applies all changes of the catalogue to the index, and rebuilds it when it is damaged.
@@ -46,7 +46,7 @@ class IndexFollower(ABC):
             raise
 
     def _bring_up(self, noted: object) -> None:
-        if self.ready:
+        if self.index is not None:
             try:
                 return self._follow()
             except IndexDamaged:
@@ -61,7 +61,7 @@ class IndexFollower(ABC):
                 raise self._catalog.database.damaged(wrong[0])
             self._discard()
             self._open_and_follow(None)
-        self._publish()
+        self.index = self._open_index
         return None
 
     def _open_and_follow(self, noted: object) -> None:
@@ -69,7 +69,7 @@ class IndexFollower(ABC):
         if self._is_local() and not fresh and not self.opened:
             self._check_files(noted)
         self.opened = True
-        self._open()
+        self._open_index = self._open()
         if fresh:
             self._catalog.set_followed(self.name, 0)
         self._follow()
@@ -127,21 +127,22 @@ class IndexFollower(ABC):
             self._priority.next_step()
             yield from self._catalog.passages_of(article_id)
 
-    @abstractmethod
+    @property
+    def _own(self) -> _Index:
+        assert self._open_index is not None
+        return self._open_index
+
     def close(self) -> None:
         """Closes the index; searches then wait for the next `bring_up`."""
+        self.index = self._open_index = None
 
     @abstractmethod
     def _is_local(self) -> bool:
         """Whether the index is stored in `folder`."""
 
     @abstractmethod
-    def _open(self) -> None:
-        """Opens or creates the index."""
-
-    @abstractmethod
-    def _publish(self) -> None:
-        """Makes the open index available to searches."""
+    def _open(self) -> _Index:
+        """The index, opened or created."""
 
     @abstractmethod
     def _check_changed_files(self, noted: object) -> None:
@@ -164,7 +165,7 @@ class IndexFollower(ABC):
         """Whether a sample of passages is found."""
 
 
-class VectorFollower(IndexFollower):
+class VectorFollower(IndexFollower[ChromaVectors]):
     """The follower of the Chroma collection."""
 
     name = vector_index.NAME
@@ -172,29 +173,19 @@ class VectorFollower(IndexFollower):
     def __init__(self, catalog: Catalog, folder: Path, priority: Priority, url: str) -> None:
         super().__init__(catalog, folder, priority)
         self._url = url
-        self._open_index: ChromaVectors | None = None
-        self.index: ChromaVectors | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether searches may read `index`."""
-        return self.index is not None
 
     def close(self) -> None:
         """Closes Chroma, which may otherwise keep its SQLite file locked after an error."""
         self.index = None
         if self._open_index is not None:
             self._open_index.close()
-            self._open_index = None
+        super().close()
 
     def _is_local(self) -> bool:
         return not self._url
 
-    def _open(self) -> None:
-        self._open_index = ChromaVectors(self.folder, self._url)
-
-    def _publish(self) -> None:
-        self.index = self._open_index
+    def _open(self) -> ChromaVectors:
+        return ChromaVectors(self.folder, self._url)
 
     def _check_changed_files(self, noted: object) -> None:
         if not vector_index.opens(self.folder):
@@ -226,11 +217,6 @@ class VectorFollower(IndexFollower):
             self._own.put(part, self._catalog.vectors([one.hash for one in part]))
             start += len(part)
 
-    @property
-    def _own(self) -> ChromaVectors:
-        assert self._open_index is not None
-        return self._open_index
-
     def _count(self) -> int:
         return self._own.count()
 
@@ -244,33 +230,16 @@ class VectorFollower(IndexFollower):
         return sum(not hits or hits[0][1] < 0.99 for hits in found) < 4
 
 
-class KeywordFollower(IndexFollower):
+class KeywordFollower(IndexFollower[TantivyWords]):
     """The follower of the tantivy index."""
 
     name = keyword_index.NAME
 
-    def __init__(self, catalog: Catalog, folder: Path, priority: Priority) -> None:
-        super().__init__(catalog, folder, priority)
-        self._open_index: TantivyWords | None = None
-        self.index: TantivyWords | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether searches may read `index`."""
-        return self.index is not None
-
-    def close(self) -> None:
-        """Closes the index."""
-        self.index = self._open_index = None
-
     def _is_local(self) -> bool:
         return True
 
-    def _open(self) -> None:
-        self._open_index = TantivyWords(self.folder)
-
-    def _publish(self) -> None:
-        self.index = self._open_index
+    def _open(self) -> TantivyWords:
+        return TantivyWords(self.folder)
 
     def _check_changed_files(self, noted: object) -> None:
         if noted:
@@ -281,11 +250,6 @@ class KeywordFollower(IndexFollower):
 
     def _replace(self, article_ids: Sequence[str]) -> None:
         self._own.put(self._passages(article_ids), replacing=article_ids)
-
-    @property
-    def _own(self) -> TantivyWords:
-        assert self._open_index is not None
-        return self._open_index
 
     def _count(self) -> int:
         return self._own.count()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.archive import file_stamps, keyword_index, private_files, vector_index
 from rag.archive.catalog import Catalog
@@ -23,6 +24,8 @@ OPENING_SECONDS = 60.0  # how long a search waits at most for an index that is b
 _POLL_SECONDS = 0.3  # between checks of the catalogue, which other processes may change
 _LONGEST_RETRY = 30.0  # most seconds between attempts while they fail
 _FOREIGN_SECONDS = 10.0  # how long `wait` waits for another process to index what this one has stored
+
+_Index = TypeVar("_Index")
 
 
 def lock_file(path: Path, seconds: float) -> BaseFileLock | None:
@@ -49,7 +52,7 @@ class Indexer:
         self._catalog, self._folder = catalog, folder
         self._vector_follower = VectorFollower(catalog, folder / vector_index.NAME, self.priority, chroma_url)
         self._keyword_follower = KeywordFollower(catalog, folder / keyword_index.NAME, self.priority)
-        self._followers: tuple[IndexFollower, ...] = (self._vector_follower, self._keyword_follower)
+        self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)
         self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
         self._exact: ExactVectors | None = None  # this and the next one are used while another process owns the indexes
         self._foreign_words: TantivyWords | None = None
@@ -71,34 +74,33 @@ class Indexer:
 
         Raises StorageError when no index can be opened within OPENING_SECONDS.
         """
-        found = self._vector_follower.index or self._exact
-        if found is None or found is failed:
-            self._wait_until_open(failed)
-            found = self._vector_follower.index or self._exact
-        if found is None:
-            raise self._not_open("vector")
-        return found
+
+        def current() -> VectorIndex | None:
+            return self._vector_follower.index or self._exact
+
+        return self._opened("vector", current, failed)
 
     def words(self, failed: object = None) -> WordIndex:
         """The keyword index; arguments and errors as in `vectors`."""
-        found = self._keyword_follower.index or self._foreign_words
+
+        def current() -> WordIndex | None:
+            return self._keyword_follower.index or self._foreign_words
+
+        return self._opened("keyword", current, failed)
+
+    def _opened(self, kind: str, current: Callable[[], _Index | None], failed: object) -> _Index:
+        found = current()
         if found is None or found is failed:
-            self._wait_until_open(failed)
-            found = self._keyword_follower.index or self._foreign_words
+            if failed is not None:
+                with self._changed:
+                    self._damaged.append(failed)
+            self.wait(timeout=OPENING_SECONDS)
+            found = current()
         if found is None:
-            raise self._not_open("keyword")
+            raise StorageError(
+                f"The {kind} index at {self._folder} is still being built from the catalogue. Try again in a minute."
+            )
         return found
-
-    def _wait_until_open(self, failed: object) -> None:
-        if failed is not None:
-            with self._changed:
-                self._damaged.append(failed)
-        self.wait(timeout=OPENING_SECONDS)
-
-    def _not_open(self, kind: str) -> StorageError:
-        return StorageError(
-            f"The {kind} index at {self._folder} is still being built from the catalogue. Try again in a minute."
-        )
 
     # --- for writers of the catalogue ------------------------------------------------------------
 
@@ -207,7 +209,7 @@ class Indexer:
         first: DatelineError | None = None
         for follower in self._followers:
             try:
-                if any(one is getattr(follower, "index", None) for one in damaged):
+                if any(one is follower.index for one in damaged):
                     follower.close()
                 if rebuild:
                     follower.rebuild()
@@ -254,7 +256,7 @@ class Indexer:
             self._lock.release()
             self._lock = None
 
-    def _note_close(self, opened: list[IndexFollower]) -> None:
+    def _note_close(self, opened: list[IndexFollower[Any]]) -> None:
         try:
             for follower in opened:
                 self._noted[follower.name] = follower.note()
