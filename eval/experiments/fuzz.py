@@ -35,10 +35,13 @@ class TooSlow(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises TooSlow within the block after so much CPU time. Works in the main thread only."""
+    """Raises TooSlow within the block after so much CPU time. Works in the main thread only.
+
+    The timer is not that of pytest-timeout, so a test may use both.
+    """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise TooSlow
+        raise TooSlow(f"more than {seconds:g} s of CPU time")
 
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)

@@ -1,6 +1,6 @@
 """One archive folder: the catalogue and the indexes derived from it.
 
-catalogue.sqlite     the truth                        any number of processes read; one ingests at a time
+catalogue.sqlite     the source of truth              any number of processes read; one ingests at a time
 vectors/ words/      derived, may be deleted          only the process that holds index.lock opens vectors/
 """
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What `doctor` finds: what is wrong with the catalogue, its passages, and how many the derived indexes lack or
-    have too many. With a damaged catalogue nothing is compared, and the numbers are None.
+    """The result of `doctor`: problems of the catalogue, its number of passages, and how many of them each derived
+    index lacks or has in excess. The numbers are None when the catalogue is damaged, as nothing is compared then.
     """
 
     catalogue: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Health:
 
     @property
     def sound(self) -> bool:
-        """Whether the catalogue is as it was written, and both indexes hold exactly its passages."""
+        """Whether the catalogue has no problem and both indexes hold exactly its passages."""
         compared = (self.vectors_missing, self.vectors_extra, self.words_missing, self.words_extra)
         return not self.catalogue and all(number == 0 for number in compared)
 
@@ -47,8 +47,8 @@ class Health:
 class Archive:
     """The articles of one folder, searchable. Safe for many threads of one process.
 
-    A thread of the archive keeps the indexes up to date. Searches read what it has made ready, and wait for it only
-    while an index is being opened, for indexer.OPENING_SECONDS at most.
+    A thread of the archive keeps the indexes up to date. Searches wait for it only while an index is being opened, at
+    most for indexer.OPENING_SECONDS.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -73,7 +73,7 @@ class Archive:
     # --- searching ------------------------------------------------------------------------------
 
     def search_vectors(self, vector: np.ndarray, k: int, filters: Filters) -> list[tuple[int, float]]:
-        """At most k (passage key, cosine), best first."""
+        """At most k pairs (passage key, cosine similarity), best first."""
         index = self.indexer.vectors()
         try:
             return index.search(vector, k, filters, self._authors(filters))
@@ -83,7 +83,7 @@ class Archive:
     def search_words(
         self, question: str, k: int, languages: Sequence[str], filters: Filters
     ) -> list[tuple[int, float]]:
-        """At most k (passage key, BM25 score), best first."""
+        """At most k pairs (passage key, BM25 score), best first."""
         index = self.indexer.words()
         try:
             return index.search(question, k, languages, filters, self._authors(filters))
@@ -102,7 +102,7 @@ class Archive:
         return self.catalog.article_ids(filters) if filters.authors else []
 
     def searching(self) -> AbstractContextManager[None]:
-        """Held around a search of several steps: the indexer and an ingest pause between theirs while it is held."""
+        """A context for a search of several steps, during which the indexer and an ingest pause between their steps."""
         return self.indexer.priority.search()
 
     def give_way(self) -> None:
@@ -114,22 +114,22 @@ class Archive:
     def wait_until_indexed(self) -> None:
         """Returns when searches that start from now on find all that the catalogue holds.
 
-        An index that cannot be opened, or lacks what the catalogue has, is made anew. Where another process owns the
+        An index that cannot be opened, or lacks what the catalogue has, is rebuilt. Where another process owns the
         indexes, this waits some seconds for it to follow. Raises StorageError where the indexes cannot follow.
         """
         self.indexer.wait()
 
     @property
     def owns_indexes(self) -> bool:
-        """Whether this process keeps the indexes; another may (a running server), then that one follows changes."""
+        """Whether this process owns the indexes. If another one does (a running server), that one updates them."""
         return self.indexer.owns
 
     def own_indexes(self) -> None:
-        """Becomes the owner of the indexes. Raises ArchiveBusy when another process is."""
+        """Makes this process the owner of the indexes. Raises ArchiveBusy when another process owns them."""
         self.indexer.own()
 
     def rebuild(self) -> int:
-        """Makes both indexes anew from the catalogue, embedding nothing. Returns the number of passages.
+        """Rebuilds both indexes from the catalogue without embedding anything. Returns the number of passages.
 
         Searches read the old indexes until the new ones are complete.
         """
@@ -139,9 +139,9 @@ class Archive:
             return self.catalog.count_passages()
 
     def health(self) -> Health:
-        """Examines the catalogue, which reads all of it, and compares the derived indexes with it."""
+        """The result of checking the whole catalogue and comparing the derived indexes with it."""
         problems = integrity.problems(self.catalog)
-        if problems:  # the indexes must not be made anew from a damaged catalogue
+        if problems:  # the indexes must not be rebuilt from a damaged catalogue
             return Health(catalogue=tuple(problems))
         self.wait_until_indexed()
         truth = set(self.catalog.passage_keys())
@@ -158,7 +158,7 @@ class Archive:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Held while articles are stored or removed. Raises ArchiveBusy at once when another process holds it."""
+        """The lock to hold while articles are stored or removed. Raises ArchiveBusy when another process holds it."""
         try:
             lock = lock_file(self.folder / "ingest.lock", 0.2)
         except PermissionError as error:
@@ -176,9 +176,9 @@ class Archive:
             lock.release()
 
     def claim(self, properties: dict[str, str]) -> None:
-        """Notes the model and chunking that shape the archive, or checks them against those it was made with.
+        """Records the model and chunking of a new archive, or compares them with those that it was built with.
 
-        Raises ArchiveMismatch naming both values and the command that mends it.
+        Raises ArchiveMismatch, which names both values and the command that resolves it.
         """
         for key, value in properties.items():
             stored = self.catalog.get_meta(key)

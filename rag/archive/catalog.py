@@ -1,6 +1,6 @@
 """The source of truth: one SQLite file with articles, their versions, passages and vectors.
 
-The vector index, the keyword index and the near-duplicates are derived from it and can be made anew without embedding
+The vector index, the keyword index and the near-duplicates are derived from it and can be rebuilt without embedding
 again. Every change is one transaction and leaves a line in the change log; each derived index has stored up to which
 change it holds, so a start after a crash finishes what was begun.
 """
@@ -130,7 +130,7 @@ class Catalog(NearDuplicates):
         names = " and ".join(str(one) for one in left)
         return StorageError(
             f"The catalogue {self.path} {how}, but {names} {'is' if len(left) == 1 else 'are'} not: articles were "
-            "stored here. Put the catalogue back from a backup. Only if all articles are to be ingested anew: delete "
+            "stored here. Put the catalogue back from a backup. Only if all articles are to be ingested again: delete "
             f"{names}. Nothing was changed."
         )
 

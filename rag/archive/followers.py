@@ -1,4 +1,4 @@
-"""Followers keep one derived index each up to date with the catalogue: open, check, follow, make anew."""
+"""Followers: each opens, checks, updates and rebuilds one index that is derived from the catalogue."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import rmtree
+from typing import Generic, TypeVar
 
 from rag.archive import file_stamps, integrity, keyword_index, vector_index
 from rag.archive.catalog import Catalog
@@ -18,35 +19,34 @@ from rag.schema import Filters
 
 _ARTICLES_AT_ONCE = 100
 
+_Index = TypeVar("_Index")
 
-class IndexFollower(ABC):
-    """One derived index. One thread calls its methods; `index` may be read by any thread."""
+
+class IndexFollower(ABC, Generic[_Index]):
+    """The follower of one derived index. Its methods belong to one thread; any thread may read `index`."""
 
     name: str
 
     def __init__(self, catalog: Catalog, folder: Path, priority: Priority) -> None:
         self.folder = folder
         self._catalog, self._priority = catalog, priority
-        self.opened = False  # the files may have changed since the index was closed
-
-    @property
-    @abstractmethod
-    def ready(self) -> bool:
-        """Whether the index was opened and checked, so that searches may read it."""
+        self.opened = False  # whether the files may have changed since the index was last closed
+        self._open_index: _Index | None = None
+        self.index: _Index | None = None  # the open index once it is checked, so that searches may read it
 
     def bring_up(self, noted: object) -> None:
-        """Brings the index up to the last change, and makes it anew where it is damaged.
+        """Applies all changes of the catalogue to the index, and rebuilds it when it is damaged.
 
-        `noted` is what `note` gave when the index was closed; None after a crash. Raises StorageError, Stopped.
+        `noted` is the result of `note` when the index was closed; None after a crash. Raises StorageError, Stopped.
         """
         try:
             self._bring_up(noted)
         except BaseException:
-            self.close()  # half open or half written: the next call opens it anew and checks it
+            self.close()  # it may be half open or half written; the next call opens and checks it again
             raise
 
     def _bring_up(self, noted: object) -> None:
-        if self.ready:
+        if self.index is not None:
             try:
                 return self._follow()
             except IndexDamaged:
@@ -57,11 +57,11 @@ class IndexFollower(ABC):
         except IndexDamaged:
             sound = False
         if not sound:
-            if wrong := integrity.damaged_pages(self._catalog):  # then the catalogue may be what is wrong
+            if wrong := integrity.damaged_pages(self._catalog):  # the catalogue itself may be damaged
                 raise self._catalog.database.damaged(wrong[0])
             self._discard()
             self._open_and_follow(None)
-        self._publish()
+        self.index = self._open_index
         return None
 
     def _open_and_follow(self, noted: object) -> None:
@@ -69,26 +69,26 @@ class IndexFollower(ABC):
         if self._is_local() and not fresh and not self.opened:
             self._check_files(noted)
         self.opened = True
-        self._open()
+        self._open_index = self._open()
         if fresh:
             self._catalog.set_followed(self.name, 0)
         self._follow()
 
     def _check_files(self, noted: object) -> None:
-        """Raises IndexDamaged for files that are not as they were left, as far as that shows before opening them."""
+        """Raises IndexDamaged when the files are known to be damaged before the index is opened."""
         followed = noted.get("followed") if isinstance(noted, dict) else None
         if followed is not None and followed != self._catalog.followed(self.name):
-            raise IndexDamaged(f"The index at {self.folder} was made from another state of the catalogue.")
+            raise IndexDamaged(f"The index at {self.folder} belongs to another state of the catalogue.")
         as_left = isinstance(noted, dict) and noted.get("files") == file_stamps.of(self.folder)
         if not as_left:
             self._check_changed_files(noted)
 
     def note(self) -> dict[str, object]:
-        """What the files are when they are closed, so that the next start need not look into them."""
+        """The state of the closed files; if it is unchanged at the next start, their content needs no check."""
         return {"files": file_stamps.of(self.folder), "followed": self._catalog.followed(self.name)}
 
     def _follow(self) -> None:
-        """Applies the changes since the last one that the index holds; killed midway, it is done again."""
+        """Applies the changes that the index lacks. If the process is killed, the next start applies them again."""
         seen = self._catalog.followed(self.name)
         changed = self._catalog.changed_since(seen)
         if not changed:
@@ -103,53 +103,54 @@ class IndexFollower(ABC):
             self._catalog.set_followed(self.name, part[-1][1])
 
     def _discard(self) -> None:
-        """Removes the index, so that it is made anew."""
+        """Deletes the index, so that it is rebuilt."""
         self.close()
         rmtree(self.folder, ignore_errors=True)
         self._catalog.set_followed(self.name, 0)
 
     def rebuild(self) -> None:
-        """The next `bring_up` makes the index anew; searches read the old one until then."""
+        """Makes the next `bring_up` rebuild the index; searches read the old one until then."""
         self._catalog.set_followed(self.name, 0)
 
     def _agrees(self) -> bool:
-        """Whether the index holds as many passages as the catalogue, and finds some of them.
+        """Whether the index holds as many passages as the catalogue and finds a sample of them.
 
-        Chroma loses vectors but not their count when one of its files is gone.
+        Counting is not enough: when a file is missing, Chroma loses vectors but reports the same count.
         """
         agrees = self._count() == self._catalog.count_passages() and self._finds_some()
-        # While another process ingests, the catalogue may have changed again.
+        # If another process has just changed the catalogue, a difference is no damage.
         return agrees or self._catalog.last_change() > self._catalog.followed(self.name)
 
     def _passages(self, article_ids: Sequence[str]) -> Iterator[StoredPassage]:
-        """The passages of these articles, with a pause before each article while searches run."""
+        """The passages of these articles; pauses before each article while a search runs."""
         for article_id in article_ids:
             self._priority.next_step()
             yield from self._catalog.passages_of(article_id)
 
-    @abstractmethod
+    @property
+    def _own(self) -> _Index:
+        assert self._open_index is not None
+        return self._open_index
+
     def close(self) -> None:
-        """Closes the index; searches wait for the next `bring_up`."""
+        """Closes the index; searches then wait for the next `bring_up`."""
+        self.index = self._open_index = None
 
     @abstractmethod
     def _is_local(self) -> bool:
-        """Whether the index lies in `folder`."""
+        """Whether the index is stored in `folder`."""
 
     @abstractmethod
-    def _open(self) -> None:
-        """Opens or creates the index."""
-
-    @abstractmethod
-    def _publish(self) -> None:
-        """Lets searches read the open index."""
+    def _open(self) -> _Index:
+        """The index, opened or created."""
 
     @abstractmethod
     def _check_changed_files(self, noted: object) -> None:
-        """Raises IndexDamaged where files that were changed since they were closed make opening unsafe."""
+        """Raises IndexDamaged when the files, which differ from `noted`, are not safe to open."""
 
     @abstractmethod
     def _fill(self, article_ids: Sequence[str]) -> None:
-        """Replaces all that the index holds by these articles; searches read the old content until the end."""
+        """Replaces the whole content of the index by these articles; searches read the old content meanwhile."""
 
     @abstractmethod
     def _replace(self, article_ids: Sequence[str]) -> None:
@@ -164,41 +165,31 @@ class IndexFollower(ABC):
         """Whether a sample of passages is found."""
 
 
-class VectorFollower(IndexFollower):
-    """Keeps the Chroma collection."""
+class VectorFollower(IndexFollower[ChromaVectors]):
+    """The follower of the Chroma collection."""
 
     name = vector_index.NAME
 
     def __init__(self, catalog: Catalog, folder: Path, priority: Priority, url: str) -> None:
         super().__init__(catalog, folder, priority)
         self._url = url
-        self._open_index: ChromaVectors | None = None
-        self.index: ChromaVectors | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether searches may read `index`."""
-        return self.index is not None
 
     def close(self) -> None:
-        """Closes Chroma, which after an error may hold its SQLite file for ever."""
+        """Closes Chroma, which may otherwise keep its SQLite file locked after an error."""
         self.index = None
         if self._open_index is not None:
             self._open_index.close()
-            self._open_index = None
+        super().close()
 
     def _is_local(self) -> bool:
         return not self._url
 
-    def _open(self) -> None:
-        self._open_index = ChromaVectors(self.folder, self._url)
-
-    def _publish(self) -> None:
-        self.index = self._open_index
+    def _open(self) -> ChromaVectors:
+        return ChromaVectors(self.folder, self._url)
 
     def _check_changed_files(self, noted: object) -> None:
         if not vector_index.opens(self.folder):
-            raise IndexDamaged(f"The vector index at {self.folder} was torn.")
+            raise IndexDamaged(f"The vector index at {self.folder} is corrupt.")
 
     def _fill(self, article_ids: Sequence[str]) -> None:
         self._own.begin_rebuild()
@@ -226,11 +217,6 @@ class VectorFollower(IndexFollower):
             self._own.put(part, self._catalog.vectors([one.hash for one in part]))
             start += len(part)
 
-    @property
-    def _own(self) -> ChromaVectors:
-        assert self._open_index is not None
-        return self._open_index
-
     def _count(self) -> int:
         return self._own.count()
 
@@ -240,37 +226,20 @@ class VectorFollower(IndexFollower):
             return True
         vectors = self._catalog.vectors([one.hash for one in sample])
         found = [self._own.search(vector, 1, Filters(), []) for vector in vectors]
-        # A few of many near-duplicates may escape an approximate search; a lost file takes hundreds of vectors along.
+        # An approximate search may miss a few of many near-duplicates; a missing file loses hundreds of vectors.
         return sum(not hits or hits[0][1] < 0.99 for hits in found) < 4
 
 
-class KeywordFollower(IndexFollower):
-    """Keeps the tantivy index."""
+class KeywordFollower(IndexFollower[TantivyWords]):
+    """The follower of the tantivy index."""
 
     name = keyword_index.NAME
-
-    def __init__(self, catalog: Catalog, folder: Path, priority: Priority) -> None:
-        super().__init__(catalog, folder, priority)
-        self._open_index: TantivyWords | None = None
-        self.index: TantivyWords | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether searches may read `index`."""
-        return self.index is not None
-
-    def close(self) -> None:
-        """Lets go of the index."""
-        self.index = self._open_index = None
 
     def _is_local(self) -> bool:
         return True
 
-    def _open(self) -> None:
-        self._open_index = TantivyWords(self.folder)
-
-    def _publish(self) -> None:
-        self.index = self._open_index
+    def _open(self) -> TantivyWords:
+        return TantivyWords(self.folder)
 
     def _check_changed_files(self, noted: object) -> None:
         if noted:
@@ -282,16 +251,11 @@ class KeywordFollower(IndexFollower):
     def _replace(self, article_ids: Sequence[str]) -> None:
         self._own.put(self._passages(article_ids), replacing=article_ids)
 
-    @property
-    def _own(self) -> TantivyWords:
-        assert self._open_index is not None
-        return self._open_index
-
     def _count(self) -> int:
         return self._own.count()
 
     def _finds_some(self) -> bool:
         for one in self._catalog.spread_passages(8):
-            # The index may count a passage whose file is gone: then this raises IndexDamaged.
+            # If the file of a passage that the index counts is missing, this raises IndexDamaged.
             self._own.search(one.passage.text[:80], 1, [one.passage.article.language], Filters(), [])
         return True

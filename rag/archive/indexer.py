@@ -1,11 +1,12 @@
-"""The background thread that brings the derived indexes up to the catalogue. Searches read what it has made ready."""
+"""The background thread that keeps the derived indexes up to date with the catalogue. Searches only read them."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.archive import file_stamps, keyword_index, private_files, vector_index
 from rag.archive.catalog import Catalog
@@ -19,14 +20,16 @@ from rag.errors import ArchiveBusy, DatelineError, StorageError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-OPENING_SECONDS = 60.0  # that a search waits at most for an index that is being opened or made anew
-_POLL_SECONDS = 0.3  # between looks at the catalogue, which other processes may change
-_LONGEST_RETRY = 30.0  # seconds between attempts while they fail
-_FOREIGN_SECONDS = 10.0  # that `wait` waits for another process to index what this one has stored
+OPENING_SECONDS = 60.0  # how long a search waits at most for an index that is being opened or rebuilt
+_POLL_SECONDS = 0.3  # between checks of the catalogue, which other processes may change
+_LONGEST_RETRY = 30.0  # most seconds between attempts while they fail
+_FOREIGN_SECONDS = 10.0  # how long `wait` waits for another process to index what this one has stored
+
+_Index = TypeVar("_Index")
 
 
 def lock_file(path: Path, seconds: float) -> BaseFileLock | None:
-    """The lock of this file, held by this process; None when another one held it for so many seconds. OSError."""
+    """The lock of a file, acquired; None when another process holds it for `seconds`. Raises OSError."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path, thread_local=False, mode=0o600)
@@ -38,10 +41,10 @@ def lock_file(path: Path, seconds: float) -> BaseFileLock | None:
 
 
 class Indexer:
-    """Owns the derived indexes of one folder, or reads beside the process that owns them.
+    """Owns the derived indexes of one folder, or reads them while another process owns them.
 
-    Only the process that holds index.lock opens Chroma, which is not safe for two; another one searches the
-    catalogue's vectors exactly and reads the keyword index. The thread starts when an index is first needed.
+    Only the process that holds index.lock opens Chroma, which two processes must not share. Any other process searches
+    the vectors in the catalogue exactly and reads the keyword index. The thread starts when an index is first needed.
     """
 
     def __init__(self, catalog: Catalog, folder: Path, chroma_url: str) -> None:
@@ -49,17 +52,17 @@ class Indexer:
         self._catalog, self._folder = catalog, folder
         self._vector_follower = VectorFollower(catalog, folder / vector_index.NAME, self.priority, chroma_url)
         self._keyword_follower = KeywordFollower(catalog, folder / keyword_index.NAME, self.priority)
-        self._followers: tuple[IndexFollower, ...] = (self._vector_follower, self._keyword_follower)
+        self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)
         self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
-        self._exact: ExactVectors | None = None  # these two while another process owns the indexes
+        self._exact: ExactVectors | None = None  # this and the next one are used while another process owns the indexes
         self._foreign_words: TantivyWords | None = None
-        self._noted: dict[str, object] = {}  # index -> its files when it was closed; an open one is not in it
+        self._noted: dict[str, object] = {}  # state of the files of each closed index, by name
         self._lock: BaseFileLock | None = None
         self._acquiring = threading.Lock()
-        # The condition guards what follows.
+        # The condition guards the following attributes.
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._asked = self._done = 0  # passes over the catalogue
+        self._asked = self._done = 0  # numbers of the last requested and the last completed pass
         self._rebuild = self._closed = False
         self._damaged: list[object] = []  # indexes that failed a search
         self._error: DatelineError | None = None  # of the last pass
@@ -67,45 +70,44 @@ class Indexer:
     # --- for searches -------------------------------------------------------------------------
 
     def vectors(self, failed: object = None) -> VectorIndex:
-        """The vector index; waits only while it is not open yet. `failed`: one that is damaged, so another is wanted.
+        """The vector index; waits only until it is open. `failed` is a damaged index that is to be replaced.
 
-        Raises StorageError where none can be opened, or not within OPENING_SECONDS.
+        Raises StorageError when no index can be opened within OPENING_SECONDS.
         """
-        found = self._vector_follower.index or self._exact
-        if found is None or found is failed:
-            self._wait_until_open(failed)
-            found = self._vector_follower.index or self._exact
-        if found is None:
-            raise self._not_open("vector")
-        return found
+
+        def current() -> VectorIndex | None:
+            return self._vector_follower.index or self._exact
+
+        return self._opened("vector", current, failed)
 
     def words(self, failed: object = None) -> WordIndex:
-        """The keyword index, as `vectors`."""
-        found = self._keyword_follower.index or self._foreign_words
+        """The keyword index; arguments and errors as in `vectors`."""
+
+        def current() -> WordIndex | None:
+            return self._keyword_follower.index or self._foreign_words
+
+        return self._opened("keyword", current, failed)
+
+    def _opened(self, kind: str, current: Callable[[], _Index | None], failed: object) -> _Index:
+        found = current()
         if found is None or found is failed:
-            self._wait_until_open(failed)
-            found = self._keyword_follower.index or self._foreign_words
+            if failed is not None:
+                with self._changed:
+                    self._damaged.append(failed)
+            self.wait(timeout=OPENING_SECONDS)
+            found = current()
         if found is None:
-            raise self._not_open("keyword")
+            raise StorageError(
+                f"The {kind} index at {self._folder} is still being built from the catalogue. Try again in a minute."
+            )
         return found
 
-    def _wait_until_open(self, failed: object) -> None:
-        if failed is not None:
-            with self._changed:
-                self._damaged.append(failed)
-        self.wait(timeout=OPENING_SECONDS)
-
-    def _not_open(self, kind: str) -> StorageError:
-        return StorageError(
-            f"The {kind} index at {self._folder} is still being made from the catalogue. Ask again in a minute."
-        )
-
-    # --- for those who change the catalogue ------------------------------------------------------
+    # --- for writers of the catalogue ------------------------------------------------------------
 
     def wait(self, *, timeout: float | None = None, rebuild: bool = False) -> None:
-        """Returns when searches find all that the catalogue holds now, or after `timeout` seconds.
+        """Returns when searches find everything that the catalogue holds now, or after `timeout` seconds.
 
-        With `rebuild` both indexes are made anew. Raises the StorageError that kept the indexes from following.
+        With `rebuild`, both indexes are rebuilt. Raises the DatelineError because of which an update failed.
         """
         with self._changed:
             self._start()
@@ -122,7 +124,7 @@ class Indexer:
             self._wait_for_the_owner()
 
     def _wait_for_the_owner(self) -> None:
-        """Another process indexes what this one has stored: waits some seconds for it."""
+        """Waits at most _FOREIGN_SECONDS until the owning process has indexed what this one has stored."""
         last, until = self._catalog.last_change(), monotonic() + _FOREIGN_SECONDS
         with self._changed:
             while monotonic() < until and not self._closed and not self.owns:
@@ -134,11 +136,11 @@ class Indexer:
 
     @property
     def owns(self) -> bool:
-        """Whether this process keeps the derived indexes."""
+        """Whether this process owns the derived indexes."""
         return self._lock is not None and self._lock.is_locked
 
     def own(self) -> None:
-        """Becomes the owner of the indexes. Raises ArchiveBusy when another process is."""
+        """Makes this process the owner of the indexes. Raises ArchiveBusy when another process owns them."""
         if not self._acquire():
             raise ArchiveBusy(
                 f"The indexes of {self._folder} are in use by another process (a running dateline serve?). "
@@ -155,7 +157,7 @@ class Indexer:
                 raise self._not_writable(error) from error
             if lock is None:
                 return False
-            # Chroma and tantivy choose the modes of their files: the folders keep others out.
+            # Chroma and tantivy set the modes of their own files, so the folders have to deny access to other users.
             names = (vector_index.NAME, keyword_index.NAME, "index.lock", "ingest.lock", "vectors.open")
             private_files.tighten(*[self._folder / name for name in names])
             self._noted = file_stamps.read(self._folder)
@@ -165,7 +167,7 @@ class Indexer:
     def _not_writable(self, error: OSError) -> StorageError:
         return StorageError(
             f"The archive folder {self._folder} cannot be written: {error.strerror or error}. Check free space and "
-            "write permission, or name another folder with --data-dir; what was stored before is unharmed."
+            "write permission, or name another folder with --data-dir; data stored earlier is intact."
         )
 
     # --- the thread -----------------------------------------------------------------------------
@@ -192,21 +194,22 @@ class Indexer:
             except DatelineError as raised:
                 error = raised
             except Exception as raised:
-                error = StorageError(f"The indexes of {self._folder} cannot be kept: {type(raised).__name__}: {raised}")
+                what = f"{type(raised).__name__}: {raised}"
+                error = StorageError(f"The indexes of {self._folder} cannot be updated: {what}")
             pause = min(2 * pause, _LONGEST_RETRY) if error else _POLL_SECONDS
             with self._changed:
                 self._done, self._error = asked, error
                 self._changed.notify_all()
 
     def _pass(self, damaged: list[object], *, rebuild: bool) -> None:
-        """Brings everything up to the last change. One index that fails does not keep the others from following."""
+        """Applies all changes to every index. An index that fails does not prevent the update of the others."""
         if not self._acquire():
             self._read_beside_the_owner()
             return
         first: DatelineError | None = None
         for follower in self._followers:
             try:
-                if any(one is getattr(follower, "index", None) for one in damaged):
+                if any(one is follower.index for one in damaged):
                     follower.close()
                 if rebuild:
                     follower.rebuild()
@@ -229,7 +232,7 @@ class Indexer:
         self._exact = exact
 
     def _mark_open(self, name: str) -> None:
-        """Removes the note of an index's files: a crash from here on may leave them torn."""
+        """Deletes the recorded file state of an index: from now on, a crash may leave its files corrupt."""
         self._noted.pop(name, None)
         try:
             file_stamps.write(self._folder, self._noted) if self._noted else file_stamps.remove(self._folder)
@@ -237,7 +240,7 @@ class Indexer:
             raise self._not_writable(error) from error
 
     def close(self) -> None:
-        """Stops the thread at its next step, notes the state of the files and releases the lock."""
+        """Stops the thread at its next step, records the state of the index files and releases the lock."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -253,11 +256,11 @@ class Indexer:
             self._lock.release()
             self._lock = None
 
-    def _note_close(self, opened: list[IndexFollower]) -> None:
+    def _note_close(self, opened: list[IndexFollower[Any]]) -> None:
         try:
             for follower in opened:
                 self._noted[follower.name] = follower.note()
             file_stamps.write(self._folder, self._noted)
-            (self._folder / "vectors.open").unlink(missing_ok=True)  # how earlier programs noted a crash
+            (self._folder / "vectors.open").unlink(missing_ok=True)  # the crash marker of earlier versions
         except (OSError, StorageError):
-            return  # then the next start looks into the files
+            return  # without a record, the next start checks the files themselves

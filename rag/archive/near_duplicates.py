@@ -85,7 +85,7 @@ class NearDuplicateFollower:
             self._catalog.set_followed(self.name, part[-1][1])
 
     def _update(self, article_ids: Sequence[str]) -> None:
-        """Finds the near-duplicates of these articles anew. One that is removed, withdrawn or short has none."""
+        """Updates the near-duplicates of these articles. A removed, withdrawn or short article has none."""
         articles = self._catalog.current_articles(article_ids)
         runs: dict[str, Runs] = {}
         for article in articles.values():

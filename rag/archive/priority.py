@@ -1,7 +1,7 @@
-"""Searches before background work.
+"""Gives searches priority over background work.
 
-Python runs one thread at a time, and Chroma holds Python's global lock while it writes. So the indexer works in small
-steps and pauses before each while a search runs; a search then waits for one step at most.
+Python runs one thread at a time, and Chroma holds the global interpreter lock while it writes. The indexer therefore
+works in small steps and pauses before each while a search runs, so that a search waits for one step at most.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-_LONGEST_PAUSE = 0.05  # seconds; under uninterrupted searches the indexer makes at least 20 steps a second
+_LONGEST_PAUSE = 0.05  # seconds; while searches never stop, the indexer still gets up to 20 steps per second
 _RECENT = 2.0  # seconds without a search after which steps are large
-_SMALL, _LARGE = 8, 100  # passages a step: about 10 and 100 ms at 384 dimensions on 2 cores
+_SMALL, _LARGE = 8, 100  # passages per step: about 10 and 100 ms at 384 dimensions on 2 cores
 
 
 class Stopped(Exception):
-    """The archive is being closed; the work that was begun is finished by the next start."""
+    """The archive is being closed; the next start completes the interrupted work."""
 
 
 class Priority:
-    """Counts the running searches and lets background work pause for them. Safe for many threads."""
+    """Counts the running searches, so that background work can pause for them. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -31,7 +31,7 @@ class Priority:
 
     @contextmanager
     def search(self) -> Iterator[None]:
-        """Held while a search runs."""
+        """A context in which a search counts as running."""
         with self._changed:
             self._searching += 1
         try:
@@ -43,17 +43,17 @@ class Priority:
                 self._changed.notify_all()
 
     def give_way(self) -> None:
-        """Returns when no search runs, after 50 ms at the latest."""
+        """Returns as soon as no search runs, at most after 50 ms."""
         with self._changed:
             self._changed.wait_for(lambda: not self._searching, timeout=_LONGEST_PAUSE)
 
     def next_step(self) -> int:
-        """Gives way; how many passages the next step may write. Raises Stopped after `stop`."""
+        """Waits as `give_way`; returns how many passages the next step may write. Raises Stopped after `stop`."""
         self.give_way()
         if self._stopped:
             raise Stopped
         return _LARGE if monotonic() - self._last_search > _RECENT else _SMALL
 
     def stop(self) -> None:
-        """Ends the work at its next step."""
+        """Makes the background work end at its next step."""
         self._stopped = True

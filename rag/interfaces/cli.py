@@ -189,16 +189,16 @@ def _doctor(args: argparse.Namespace) -> int:
         for problem in health.catalogue:
             print_text(f"Damaged: {problem}")
         print_text(
-            f"The catalogue {settings.data_dir / 'catalogue.sqlite'} is not what was written. Put a backup of it "
-            "in its place; the indexes will follow it. They were neither compared nor changed."
+            f"The catalogue {settings.data_dir / 'catalogue.sqlite'} is damaged. Replace it with a backup; "
+            "the indexes are then updated from it. The indexes were neither compared nor changed."
         )
     else:
         print_text(
-            f"{health.passages:,} passages in the catalogue. Vectors: {health.vectors_missing} missing, "
-            f"{health.vectors_extra} too many. Words: {health.words_missing} missing, "
-            f"{health.words_extra} too many."
+            f"{health.passages:,} passages in the catalogue. Vector index: {health.vectors_missing} missing, "
+            f"{health.vectors_extra} extra. Keyword index: {health.words_missing} missing, "
+            f"{health.words_extra} extra."
         )
-        print_text("Sound." if health.sound else "Mend it: dateline rebuild")
+        print_text("The archive is sound." if health.sound else "Run dateline rebuild to repair the indexes.")
     return DONE if health.sound else NOTHING
 
 

@@ -62,7 +62,7 @@ def _hebrew_stem(word: str) -> str:
 
 
 def index_terms(text: str, language: str) -> tuple[list[str], list[str]]:
-    """The terms of a text for a word index: (folded words, their stems).
+    """The terms of a text for a keyword index: (folded words, their stems).
 
     For scripts without spaces pairs of neighbouring characters stand beside the single ones, since
     single characters say little (Chinese bigram indexing, as in Lucene's CJKAnalyzer).

@@ -79,7 +79,7 @@ MOMENTS = [
     ("return", "Catalog._store_one", 300),  # in the middle of the second batch's transaction
     ("call", "ChromaVectors.put", 1),  # old passages dropped from the vectors, new ones not yet there
     ("return", "ChromaVectors.put", 1),  # there, but not noted
-    ("call", "index_terms", 200),  # the word index has an open writer with 100 passages
+    ("call", "index_terms", 200),  # the keyword index has an open writer with 100 passages
     ("return", "TantivyWords.put", 1),  # all done but the note
 ]
 

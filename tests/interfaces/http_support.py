@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 from fakes import ScriptedLLM, WordEmbedder
 
 from rag.archive.archive import Archive
@@ -44,12 +43,3 @@ def eventually(what: Callable[[], bool], seconds: float = 8) -> bool:
             return True
         time.sleep(0.02)
     return False
-
-
-def done(url: str, job: dict[str, Any]) -> dict[str, Any]:
-    for _ in range(400):
-        job = httpx.get(f"{url}/api/jobs/{job['id']}").json()
-        if job["state"] in ("done", "failed"):
-            return job
-        time.sleep(0.02)
-    raise AssertionError(job)

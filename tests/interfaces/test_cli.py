@@ -166,7 +166,7 @@ def test_show_prints_an_article_and_as_json_its_text(run: Run, articles: list[Ar
 def test_doctor_finds_a_sound_archive(run: Run) -> None:
     code, said = data(run, "doctor")
     assert (code, said["sound"], said["vectors_missing"], said["words_extra"]) == (0, True, 0, 0)
-    assert "Sound." in run("doctor")[1]
+    assert "The archive is sound." in run("doctor")[1]
 
 
 @pytest.mark.parametrize(

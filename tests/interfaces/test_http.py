@@ -14,7 +14,8 @@ import httpx
 import pytest
 from conftest import Asked, Served
 from fakes import WordEmbedder
-from http_support import QUESTION, REPLY, done, events_of, eventually, slow, without_times
+from http_support import QUESTION, REPLY, events_of, eventually, slow, without_times
+from support import settled
 
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
@@ -229,11 +230,11 @@ def test_an_article_is_added_found_updated_and_removed(serve: Served, written: A
     took = httpx.post(f"{url}/api/articles", json=article)
     assert took.status_code == 202
     assert took.headers["location"] == f"/api/jobs/{took.json()['id']}"
-    assert done(url, took.json())["report"]["kept"] == 1
+    assert settled(url, took.json()["id"])["report"]["kept"] == 1
     answer = httpx.post(f"{url}/api/ask", json={"question": "What did the herring gull steal?"}).json()
     assert answer["citations"][0]["article_id"] == "gull"
     changed = article | {"text": article["text"] + " The hat was found."}
-    assert done(url, httpx.post(f"{url}/api/articles", json=changed).json())["report"]["updated"] == 1
+    assert settled(url, httpx.post(f"{url}/api/articles", json=changed).json()["id"])["report"]["updated"] == 1
     assert httpx.get(f"{url}/api/articles/gull").json()["version"] == 2
     assert httpx.delete(f"{url}/api/articles/gull").status_code == 204
     assert httpx.get(f"{url}/api/articles/gull").status_code == 404
@@ -246,7 +247,7 @@ def test_uploads_report_each_rejection_under_the_name_that_was_sent(serve: Serve
         ("files", ("gull.txt", b"Gull steals hat\n\nA herring gull stole a straw hat in Villasera on Sunday.")),
         ("files", ("../../evil.exe", b"MZ\x00\x01")),
     ]
-    report = done(url, httpx.post(f"{url}/api/articles", files=files).json())["report"]
+    report = settled(url, httpx.post(f"{url}/api/articles", files=files).json()["id"])["report"]
     assert (report["read"], report["kept"]) == (2, 1)
     assert report["rejections"][0]["source"] == "evil.exe"
     assert "dateline-job" not in json.dumps(report)

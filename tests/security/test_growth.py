@@ -6,14 +6,13 @@ Each row is a step of reading or cleaning and a piece of text that is repeated. 
 from __future__ import annotations
 
 import gc
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import suppress
 
 import pytest
 
+from eval.experiments.fuzz import TooSlow, time_limit
 from ingest.chunking import passage_spans
 from ingest.cleaning.boilerplate import uncitable_spans
 from ingest.cleaning.text import clean, join_lines, unwrap
@@ -41,26 +40,6 @@ PROSE = (
 )
 
 
-class TooSlow(BaseException):
-    """Not an Exception: readers turn those into rejections."""
-
-
-@contextmanager
-def cpu_limit(seconds: float) -> Iterator[None]:
-    """Raises TooSlow when the block has used so much processor time. Leaves the alarm of pytest-timeout alone."""
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise TooSlow(f"more than {seconds} s of processor time")
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
 @pytest.fixture(autouse=True, scope="module")
 def only_own_garbage() -> Iterator[None]:
     """Keeps what other tests of the process left out of every collection: half a second each, forty times a test."""
@@ -81,7 +60,7 @@ def seconds(step: Callable[[str], object], text: str, *, runs: int = 1) -> float
     try:
         for _ in range(runs):
             began = time.process_time()
-            with cpu_limit(2 * MOST_SECONDS), suppress(BadInput):
+            with time_limit(2 * MOST_SECONDS), suppress(BadInput):
                 step(text)
             taken.append(time.process_time() - began)
     finally:

@@ -21,6 +21,7 @@ import httpx
 import pytest
 from conftest import Served
 from filelock import FileLock
+from support import settled, zipped
 
 from app import create_app
 from ingest.jobs import Jobs
@@ -103,15 +104,6 @@ def another_ingest(archive: Path) -> Iterator[None]:
     archive.mkdir(parents=True, exist_ok=True)
     with FileLock(archive / "ingest.lock"):
         yield
-
-
-def settled(url: str, job_id: str) -> dict[str, Any]:
-    for _ in range(3000):
-        job: dict[str, Any] = httpx.get(f"{url}/api/jobs/{job_id}").json()
-        if job.get("state") not in ("waiting", "running"):
-            return job
-        time.sleep(0.02)
-    raise AssertionError(job)
 
 
 def send(url: str, *files: tuple[str, bytes]) -> httpx.Response:
@@ -390,17 +382,6 @@ def test_hostile_file_names_are_taken_over_http(serve: Served, written: Assistan
     report = settled(url, reply.json()["id"])["report"]
     assert report["read"] == len(files)
     assert not set(json.dumps(report, ensure_ascii=False)) & {"\u202e", "\x00", "\n"}
-
-
-def zipped(*members: tuple[str, bytes]) -> bytes:
-    import io
-    import zipfile
-
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for name, content in members:
-            archive.writestr(name, content)
-    return made.getvalue()
 
 
 FAILING: list[tuple[str, bytes]] = [

@@ -1,4 +1,4 @@
-"""The change log: what the derived indexes have still to follow, and properties of the archive."""
+"""The change log, from which the derived indexes are updated, and properties of the archive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Counted = TypeVar("_Counted")
 
 
 class Changes(Table):
-    """Every transaction that changes an article leaves a line here; a derived index remembers how far it has read."""
+    """The log of changed articles, with the last change that each derived index has applied."""
 
     def __init__(self, database: Database) -> None:
         """`database` belongs to the catalogue."""
@@ -44,12 +44,12 @@ class Changes(Table):
         )
 
     def followed(self, name: str) -> int:
-        """The number of the last change that the derived index `name` has taken in; 0 for none."""
+        """The number of the last change that the derived index `name` has applied; 0 for none."""
         found = self._read("SELECT seq FROM followed WHERE name = ?", (name,), lambda row: rows.number(row["seq"]))
         return found[0] if found else 0
 
     def set_followed(self, name: str, seq: int) -> None:
-        """Notes that the derived index `name` holds everything up to change `seq`."""
+        """Records that the derived index `name` has applied all changes up to `seq`."""
         with self.transaction() as db:
             db.execute("INSERT OR REPLACE INTO followed VALUES (?, ?)", (name, seq))
 

@@ -1,7 +1,7 @@
-"""One SQLite file and the few connections to it: taken for one read or one transaction, and given back.
+"""A small pool of connections to one SQLite file. Each is borrowed for one read or one transaction and returned.
 
-A connection for each thread would never be closed again where every request comes in a thread of its own; each holds
-two file descriptors.
+A connection per thread would leak where every request runs in a new thread: nothing would close it, and each holds two
+file descriptors.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from typing import Any, TypeVar
 
 from rag.errors import StorageError
 
-_READERS = 8  # reads at once; a ninth waits for one of them, which take milliseconds
-_PATIENCE = 30  # seconds that SQLite waits for a lock of another process
+_READERS = 8  # most concurrent reads; further reads wait for one of them to finish, which takes milliseconds
+_PATIENCE = 30  # seconds that SQLite waits for a lock held by another process
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 _Made = TypeVar("_Made")
 
 
 class Database:
-    """The connections to one SQLite file. Safe for many threads; readers never wait for a writer (WAL).
+    """A pool of connections to one SQLite file. Thread-safe; in WAL mode, readers never wait for the writer.
 
-    Every method raises StorageError when the file is damaged, the disk full, or the database closed.
+    Every method raises StorageError when the file is damaged, the disk is full or the database is closed.
     """
 
     def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], object]) -> None:
-        """Opens nothing yet. `prepare` is called with each new connection."""
+        """Does not open the file yet. `prepare` is called with each new connection."""
         self.path = path
         self._prepare = prepare
         self._write = threading.RLock()
         self._writer: sqlite3.Connection | None = None
-        self._pool = threading.Lock()  # guards the four that follow
+        self._pool = threading.Lock()  # guards the next four attributes
         self._idle: list[sqlite3.Connection] = []
         self._lent = 0
-        self._waiting: deque[Future[None]] = deque()  # done when the loan of one that ended is handed over
+        self._waiting: deque[Future[None]] = deque()  # each completes when its thread may borrow a connection
         self._closed = False
-        self._of_thread = threading.local()  # the connection of the transaction that this thread is in
+        self._of_thread = threading.local()  # `db`: the connection of this thread's open transaction
 
     # --- reading and writing ------------------------------------------------------------------
 
     def read(self, sql: str, values: Sequence[Any], made: Callable[[sqlite3.Row], _Made]) -> list[_Made]:
-        """What `made` makes of each row. A row that it cannot be made of is damage: StorageError."""
-        held = getattr(self._of_thread, "db", None)  # the transaction that this thread is in
+        """The result of `made` for each row. Raises StorageError when `made` rejects a row, which is then damaged."""
+        held = getattr(self._of_thread, "db", None)
         try:
             if held is not None:
                 rows = held.execute(sql, values).fetchall()
@@ -58,7 +58,7 @@ class Database:
         try:
             return [made(row) for row in rows]
         except _UNREADABLE as error:
-            raise self.damaged(f"a row has a value that was never written: {error}") from error
+            raise self.damaged(f"a row holds an invalid value: {error}") from error
 
     def _read_with_one_of_the_pool(self, sql: str, values: Sequence[Any]) -> list[sqlite3.Row]:
         db = self._borrowed()
@@ -69,14 +69,14 @@ class Database:
         finally:
             self._give_back(db if sound else None)
             if not sound:
-                db.close()  # after an error nobody knows what state it is in
+                db.close()  # its state is unknown after an error
         return rows
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; rolled back on any error, including an interrupt. Reads of this thread within it see it."""
+        """A transaction, rolled back on any exception, KeyboardInterrupt too. Reads of this thread see its changes."""
         with self._write, self.reported():
-            assert not self.in_transaction  # SQLite has none within another
+            assert not self.in_transaction  # SQLite does not nest transactions
             db = self._opened_writer()
             outer = getattr(self._of_thread, "db", None)
             try:
@@ -93,12 +93,12 @@ class Database:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the calling thread is within a transaction."""
+        """Whether the calling thread has an open transaction."""
         db = getattr(self._of_thread, "db", None)
         return db is not None and db.in_transaction
 
     def close(self) -> None:
-        """Closes every connection: one that a thread is reading from, when it has read; it waits for a transaction."""
+        """Closes every connection; one in use is closed when its read ends. Waits for a running transaction."""
         with self._pool:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -109,22 +109,22 @@ class Database:
         with self._write:
             self._close_writer()
 
-    # --- what went wrong ----------------------------------------------------------------------
+    # --- errors -------------------------------------------------------------------------------
 
     @contextmanager
     def reported(self) -> Iterator[None]:
-        """Turns what SQLite and the file system raise into StorageError."""
+        """Converts errors of SQLite and the file system to StorageError."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise self._explained(error) from error
 
     def damaged(self, why: str) -> StorageError:
-        """The error for content that cannot be what was written."""
+        """The error for content that Dateline cannot have written; `why` completes the sentence."""
         return StorageError(
-            f"The catalogue {self.path} cannot be used: {why}. It is damaged: put a backup of it in its place (with "
-            "no catalogue.sqlite-wal beside it, unless that is of the same backup). Nothing was changed; "
-            "dateline doctor says how much is damaged."
+            f"The catalogue {self.path} cannot be used: {why}. It is damaged: replace it with a backup, and remove "
+            "catalogue.sqlite-wal unless it belongs to the same backup. Nothing was changed; dateline doctor lists the "
+            "damage."
         )
 
     def _explained(self, error: sqlite3.Error | OSError) -> StorageError:
@@ -134,15 +134,15 @@ class Database:
         if name == "SQLITE_FULL":
             advice = "The disk is full: free some space"
         else:
-            advice = "Check free space and write permission of the folder"
+            advice = "Check the free space and the write permission of the folder"
         return StorageError(
-            f"The catalogue {self.path} cannot be used: {error}. {advice}; what was stored before is unharmed."
+            f"The catalogue {self.path} cannot be used: {error}. {advice}; data stored earlier is intact."
         )
 
     # --- connections --------------------------------------------------------------------------
 
     def _borrowed(self) -> sqlite3.Connection:
-        """A connection of the pool; waits its turn while all of them read."""
+        """A connection of the pool; waits for one when all of them are in use."""
         with self._pool:
             self._check_open()
             turn: Future[None] | None = None
@@ -166,7 +166,7 @@ class Database:
     def _wait_for(self, turn: Future[None]) -> None:
         try:
             turn.result()
-        except BaseException:  # an interrupt
+        except BaseException:  # such as KeyboardInterrupt
             with self._pool:
                 handed_over = turn not in self._waiting
                 if not handed_over:
@@ -176,10 +176,10 @@ class Database:
             raise
 
     def _give_back(self, db: sqlite3.Connection | None) -> None:
-        """Ends a loan; None where the connection is of no more use.
+        """Returns a connection to the pool; None when it was closed or never opened.
 
-        The loan goes to whoever waits longest: were it free for all, a thread that reads one thing after another would
-        take it again before one that waits has woken, for minutes on end.
+        The right to borrow passes to the thread that has waited longest. If any thread could take it, one that reads in
+        a loop would take it again before a waiting thread woke up, for minutes.
         """
         with self._pool:
             if db is not None and not self._closed:
@@ -201,7 +201,7 @@ class Database:
         try:
             db.row_factory = sqlite3.Row
             db.execute("PRAGMA journal_mode=WAL")
-            # FULL: a commit that was reported survives a power cut (sqlite.org/pragma.html#pragma_synchronous).
+            # FULL: a committed transaction survives a power cut (sqlite.org/pragma.html#pragma_synchronous).
             db.execute("PRAGMA synchronous=FULL")
             self._prepare(db)
         except BaseException:
@@ -222,7 +222,7 @@ class Database:
 
     @staticmethod
     def _rolled_back(db: sqlite3.Connection) -> bool:
-        """Takes a transaction back. SQLite has done so itself after some errors, a full disk among them."""
+        """Whether a rollback succeeded. After some errors, such as a full disk, SQLite has already rolled back."""
         with suppress(sqlite3.Error):
             if db.in_transaction:
                 db.execute("ROLLBACK")

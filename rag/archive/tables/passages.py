@@ -87,10 +87,10 @@ class Passages(Articles):
         missing = len(unique) - len(found)
         if missing:
             raise StorageError(
-                f"{missing} passages of {self.database.path.parent} have no vector. Mend it: dateline rebuild --embed"
+                f"{missing} passages of {self.database.path.parent} have no vector. Run: dateline rebuild --embed"
             )
         if len({len(vector) for vector in found.values()}) > 1:
-            raise self.database.damaged("its vectors are of different lengths")
+            raise self.database.damaged("its vectors have different lengths")
         return np.array([found[h] for h in hashes], dtype=np.float32)
 
     def all_vectors(self) -> tuple[list[int], np.ndarray]:

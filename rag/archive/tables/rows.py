@@ -1,7 +1,7 @@
-"""Rows of the catalogue as what they mean.
+"""Conversion of rows of the catalogue to typed values.
 
-SQLite hands out whatever a damaged page holds, a number in the place of a text too: then these raise ValueError or
-another error of the values, which Database.read reports as damage.
+SQLite returns whatever a damaged page holds, such as a number in a text column. These functions then raise ValueError
+or a similar error, which Database.read reports as damage.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ class CutRow:
 
 
 def written(value: object) -> str:
-    """The value, a text."""
+    """The value, checked to be text. Raises ValueError."""
     if not isinstance(value, str):
-        raise ValueError(f"{type(value).__name__} in the place of a text")
+        raise ValueError(f"{type(value).__name__} instead of text")
     return value
 
 
 def number(value: object) -> int:
-    """The value, a whole number."""
+    """The value, checked to be an integer. Raises ValueError."""
     if not isinstance(value, int):
-        raise ValueError(f"{type(value).__name__} in the place of a whole number")
+        raise ValueError(f"{type(value).__name__} instead of an integer")
     return value
 
 
 def text(row: sqlite3.Row) -> str:
-    """The first column, a text."""
+    """The first column, checked to be text. Raises ValueError."""
     return written(row[0])
 
 
 def cut_row(row: sqlite3.Row) -> CutRow:
-    """A row of the table of passages."""
+    """The values of a row of the table of passages."""
     return CutRow(
         key=number(row["key"]), article_id=written(row["article_id"]), number=number(row["number"]),
         start=number(row["start"]), end=number(row["end"]), hash=written(row["embedded"]),
@@ -68,7 +68,7 @@ _TEXTS = ("url", "title", "outlet", "byline", "genre", "language", "text", "stat
 
 
 def article_row(row: sqlite3.Row) -> Article:
-    """A row of the table of versions."""
+    """The article that a row of the table of versions holds."""
     if row["status"] not in ("live", "withdrawn"):
         raise ValueError(f"an article's status is {row['status']!r}")
     uncitable = tuple((number(start), number(end)) for start, end in json.loads(row["uncitable"]))

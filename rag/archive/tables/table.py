@@ -1,4 +1,4 @@
-"""What the tables of the catalogue have in common: one database, its schema, and SQL conditions of filters."""
+"""What the tables of the catalogue share: the database, its schema, and SQL conditions for filters."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _Made = TypeVar("_Made")
 
 
 def as_it_is(row: sqlite3.Row) -> Any:
-    """The row itself, for reads that ask only whether there is one."""
+    """The row itself, for reads that only check whether a row exists."""
     return row
 
 
@@ -59,13 +59,13 @@ class Table:
         self.database = database
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        """All or nothing; rolled back on any error, including an interrupt."""
+        """A transaction, rolled back on any exception, including KeyboardInterrupt."""
         return self.database.transaction()
 
     def _read(
         self, sql: str, values: Sequence[Any] = (), made: Callable[[sqlite3.Row], _Made] = as_it_is
     ) -> list[_Made]:
-        """`made` of each row. All reads go through here, so that all that can go wrong is a StorageError."""
+        """The result of `made` for each row. All reads go through here, so that every failure is a StorageError."""
         return self.database.read(sql, values, made)
 
 
@@ -80,7 +80,7 @@ def day_number(day: date | None) -> int | None:
 
 
 def day_of(number: int | None) -> date | None:
-    """The day that `day_number` made the number of."""
+    """The day of a `day_number`; None for 0 or None."""
     return date(number // 10000, number // 100 % 100, number % 100) if number else None
 
 

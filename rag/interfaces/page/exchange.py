@@ -225,7 +225,8 @@ def changed(article: Article) -> str:
     later = bool(modified and published and modified.date() > published.date())
     since = f"updated {day_text(modified.date())}" if modified and later else ""
     parts = [f"Version {article.version}" if article.version > 1 else "", since]
-    return ", ".join(part for part in parts if part).capitalize()
+    note = ", ".join(part for part in parts if part)
+    return note[:1].upper() + note[1:]  # str.capitalize would write "6 march"
 
 
 def outlet_and_day(card: Card) -> str:
