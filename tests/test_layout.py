@@ -53,7 +53,11 @@ _HTTP = {
 SEVERAL_FILES = {
     "fastapi": _HTTP,  # a file for each kind of route
     "starlette": _HTTP,  # what FastAPI is made of
-    "pydantic": {"rag/settings.py", "rag/interfaces/http/bodies.py"},  # settings; schemas of the OpenAPI document
+    "pydantic": {  # settings; schemas of the OpenAPI document; bounds of a tool's arguments
+        "rag/settings.py",
+        "rag/interfaces/http/bodies.py",
+        "rag/interfaces/mcp.py",
+    },
     "openai": {"rag/models/chat.py", "rag/interfaces/http/openai_replies.py"},  # errors of a client; types of replies
     "uvicorn": {"rag/interfaces/http/server.py"},
     "llama_index": {"rag/models/chat.py", "rag/interfaces/llama_index.py"},  # hosted models; our own classes
