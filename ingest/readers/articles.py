@@ -15,13 +15,22 @@ from rag.errors import BadInput
 from rag.language.identify import detect_language
 from rag.schema import Article
 
+# A long novel. One article of 48 MB held the processor for minutes and other requests for seconds, since a regular
+# expression over the whole text lets nothing else run.
+MOST_CHARS = 2_000_000
+
 
 def make_article(fields: Fields, place: Place, options: ReadOptions, within: str = "") -> Article:
-    """The article that these fields describe. Raises BadInput where its text is missing or too short.
+    """The article that these fields describe. Raises BadInput where its text is missing, too short or too long.
 
     `within` distinguishes records of one file that have neither id nor address.
     """
     fields = bounded(fields)
+    if len(fields.text) > MOST_CHARS:
+        raise BadInput(
+            "too large",
+            f"its text has {len(fields.text):,} characters, expected at most {MOST_CHARS:,}; split it into articles",
+        )
     text = clean(fields.text)
     title = one_line(clean(fields.title)) or _opening(text)
     if not text and not fields.withdrawn:

@@ -268,3 +268,11 @@ def test_what_is_no_address_or_reference_costs_nothing_else() -> None:
     assert record_fields({"text": "x", "outlet": "http://["}) == Fields(text="x", outlet="http://[")
     assert canonical_url("http://a.example/?x=\ud800&utm_source=1") == "http://a.example/?x=%3F"
     assert one_line("a &#" + "1" * 9000 + "; b &amp; c").endswith("; b & c")
+
+
+def test_a_text_longer_than_any_article_is_rejected_before_it_is_cleaned() -> None:
+    began = time.process_time()
+    (rejected,) = read_bytes(b"a b " * (reading.MOST_CHARS // 4 + 1), "long.txt", ReadOptions())
+    assert isinstance(rejected, Rejected)
+    assert rejected.message.endswith("characters, expected at most 2,000,000; split it into articles")
+    assert time.process_time() - began < 2
