@@ -122,6 +122,8 @@ def _search(args: argparse.Namespace) -> int:
     else:
         for hit in hits:
             print_text(hit_line(hit))
+        if not hits:
+            print("Nothing was found.", file=sys.stderr)
     return DONE if hits else NOTHING
 
 

@@ -36,7 +36,9 @@ def hits_text(hits: list[Hit]) -> str:
 def hit_line(hit: Hit) -> str:
     """A hit in two lines: score, heading and the outlets of its copies; the beginning of the passage."""
     also = f" (also in {', '.join(a.outlet or a.id for a in hit.copies)})" if hit.copies else ""
-    return f"{hit.score:.3f}  {heading(hit.passage.article)}{also}\n       {hit.passage.text[:160]}…"
+    text = " ".join(hit.passage.text.split())
+    shown = text if len(text) <= 160 else f"{text[:160].rstrip()}…"
+    return f"{hit.score:.3f}  {heading(hit.passage.article)}{also}\n       {shown}"
 
 
 def answer_text(answer: Answer) -> str:
