@@ -539,5 +539,6 @@ def test_serve_answers_with_the_packaged_model(
         assert "212" in tab.inner_text("#t1-s1 mark")
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        process.communicate(timeout=30)
+    assert process.returncode == 0
     assert not [name for name in os.listdir(uploads) if name.startswith("dateline-uploads")]

@@ -95,7 +95,7 @@ def child(python: str, child_environment: dict[str, str], tmp_path: Path) -> Ite
     yield made
     for process in made.running:
         process.kill()
-        process.wait()
+        process.communicate()  # closes its output too
 
 
 @contextmanager
