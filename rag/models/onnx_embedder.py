@@ -1,4 +1,4 @@
-"""A packaged embedding model in ONNX Runtime: no torch, one thread a text. The only import of onnxruntime and tokenizers."""
+"""A packaged embedding model in ONNX Runtime, without torch. The only import of onnxruntime and tokenizers."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def tokenizer_of(file: str) -> Any:
 
 
 def unigram_tokenizer(vocabulary: Pieces) -> Any:
-    """The tokenizer of XLM-RoBERTa from its vocabulary: NMT and NFKC normalisation, one space, words marked by U+2581."""
+    """The tokenizer of XLM-RoBERTa: NMT and NFKC normalisation, single spaces, words marked by U+2581."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
     pairs = list(zip(vocabulary.pieces, vocabulary.scores, strict=True))

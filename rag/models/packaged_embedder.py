@@ -1,4 +1,4 @@
-"""The packaged embedding models: read from their packages, converted once for this machine, kept in the cache folder."""
+"""The packaged embedding models: read from their packages, converted once for this machine, kept in a cache folder."""
 
 from __future__ import annotations
 
