@@ -33,16 +33,16 @@ class EmbedderCard:
         return min(max((cosine - self.unrelated) / (self.related - self.unrelated), 0.0), 1.0)
 
 
-# Medians over the questions of xquad_en, xquad_es and norquad_news_validation: `unrelated` of the cosine with a passage
-# drawn at random, `related` of that with the passage that answers.
+# Medians over 60 questions each of xquad_en, xquad_es and norquad_news_validation (MiniLM: xquad_en alone): `unrelated`
+# of the cosine with the paragraphs of other questions, `related` of that with the paragraph that answers.
 E5_SMALL = EmbedderCard(
     name="intfloat/multilingual-e5-small",
     dim=384,
     most_tokens=512,
     query_prefix="query: ",
     passage_prefix="passage: ",
-    unrelated=0.75,
-    related=0.88,
+    unrelated=0.765,
+    related=0.87,
 )
 MINILM = EmbedderCard(
     name="sentence-transformers/all-MiniLM-L6-v2",
