@@ -1,4 +1,4 @@
-"""Article → passages: whole sentences, about 120 to 200 tokens, never across what may not be cited."""
+"""Cuts an article into passages of whole sentences, about 120 to 200 tokens, never across uncitable spans."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from rag.language.sentences import sentence_spans
 from rag.language.tokens import count_tokens
 from rag.schema import Article, Span
 
-# Changing either changes every passage, so it is stored in the archive and checked when that is opened.
+# Changing any of these changes every passage, so they are stored in the archive and checked when it is opened.
 TARGET_TOKENS = 160
 MAX_TOKENS = 200
-LEAST_TOKENS = 100  # a passage shorter than this takes a part of the next paragraph
+LEAST_TOKENS = 100  # a shorter passage takes a part of the next paragraph
 FINGERPRINT = f"paragraphs-{LEAST_TOKENS}-{TARGET_TOKENS}-{MAX_TOKENS}"
 
 
 def passage_spans(article: Article) -> list[Span]:
-    """Where the passages of an article stand, in order.
+    """The spans of an article's passages, in order.
 
     Sentences are gathered until the next would pass MAX_TOKENS; a passage ends with a paragraph where it can.
     A single sentence longer than MAX_TOKENS is cut at spaces.
@@ -26,14 +26,14 @@ def passage_spans(article: Article) -> list[Span]:
 
 
 def embedded_text(article: Article, span: Span) -> str:
-    """What is embedded for a passage: title, outlet and day in front, since passages rarely repeat them."""
+    """The text that is embedded for a passage: title, outlet and day first, since passages rarely repeat them."""
     head = " | ".join(part for part in (article.title, article.outlet, str(article.day or "")) if part)
     body = article.text[span[0] : span[1]]
     return f"{head}\n{body}" if head else body
 
 
 def _citable(article: Article) -> list[Span]:
-    """The stretches of the text between what may not be cited."""
+    """The spans of the text between the uncitable ones."""
     stretches, at = [], 0
     for start, end in sorted(article.uncitable):
         stretches.append((at, start))
@@ -43,9 +43,9 @@ def _citable(article: Article) -> list[Span]:
 
 
 def _gather(text: str, start: int, end: int) -> list[Span]:
-    """Whole paragraphs as long as they fit; a paragraph is split only when it is too long for a passage.
+    """Passages of whole paragraphs; a paragraph is split only when it is too long for a passage.
 
-    A quotation and the name of its speaker stand in one paragraph, so they should stay in one passage.
+    A quotation and the name of its speaker are usually in one paragraph, and so stay in one passage.
     """
     stretch = text[start:end]
     pieces = [(start + a, start + b) for s, e in sentence_spans(stretch) for a, b in _bounded(stretch, s, e)]
@@ -63,7 +63,7 @@ def _gather(text: str, start: int, end: int) -> list[Span]:
         size += tokens[index]
     if pieces:
         spans.append((pieces[first][0], pieces[-1][1]))
-    return _without_crumb(text, spans)
+    return _with_short_end_joined(text, spans)
 
 
 def _paragraph_tokens(index: int, tokens: list[int], opens: list[bool]) -> int:
@@ -76,8 +76,8 @@ def _paragraph_tokens(index: int, tokens: list[int], opens: list[bool]) -> int:
     return total
 
 
-def _without_crumb(text: str, spans: list[Span]) -> list[Span]:
-    """Joins a short last passage to the one before: a lone closing line has no context to be found by."""
+def _with_short_end_joined(text: str, spans: list[Span]) -> list[Span]:
+    """Joins a short last passage to the one before: by itself it has too little context to be retrieved."""
     if len(spans) < 2 or count_tokens(text[spans[-1][0] : spans[-1][1]]) >= 40:
         return spans
     whole = (spans[-2][0], spans[-1][1])

@@ -1,4 +1,4 @@
-"""`dateline ingest`, `remove` and `rebuild`; `python -m ingest PATH…` is the first of them."""
+"""The commands that change an archive: `dateline ingest`, `remove` and `rebuild`."""
 
 from __future__ import annotations
 
@@ -7,50 +7,55 @@ import sys
 from contextlib import closing
 from datetime import datetime, time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ingest import pipeline
-from ingest.readers.files import ReadOptions, read
-from rag.archive.archive import Archive
 from rag.errors import SettingsError
-from rag.interfaces.cli import DONE, NOTHING, emit, main, plain
-from rag.models.embeddings import LazyEmbedder
-from rag.settings import Settings
+from rag.terminal import DONE, NOTHING, Command, day, print_json, print_note, print_text
+
+if TYPE_CHECKING:
+    from ingest.pipeline import IngestReport
 
 _FIELDS = ("id", "url", "title", "outlet", "byline", "published", "modified", "language", "text", "genre")
+_SHOWN_REJECTIONS = 20
 
 
-def run(args: argparse.Namespace) -> int:
-    """Runs the command that the parsed arguments name; the exit code."""
-    settings = Settings.load(data_dir=args.data_dir, max_file_mb=getattr(args, "max_mb", None))
-    with closing(Archive(settings)) as archive:
-        if args.command == "remove":
-            return _remove(args, archive)
-        if args.command == "rebuild":
-            return _rebuild(args, archive, settings)
-        return _ingest(args, archive, settings)
+def _add_ingest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", metavar="PATH")
+    parser.add_argument("--published", type=day, metavar="DAY", help="for texts that do not say when")
+    parser.add_argument("--outlet", default="", metavar="NAME", help="for texts that do not say which")
+    parser.add_argument("--language", default="", metavar="CODE", help="instead of identifying it")
+    parser.add_argument(
+        "--map", action="append", default=[], metavar="OURS=THEIRS", help="field names of JSON and CSV: title=headline"
+    )
+    parser.add_argument("--max-mb", type=float, metavar="N", help="largest file (default 50)")
 
 
-def _ingest(args: argparse.Namespace, archive: Archive, settings: Settings) -> int:
-    published = datetime.combine(args.published, time()) if args.published else None
+def _ingest(args: argparse.Namespace) -> int:
+    from ingest import pipeline
+    from ingest.readers.files import ReadOptions, read
+    from rag.archive.archive import Archive
+    from rag.models.embeddings import LazyEmbedder
+    from rag.settings import Settings
+
+    settings = Settings.load(data_dir=args.data_dir, max_file_mb=args.max_mb)
     options = ReadOptions(
         max_bytes=int(settings.max_file_mb * 1_000_000),
         mapping=_mapping(args.map),
-        published=published,
+        published=datetime.combine(args.published, time()) if args.published else None,
         outlet=args.outlet,
         language=args.language,
     )
-    with _bar(quiet=args.json) as bar:
+    with closing(Archive(settings)) as archive, _progress_bar(quiet=args.json) as bar:
         report = pipeline.ingest(
             read([Path(path) for path in args.paths], options),
             archive,
             LazyEmbedder(settings.embedder),
-            progress=lambda r: _advance(bar, r),
+            progress=lambda report: _advance(bar, report),
         )
     if args.json:
-        emit(report.as_dict())
+        print_json(report.as_dict())
     else:
-        _print(report)
+        _print_report(report)
     return DONE if report.kept or report.unchanged or report.withdrawn else NOTHING
 
 
@@ -64,58 +69,82 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     return found
 
 
-def _bar(*, quiet: bool) -> Any:
+def _progress_bar(*, quiet: bool) -> Any:
     from tqdm import tqdm
 
     return tqdm(unit=" articles", disable=quiet or not sys.stderr.isatty(), leave=False)
 
 
-def _advance(bar: Any, report: pipeline.IngestReport) -> None:
+def _advance(bar: Any, report: IngestReport) -> None:
     bar.update(report.read - bar.n)
     bar.set_postfix(passages=report.passages, rejected=sum(report.rejected.values()), refresh=False)
 
 
-def _print(report: pipeline.IngestReport) -> None:
+def _print_report(report: IngestReport) -> None:
     updated = f" ({report.updated} new versions)" if report.updated else ""
     withdrawn = f", {report.withdrawn} withdrawn" if report.withdrawn else ""
     rejected = ", ".join(f"{count} {reason}" for reason, count in report.rejected.most_common())
-    sys.stdout.write(
+    print_text(
         f"{report.read} read: {report.kept} kept{updated}, {report.unchanged} unchanged{withdrawn}, "
         f"{sum(report.rejected.values())} rejected{f' ({rejected})' if rejected else ''}\n"
-        f"{report.passages} passages in {report.seconds:.1f} s ({report.passages_per_second:.1f} a second)\n"
+        f"{report.passages} passages in {report.seconds:.1f} s ({report.passages_per_second:.1f} a second)"
     )
-    for rejection in report.rejections[:20]:
-        sys.stderr.write(plain(f"rejected ({rejection.reason}): {rejection.message}") + "\n")
-    if len(report.rejections) > 20:
-        sys.stderr.write(f"… and {len(report.rejections) - 20} more; --json names them all\n")
+    for rejection in report.rejections[:_SHOWN_REJECTIONS]:
+        print_note(f"rejected ({rejection.reason}): {rejection.message}")
+    if len(report.rejections) > _SHOWN_REJECTIONS:
+        print_note(f"… and {len(report.rejections) - _SHOWN_REJECTIONS} more; --json names them all")
 
 
-def _remove(args: argparse.Namespace, archive: Archive) -> int:
-    gone = {article_id: pipeline.remove(archive, article_id) for article_id in args.ids}
+def _add_remove(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", nargs="+", metavar="ID")
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from ingest import pipeline
+    from rag.archive.archive import Archive
+    from rag.settings import Settings
+
+    with closing(Archive(Settings.load(data_dir=args.data_dir))) as archive:
+        removed = {article_id: pipeline.remove(archive, article_id) for article_id in args.ids}
+    unknown = [article_id for article_id, done in removed.items() if not done]
+    gone = [article_id for article_id, done in removed.items() if done]
     if args.json:
-        emit(
-            {"removed": [i for i, done in gone.items() if done], "unknown": [i for i, done in gone.items() if not done]}
-        )
-    for article_id, done in gone.items():
-        if not done:
-            sys.stderr.write(f"dateline: there is no article '{article_id}'. List them with: dateline articles\n")
-        elif not args.json:
-            sys.stdout.write(f"removed {article_id}\n")
-    return DONE if any(gone.values()) else NOTHING
-
-
-def _rebuild(args: argparse.Namespace, archive: Archive, settings: Settings) -> int:
-    if args.embed:
-        with _bar(quiet=args.json) as bar:
-            count = pipeline.reembed(archive, LazyEmbedder(settings.embedder), lambda done, _: bar.update(done - bar.n))
+        print_json({"removed": gone, "unknown": unknown})
     else:
-        count = archive.rebuild()
+        for article_id in gone:
+            print_text(f"removed {article_id}")
+    for article_id in unknown:
+        print_note(f"dateline: there is no article '{article_id}'. List them with: dateline articles")
+    return DONE if gone else NOTHING
+
+
+def _add_rebuild(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--embed", action="store_true", help="cut and embed all articles again, too")
+
+
+def _rebuild(args: argparse.Namespace) -> int:
+    from ingest import pipeline
+    from rag.archive.archive import Archive
+    from rag.models.embeddings import LazyEmbedder
+    from rag.settings import Settings
+
+    settings = Settings.load(data_dir=args.data_dir)
+    with closing(Archive(settings)) as archive:
+        if args.embed:
+            with _progress_bar(quiet=args.json) as bar:
+                embedder = LazyEmbedder(settings.embedder)
+                count = pipeline.reembed(archive, embedder, lambda done, _: bar.update(done - bar.n))
+        else:
+            count = archive.rebuild()
     if args.json:
-        emit({"passages": count})
+        print_json({"passages": count})
     else:
-        sys.stdout.write(f"The indexes hold {count:,} passages.\n")
+        print_text(f"The indexes hold {count:,} passages.")
     return DONE
 
 
-if __name__ == "__main__":
-    sys.exit(main(["ingest", *sys.argv[1:]]))
+COMMANDS = (
+    Command(name="ingest", help="read articles from files and folders", run=_ingest, add_arguments=_add_ingest),
+    Command(name="remove", help="delete articles with all their versions", run=_remove, add_arguments=_add_remove),
+    Command(name="rebuild", help="make the indexes anew from the catalogue", run=_rebuild, add_arguments=_add_rebuild),
+)

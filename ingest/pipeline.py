@@ -1,4 +1,4 @@
-"""Articles → catalogue → indexes, in batches: what is committed stays, whatever happens to the rest."""
+"""Stores articles in the catalogue in batches and has them indexed. What is committed stays if a later batch fails."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import numpy as np
 
 from ingest.chunking import FINGERPRINT, embedded_text, passage_spans
 from ingest.readers.files import Rejected
-from rag.answering.retriever import same_story
 from rag.archive.archive import Archive
 from rag.archive.catalog import Prepared, digest
+from rag.archive.near_duplicates import same_story
 from rag.errors import DatelineError
 from rag.models.embeddings import Embedder
 from rag.schema import Article
 
-# Passages embedded and committed together: enough to fill the model's batches, few enough that an interrupt
-# loses seconds of work only.
+# Passages that are embedded and committed together: enough to fill the model's batches, and few enough that an
+# interrupt loses only seconds of work.
 BATCH_PASSAGES = 256
 _TEXTS = ("id", "title", "text", "url", "outlet", "byline", "genre", "language", "source")
-# Errors that the next article would meet as well: the disk, the archive, the model. All others are one article's own.
+# Errors of the disk, the archive or the model, which every further article would meet. All others concern one article.
 _OF_THE_RUN = (DatelineError, sqlite3.Error, OSError)
 _MARKED = re.compile(r"-[0-9a-f]{8}$")
 _FILES_WITHOUT_ID = {".txt", ".md", ".pdf", ".docx"}
@@ -34,7 +34,7 @@ _FILES_WITHOUT_ID = {".txt", ".md", ".pdf", ".docx"}
 
 @dataclass(slots=True)
 class IngestReport:
-    """What became of everything that was read. `rejected` counts by reason, `rejections` names each."""
+    """The numbers of articles and passages of one ingest. `rejected` counts by reason, `rejections` lists each."""
 
     read: int = 0
     kept: int = 0
@@ -70,7 +70,7 @@ class IngestReport:
 
 
 def properties(embedder: Embedder) -> dict[str, str]:
-    """What shapes an archive and may not change under it."""
+    """The properties that an archive is built with and that must not change while it is used."""
     return {"embedder": embedder.name, "chunking": FINGERPRINT}
 
 
@@ -81,7 +81,7 @@ def ingest(
     *,
     progress: Callable[[IngestReport], None] = lambda report: None,
 ) -> IngestReport:
-    """Stores articles and brings the indexes up to date. The same input again changes and embeds nothing.
+    """Stores articles and updates the indexes. The same input again changes and embeds nothing.
 
     Raises ArchiveBusy, ArchiveMismatch, StorageError; what was committed before stays.
     """
@@ -90,12 +90,13 @@ def ingest(
         run = _Run(archive, embedder)
         try:
             for item in items:
+                archive.give_way()
                 run.take(item)
                 progress(run.report)
         finally:
-            # Also after an interrupt: what was read is kept, the next run finds it unchanged.
+            # After an interrupt too: what was read is kept, and the next run finds it unchanged.
             run.flush()
-        archive.sync()
+        archive.wait_until_indexed()
     run.report.seconds = time.perf_counter() - run.began
     progress(run.report)
     return run.report
@@ -105,14 +106,14 @@ def remove(archive: Archive, article_id: str) -> bool:
     """Removes an article with all its versions from catalogue and indexes; False when there is none."""
     with archive.writing():
         gone = archive.catalog.remove(article_id)
-        archive.sync()
+        archive.wait_until_indexed()
     return gone
 
 
 def reembed(
     archive: Archive, embedder: Embedder, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> int:
-    """Cuts and embeds every live article again, for another model or chunking. Returns the number of passages.
+    """Cuts and embeds all live articles again, for another model or chunking. Returns the number of passages.
 
     Interrupted, it leaves an archive that refuses to be searched until this is run again.
     """
@@ -138,7 +139,7 @@ class _Run:
         self.archive, self.catalog, self.embedder = archive, archive.catalog, embedder
         self.report = IngestReport()
         self.began = time.perf_counter()
-        self._batch: list[tuple[Prepared, Article | None]] = []  # each with what it replaces
+        self._batch: list[tuple[Prepared, Article | None]] = []  # each with the article that it replaces
         self._waiting: set[str] = set()
 
     def take(self, item: Article | Rejected) -> None:
@@ -157,13 +158,13 @@ class _Run:
     def _take_article(self, item: Article) -> None:
         item = _storable(item)
         if item.id in self._waiting:
-            self.flush()  # what has the same id is looked up in the catalogue
+            self.flush()  # so that the article with the same id is found in the catalogue
         article = self._identified(item)
         if article.id in self._waiting:
             self.flush()
         current = self.catalog.article(article.id)
         if article.status == "withdrawn" and current is not None:
-            # A takedown notice has no body; the reader of the archive still sees what was withdrawn.
+            # A takedown notice has no text of its own; the archive still shows what was withdrawn.
             article = replace(
                 article, text=article.text or current.text, title=article.title or current.title,
                 uncitable=article.uncitable or current.uncitable,
@@ -184,7 +185,7 @@ class _Run:
             self.flush()
 
     def flush(self) -> None:
-        """Embeds and commits what is waiting; where that fails for all together, one article after the other."""
+        """Embeds and commits the batch; where that fails, its articles one by one."""
         batch, self._batch, self._waiting = self._batch, [], set()
         try:
             if batch:
@@ -225,10 +226,10 @@ class _Run:
             self.report.updated += by
 
     def _identified(self, article: Article) -> Article:
-        """The article under the id it has in the archive.
+        """The article with the id that it has in the archive.
 
-        A text file that was edited keeps its id though its title changed; two files or records that only
-        happen to have the same id get different ones, so that neither is lost.
+        A text file whose title was edited keeps its id. Two different files or records with the same id get
+        different ones, so that neither is lost.
         """
         plain_file = not article.url and Path(article.source).suffix.lower() in _FILES_WITHOUT_ID
         current = self.catalog.article(article.id)
@@ -247,21 +248,21 @@ class _Run:
         return article
 
     def _id_without_mark(self, article: Article, earlier: str | None) -> str | None:
-        """The id that an archive made before has for an article whose own id holds spaces or the like.
+        """The id of this article in an archive of an earlier version; None where there is none.
 
-        Such ids were stored without the digest that keeps them apart. The same source or address says that it is this
-        article; in a new archive there is none.
+        Earlier versions stored an id with spaces or the like without the digest that now distinguishes it. The same
+        source or address shows that it is the same article.
         """
         if not _MARKED.search(article.id):
             return None
-        longest = len(article.id) == 200  # where it was cut, an older digest stands at its end
+        longest = len(article.id) == 200  # the older id was cut too, and also ends in a digest
         if earlier and article.id[:-9] in (earlier, earlier[:-9] if longest else earlier):
             return earlier
         bare = self.catalog.article(article.id[:-9])
         return bare.id if bare and bare.url and bare.url == article.url else None
 
     def _known(self, article: Article, current: Article | None) -> bool:
-        """Whether this is what the archive has, or an older version that another file still carries."""
+        """Whether the archive has this version, or it is an older one that another file still contains."""
         if current is None:
             return False
         seen = digest(article)
@@ -274,19 +275,19 @@ class _Run:
 
 def _failed(article: Article, error: Exception) -> Rejected:
     why = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": ")
-    message = f"{article.source}: it cannot be stored ({why}). The other articles are not concerned; check this one."
+    message = f"{article.source}: it cannot be stored ({why}). The other articles are not affected; check this one."
     return Rejected(source=article.source, reason="malformed", message=message)
 
 
 def _storable(article: Article) -> Article:
-    """The article with `?` for each lone surrogate, as broken JSON escapes and file names in Latin-1 leave them."""
+    """The article with `?` for each lone surrogate, which broken JSON escapes and file names in Latin-1 contain."""
     texts = {name: value for name in _TEXTS if not (value := str(getattr(article, name))).isascii()}
     safe = {name: value.encode("utf-8", "replace").decode() for name, value in texts.items()}
     return replace(article, **safe) if safe != texts else article  # type: ignore[arg-type]
 
 
 def _older(article: Article, current: Article) -> bool:
-    """Whether the source says that this version was made before the stored one."""
+    """Whether this version is older than the stored one, by the dates in their sources."""
     mine, theirs = article.modified or article.published, current.modified or current.published
     if not mine or not theirs or article.source == current.source:
         return False
@@ -306,7 +307,7 @@ def _hash(model: str, text: str) -> str:
 
 
 def _missing_vectors(batch: Sequence[Prepared], archive: Archive, embedder: Embedder) -> dict[str, np.ndarray]:
-    """Hash → vector for the passages whose text this model has not embedded before."""
+    """Vectors by hash for the passages whose text this model has not embedded before."""
     wanted = {
         key: embedded_text(prepared.article, span)
         for prepared in batch

@@ -1,12 +1,12 @@
-"""Uploads between the promise to take them and their place in the archive: on its disk, so that no crash loses them.
+"""Storage of uploads between acknowledgement and ingest, so that no crash loses them.
 
-uploads/jobs-TOKEN/JOB/manifest.json      what was promised; written last, so that half an upload has none
-uploads/jobs-TOKEN/JOB/0/NAME             its files
-uploads/outcomes/JOB.json                 what became of a job, for a while
-page-uploads/page-TOKEN/                  what browsers send to the page, until it is among the jobs
+uploads/jobs-TOKEN/JOB/manifest.json      the accepted files; written last, so that an incomplete upload has none
+uploads/jobs-TOKEN/JOB/0/NAME             the files of the job
+uploads/outcomes/JOB.json                 the outcome of a job, kept for 30 days at most
+page-uploads/page-TOKEN/                  files that browsers send to the page, until a job takes them
 
-A folder with a TOKEN belongs to the process that holds the lock beside it; the next start takes over what is left.
-Everything in it is readable by the owner of the archive alone.
+A folder with a TOKEN belongs to the process that holds the lock file next to it; the next start takes over the folders
+of processes that have ended. Only the owner of the archive can read their content.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from rag.archive import private_files as private
-from rag.errors import StorageError
-from rag.interfaces.http.errors import Busy, Refused
+from rag.errors import Busy, StorageError, UploadTooLarge
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -37,31 +36,32 @@ if TYPE_CHECKING:
 log = logging.getLogger("dateline")
 
 FOLDER = "uploads"
-PAGE_FOLDER = "page-uploads"  # apart from the jobs: the page's framework may serve files of it, and of nothing else
+PAGE_FOLDER = "page-uploads"  # separate from the jobs, as it is the only folder from which Gradio may serve files
 VERSION = 1  # of manifests and outcomes
-KEPT_OUTCOMES = 1000  # the oldest are forgotten,
-KEPT_OUTCOME_BYTES = 50_000_000  # also beyond this many bytes in all
+# The oldest outcomes are deleted beyond this number, total size or age.
+KEPT_OUTCOMES = 1000
+KEPT_OUTCOME_BYTES = 50_000_000
 KEPT_OUTCOME_SECONDS = 30 * 24 * 3600
 _MANIFEST = "manifest.json"
 _CHUNK = 1_000_000
 _JOB_ID = re.compile(r"[0-9a-f]{16}")
-_NAME_BYTES = 180  # a file system takes 255
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # Windows opens a device instead of such a file
+_NAME_BYTES = 180  # file systems allow 255
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # Windows opens a device for such a name
 
 
 def safe_name(name: str) -> str:
-    """A file name that a client sent, made fit to be stored and shown: no folders, no control or direction marks."""
+    """A client's file name made safe to store and show: without folders, control characters or direction marks."""
     last = re.split(r"[/\\]", name[-2000:])[-1]
     shown = "".join(c for c in last if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
     plain = re.sub(r'[<>:"|?*]', "_", shown).strip(". ")
     plain = f"_{plain}" if _RESERVED.fullmatch(plain) else plain
-    # The end says what kind of file it is, so the front is cut.
+    # The name is cut at the front to keep the extension.
     return plain.encode()[-_NAME_BYTES:].decode(errors="ignore").lstrip(". ") or "upload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpooledFile:
-    """A file of a job and the name under which reports speak of it."""
+    """A file of a job; `source` is its name in reports."""
 
     path: Path
     source: str
@@ -69,7 +69,7 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpooledJob:
-    """What a manifest says: `arrived` numbers jobs in the order of their coming, `attempts` counts starts."""
+    """The content of a manifest. `arrived` increases in order of arrival; `attempts` counts the starts of the job."""
 
     id: str
     folder: Path
@@ -79,25 +79,25 @@ class SpooledJob:
 
 
 class OwnedFolder:
-    """A new folder `KIND-TOKEN` that belongs to this process until `release`, or until it ends in any way."""
+    """A new folder `KIND-TOKEN` that belongs to this process until `release` or until the process ends."""
 
     def __init__(self, parent: Path, kind: str) -> None:
-        """Raises StorageError."""
+        """Creates the folder and acquires its lock. Raises StorageError."""
         self._parent, self._kind = parent, kind
         with storing():
-            private.make_folder(parent.parent)  # the archive's own, where this comes before it
+            private.make_folder(parent.parent)  # the archive folder, if it does not exist yet
             private.make_folder(parent)
             parent.chmod(0o700)
             while True:
                 self.path = parent / f"{kind}-{secrets.token_hex(8)}"
                 lock = _locked(self._lock_path(self.path))
-                if lock is not None:  # else one who looks for what is left over was there first
+                if lock is not None:  # None: another process that looks for leftover folders holds it
                     break
             self._lock = lock
             self.path.mkdir(mode=0o700)
 
     def take_over(self, use: Callable[[Path], None] = lambda folder: None) -> None:
-        """Removes the folders that ended processes left, after `use` of each."""
+        """Calls `use` with each folder of a process that has ended, then removes the folder."""
         for folder in sorted({path.with_suffix("") for path in self._parent.glob(f"{self._kind}-*")} - {self.path}):
             lock = _locked(self._lock_path(folder))
             if lock is None:
@@ -108,12 +108,12 @@ class OwnedFolder:
                     shutil.rmtree(folder)
                 self._lock_path(folder).unlink(missing_ok=True)
             except OSError as error:
-                log.warning("what an earlier start left in %s cannot be taken over: %s", folder, error)
+                log.warning("the folder %s of an earlier start cannot be taken over: %s", folder, error)
             finally:
                 lock.release()
 
     def release(self) -> None:
-        """Gives the folder up with all that is in it; the next start takes it over. An empty one is removed."""
+        """Releases the folder, so that the next start takes over its content. An empty folder is removed."""
         with suppress(OSError):
             self.path.rmdir()
         if not self.path.exists():
@@ -122,14 +122,14 @@ class OwnedFolder:
         self._lock.release()
 
     def remove_stale(self, seconds: float) -> None:
-        """Removes what lies in the folder and was not touched for so long."""
+        """Removes files and folders in the folder that were not modified for so many seconds."""
         for path in self.path.iterdir():
             with suppress(OSError):
                 if time.time() - path.lstat().st_mtime > seconds:
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def remove(self) -> None:
-        """Removes the folder with all that is in it."""
+        """Removes the folder with its content."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.release()
 
@@ -149,7 +149,7 @@ def _locked(path: Path) -> BaseFileLock | None:
 
 
 class Spool:
-    """The jobs of one process on disk, of at most `limit` bytes together. Safe for many threads."""
+    """The stored jobs of one process, at most `limit` bytes in total. Thread-safe."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit
@@ -160,7 +160,7 @@ class Spool:
         self._lock = threading.Lock()
 
     def left_over(self) -> list[SpooledJob]:
-        """The jobs that ended processes left, in the order of their coming; now they are this one's."""
+        """The jobs of processes that have ended, in order of arrival. They now belong to this process."""
         if not self.folder.is_dir():
             return []
         found: list[SpooledJob] = []
@@ -175,19 +175,19 @@ class Spool:
     def _adopted(self, folder: Path) -> Iterator[SpooledJob]:
         for place in [path for path in folder.iterdir() if (path / _MANIFEST).is_file()]:
             if self.outcomes.get(place.name) is not None:
-                continue  # it was done; only its files were not removed any more
+                continue  # the job is complete, but the process ended before it removed the files
             moved = self._mine().path / place.name
             os.rename(place, moved)
             try:
                 yield _job_of(moved)
             except (OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("the upload %s cannot be taken up again, its manifest is unusable: %s", moved, error)
+                log.warning("the upload %s cannot be resumed, because its manifest is invalid: %s", moved, error)
 
     @contextmanager
     def arriving(self, job_id: str) -> Iterator[Arrival]:
-        """For the files of a new job; unless `commit` is called, nothing is left of them.
+        """A new job to add files to. They are removed when the context ends without a `commit`.
 
-        Raises StorageError (the disk is full), Busy and Refused (the spool is).
+        Raises StorageError when the disk is full, Busy or UploadTooLarge when the space for uploads is.
         """
         with storing():
             place = self._mine().path / job_id
@@ -201,21 +201,21 @@ class Spool:
                 self.remove(job_id)
 
     def attempt(self, job: SpooledJob, change: int = 1) -> SpooledJob:
-        """The job with one more start noted on disk. Raises StorageError."""
+        """The job with `change` added to its stored number of starts. Raises StorageError."""
         changed = replace(job, attempts=job.attempts + change)
         with storing():
             _write_manifest(changed)
         return changed
 
     def remove(self, job_id: str) -> None:
-        """Nothing is left of the files of the job."""
+        """Removes the files of the job."""
         if self._own is not None:
             shutil.rmtree(self._own.path / job_id, ignore_errors=True)
         with self._lock:
             self._sizes.pop(job_id, None)
 
     def release(self) -> None:
-        """Gives up the folder; what waits in it is taken up at the next start."""
+        """Releases the folder; the next start resumes the jobs that wait in it."""
         with self._lock:
             own, self._own = self._own, None
         if own is not None:
@@ -233,21 +233,21 @@ class Spool:
             others = sum(self._sizes.values()) - self._sizes.get(job_id, 0)
             limit = f"{self.limit / 1e6:,.0f} MB"
             if own > self.limit:
-                raise Refused(413, f"The upload is larger than the {limit} that may wait here; send it in parts.")
-            if own + others > self.limit:
-                raise Busy(
-                    f"Uploads of {others / 1e6:,.0f} MB are waiting, {limit} may. Send more when they are in.", 30
+                raise UploadTooLarge(
+                    f"The upload is larger than the {limit} allowed for waiting uploads; send it in parts."
                 )
+            if own + others > self.limit:
+                raise Busy(f"Uploads of {others / 1e6:,.0f} MB are waiting; the limit is {limit}. Try again later.", 30)
             self._sizes[job_id] = own
 
     def _number(self) -> int:
         with self._lock:
-            self._arrived = max(self._arrived + 1, time.time_ns())  # later than those of all earlier starts
+            self._arrived = max(self._arrived + 1, time.time_ns())  # greater than all numbers of earlier runs
             return self._arrived
 
 
 class Arrival:
-    """A job whose files are coming in."""
+    """A job whose files are being received."""
 
     def __init__(self, spool: Spool, job_id: str, place: Path) -> None:
         self._spool, self._id, self._place = spool, job_id, place
@@ -255,7 +255,7 @@ class Arrival:
         self.job: SpooledJob | None = None
 
     def add(self, name: str, source: str, stream: IO[bytes]) -> SpooledFile:
-        """Copies a file to the disk; `name` must be a safe one. Raises Busy, Refused, OSError."""
+        """The file, copied to disk under a `name` from `safe_name`. Raises Busy, UploadTooLarge, OSError."""
         folder = self._place / str(len(self._files))
         folder.mkdir(mode=0o700)
         path = folder / name
@@ -271,7 +271,7 @@ class Arrival:
         return self._files[-1]
 
     def commit(self, files: Sequence[SpooledFile] | None = None) -> SpooledJob:
-        """The job, on disk for good. Raises OSError."""
+        """The job, stored durably with `files` or all files added. Raises OSError."""
         kept = tuple(self._files if files is None else files)
         job = SpooledJob(id=self._id, folder=self._place, arrived=self._spool._number(), attempts=0, files=kept)
         _write_manifest(job)
@@ -281,13 +281,13 @@ class Arrival:
 
 
 class Outcomes:
-    """What became of jobs, as they end: a file each, the oldest forgotten."""
+    """The outcomes of completed jobs, one file each; the oldest are deleted."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def get(self, job_id: str) -> dict[str, Any] | None:
-        """What was put, or None."""
+        """The outcome of a job; None when it is unknown or invalid."""
         if not _JOB_ID.fullmatch(job_id):
             return None
         try:
@@ -297,7 +297,7 @@ class Outcomes:
             return None
 
     def put(self, job_id: str, job: dict[str, Any]) -> None:
-        """Raises StorageError."""
+        """Stores the outcome of a job. Raises StorageError."""
         with storing():
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _write(self.folder / f"{job_id}.json", {"version": VERSION, "job": job})
@@ -306,7 +306,7 @@ class Outcomes:
     def _forget(self) -> None:
         found = []
         for path in self.folder.iterdir():
-            with suppress(OSError):  # another process may forget it at the same time
+            with suppress(OSError):  # another process may delete it at the same time
                 seen = path.stat()
                 found.append((seen.st_mtime, seen.st_size, path))
         total, now = 0, time.time()
@@ -318,19 +318,21 @@ class Outcomes:
 
 @contextmanager
 def storing() -> Iterator[None]:
-    """Turns an OSError into a StorageError that names no place of this machine."""
+    """Converts an OSError to a StorageError that names no path of this machine."""
     try:
         yield
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-        what = "The disk has no room for it. Nothing was kept; free some" if full else f"{error.strerror}. See to that"
+        what = "The disk has no room for it. Nothing was kept; free space" if full else f"{error.strerror}. Fix this"
         raise StorageError(f"The upload cannot be stored in the archive: {what} and send it again.") from error
 
 
 def _job_of(folder: Path) -> SpooledJob:
     stored = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     if stored["version"] != VERSION:
-        raise ValueError(f"its version is {stored['version']}, expected {VERSION}; start the Dateline that wrote it")
+        raise ValueError(
+            f"its version is {stored['version']}, expected {VERSION}; start the version of Dateline that wrote it"
+        )
     files = tuple(SpooledFile(path=folder / str(one["path"]), source=str(one["source"])) for one in stored["files"])
     return SpooledJob(
         id=folder.name, folder=folder, arrived=int(stored["arrived"]), attempts=int(stored["attempts"]), files=files
@@ -344,7 +346,7 @@ def _write_manifest(job: SpooledJob) -> None:
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:
-    """Writes JSON so that a crash leaves the old file or the new one."""
+    """Writes JSON atomically: a crash leaves either the old file or the new one."""
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""Dateline: answers from a news archive, with the very words behind every sentence."""
+"""Dateline: answers from a news archive, each sentence with the words of the articles that support it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HOMES = {"Assistant": "rag.assistant", "Settings": "rag.settings"}
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded on first use: `import rag` stays in the milliseconds whatever the faces need.
+    # Loaded on first use, so that `import rag` takes milliseconds.
     if name not in __all__:
         raise AttributeError(f"module 'rag' has no attribute {name!r}")
     import importlib

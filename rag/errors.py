@@ -1,4 +1,6 @@
-"""The few errors a user can meet. Every message says what is wrong, what was expected and what to do."""
+"""The errors that are shown to users. Every message says what is wrong, what was expected and what to do."""
+
+from pathlib import Path
 
 
 class DatelineError(Exception):
@@ -36,7 +38,7 @@ class StorageError(DatelineError):
 
 
 class IndexDamaged(StorageError):
-    """A derived index cannot be read; the catalogue has all that it held, and it is made anew."""
+    """A derived index cannot be read. Nothing is lost: it is rebuilt from the catalogue."""
 
 
 class ModelUnavailable(DatelineError):
@@ -51,3 +53,29 @@ class BadInput(DatelineError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class InvalidJson(DatelineError):
+    """A request body is not JSON."""
+
+
+class UploadTooLarge(DatelineError):
+    """An upload is larger than the space that is set apart for uploads."""
+
+
+class Busy(DatelineError):
+    """More work is waiting than is accepted, or one client asks too often. `retry_seconds`: when to try again."""
+
+    def __init__(self, message: str, retry_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
+class AnswerGone(DatelineError):
+    """An answer was stopped, or its stream is not kept any longer."""
+
+
+def without_location(error: DatelineError, folder: Path | None) -> str:
+    """The message of an error for a reader elsewhere: it does not name the folder of the archive on this machine."""
+    text = str(error)
+    return text.replace(f" at {folder}", "").replace(str(folder), "the archive") if folder else text

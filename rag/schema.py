@@ -1,4 +1,4 @@
-"""The types that flow through Dateline. Later ones point to earlier ones; no third-party import."""
+"""The types that every part of Dateline shares. Later ones refer to earlier ones; no third-party import."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from typing import Literal
 
 Status = Literal["live", "withdrawn"]
 Verdict = Literal["supported", "unsupported"]
+# Why an answer is refused. The wording is stable: faces show it and evaluation counts it. "" for a given answer.
+RefusalReason = Literal[
+    "",
+    "nothing found",
+    "a name or number of the question is in no article found",
+    "nothing similar enough found",
+    "the model doubts that the excerpts state the answer",
+    "the model found no answer in the excerpts",
+    "no sentence of the model is supported by the articles",
+    "the model says that the excerpts do not answer",
+    "the cited words do not answer the question",
+]
 Span = tuple[int, int]
 
 
@@ -58,7 +70,7 @@ class Passage:
 
     @property
     def text(self) -> str:
-        """The very words of the article: `article.text[start:end]`."""
+        """The passage as it stands in the article: `article.text[start:end]`."""
         return self.article.text[self.start : self.end]
 
 
@@ -85,13 +97,13 @@ class Citation:
 
     @property
     def quote(self) -> str:
-        """The very words that the sentence rests on."""
+        """The words that support the sentence, as they stand in the article."""
         return self.passage.article.text[self.start : self.end]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A sentence of an answer, the citations it rests on and whether their words carry it.
+    """A sentence of an answer, the citations that support it, and whether they do.
 
     `reason` says in a few words why a sentence is unsupported; empty for a supported one.
     """
@@ -113,7 +125,8 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Milliseconds from the question to: the sources, the first word of the answer, the end. None: never came."""
+    """Milliseconds from the question to its sources, the first word of its answer, and its end; None when there was
+    none."""
 
     retrieve_ms: float | None = None
     first_token_ms: float | None = None
@@ -143,12 +156,11 @@ class Turn:
 class Answer:
     """What the assistant says. Refusing is a value: `answered=False`, with `coverage` and the closest `hits`.
 
-    While an answer streams, `draft` holds the words of the sentence being written, not yet checked;
-    it is empty in the final one. `stray_markers` counts citation markers of the model that named no source.
-    `withheld` are sentences of the model that were taken back because nothing in the articles carries them.
-    `reason` says in a few words why an answer is refused; empty for an answer that is given. `final` is true for the
-    last answer of a stream. `by_extraction` is true where no language model writes: its
-    sentences are the articles' own.
+    While an answer streams, `draft` is the text of the sentence being written, not yet checked; it is empty in the
+    final one. `final` is true for the last answer of a stream. `reason` says why an answer is refused; `missing` are
+    the names and numbers of the question that no article found contains. `withheld` are sentences of the model that
+    are not shown, since the answer was refused. `stray_markers` counts citation markers of the model that named no
+    source. `by_extraction` is true where no language model writes and the sentences are the articles' own.
     """
 
     question: str
@@ -158,7 +170,8 @@ class Answer:
     sentences: tuple[Sentence, ...] = ()
     hits: tuple[Hit, ...] = ()
     refusal: str = ""
-    reason: str = ""
+    reason: RefusalReason = ""
+    missing: tuple[str, ...] = ()
     final: bool = False
     by_extraction: bool = False
     draft: str = ""

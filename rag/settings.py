@@ -1,4 +1,4 @@
-"""Every knob, with its unit and bound. Reads the environment once, builds nothing."""
+"""All settings, with units and bounds. The only reader of the environment's DATELINE_ variables; builds nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Settings(BaseModel):
     )
     embedder: str = Field(
         default="packaged",
-        description="'packaged' (multilingual-e5-small), 'minilm' (English only), a folder, or a hub name",
+        description="'packaged' (all-MiniLM-L6-v2, English), 'e5' (multilingual-e5-small), a folder, or a hub name",
     )
     llm: str = Field(
         default="packaged",
@@ -49,11 +49,11 @@ class Settings(BaseModel):
     top_k: int = Field(default=8, ge=1, le=100, description="hits that a question gets")
     fetch_k: int = Field(default=60, ge=1, le=2000, description="passages each index gives before fusion")
     per_article: int = Field(default=2, ge=1, le=50, description="passages an article may have among the hits")
-    # Of 0 to .6, .2 to .4 were alike and best on four English sets (nDCG@10 .917, .910 at .1, .908 at .6) and on four
-    # in German, Hebrew, Norwegian and Spanish (.950 at .2, .949 at .3, .947 without vectors): sweep of 23 Nov. 2026.
+    # Of 0 to .6, .2 to .4 gave the best nDCG@10: .917 on four English sets (.910 at .1, .908 at .6); .950 at
+    # .2 and .949 at .3 on four in German, Hebrew, Norwegian and Spanish (.947 without vectors). Sweep of 23 Nov. 2026.
     dense_weight: float = Field(default=0.3, ge=0, le=1, description="share of the vectors in the fused score")
     evidence_tokens: int = Field(
-        default=0, ge=0, le=20000, description="evidence given to the model; 0: fit for the model (see evidence.py)"
+        default=0, ge=0, le=20000, description="evidence given to the model; 0: fit for the model (rag/models/chat.py)"
     )
     answer_tokens: int = Field(default=160, ge=16, le=4000, description="longest answer")
     max_question_chars: int = Field(default=2000, ge=10, le=100000)
@@ -74,7 +74,7 @@ class Settings(BaseModel):
 
     @property
     def proxies(self) -> tuple[str, ...]:
-        """`trusted_proxies` one by one."""
+        """The addresses and networks in `trusted_proxies`."""
         return tuple(name.strip() for name in self.trusted_proxies.split(",") if name.strip())
 
     @field_validator("trusted_proxies")
@@ -86,7 +86,7 @@ class Settings(BaseModel):
             except ValueError:
                 raise ValueError(f"'{name}' is no address or network such as 10.0.0.5 or 10.0.0.0/24") from None
             if everybody:
-                raise ValueError(f"'{name}' is everybody: then any client could say that it is another")
+                raise ValueError(f"'{name}' covers every address: any client could then claim to be another")
         return value
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import threading
@@ -21,6 +22,19 @@ from rag.assistant import Assistant
 from rag.language.tokens import tokens
 from rag.schema import Article
 from rag.settings import Settings
+
+_ONE_PARSE_AT_A_TIME = threading.RLock()
+_parse = ast.parse
+
+
+def _parse_alone(*arguments: Any, **options: Any) -> Any:
+    with _ONE_PARSE_AT_A_TIME:
+        return _parse(*arguments, **options)
+
+
+# CPython 3.11 counts the depth of ast.parse once for all threads and fails when two are in it ("AST constructor
+# recursion depth mismatch", gh-106905). Here pytest and Hypothesis parse while a server in a thread imports.
+ast.parse = _parse_alone
 
 ROOT = Path(__file__).parents[1]
 _SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -229,9 +243,11 @@ class Served:
 
     def __call__(self, assistant: Assistant, **options: Any) -> str:
         """The address of a server of this assistant."""
+        from ingest.jobs import Jobs
         from rag.interfaces.http.app import create_api
 
-        return self.app(create_api(assistant, **options))
+        jobs = Jobs(assistant.archive, assistant.embedder, assistant.settings)
+        return self.app(create_api(assistant, jobs=jobs, **options))
 
     def app(self, app: Any, trusted_proxies: tuple[str, ...] = ()) -> str:
         """The address of a server of this application, as `dateline serve` makes it."""

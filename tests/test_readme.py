@@ -1,4 +1,4 @@
-"""The four snippets of the README's "Put it behind your product" do what they say, on the demo archive."""
+"""The snippets of docs/using.md do what they say, on the demo archive, and the README points to what exists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Served
 
-from eval.datasets import demo as gold
+from eval.datasets import demo as demo_set
 from ingest.pipeline import ingest
 from ingest.readers.files import ReadOptions, read
 from rag.archive.archive import Archive
@@ -24,17 +24,16 @@ from rag.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-README = ROOT / "README.md"
+USING = ROOT / "docs" / "using.md"
 DEMO = ".dateline/demo"
 HEADING = "## Put it behind your product\n"
 
 
 @pytest.fixture(scope="module")
 def blocks() -> dict[str, list[str]]:
-    """Language -> the code blocks of the section."""
-    text = README.read_text(encoding="utf-8")
-    if HEADING not in text:
-        pytest.skip("the README has no such section yet")
+    """Language -> the code blocks of the section. A section that is gone, or lost a snippet, is a failure."""
+    text = USING.read_text(encoding="utf-8")
+    assert HEADING in text, f"{USING.name} has no section '{HEADING.strip()}': rename it here too"
     section = re.split(r"\n## ", text.split(HEADING, 1)[1])[0]
     found: dict[str, list[str]] = {}
     for language, code in re.findall(r"```(\w+)\n(.*?)```", section, re.S):
@@ -42,12 +41,31 @@ def blocks() -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/using.md", "docs/figures.md", "SECURITY.md"])
+def test_links_lead_to_files(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+def test_the_map_names_every_package() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    packages = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "rag").glob("*/__init__.py")}
+    assert [name for name in sorted(packages) if f"**`{name}/`**" not in text] == []
+    inner = {path.parent.name for room in ("ingest", "eval") for path in (ROOT / room).glob("*/__init__.py")}
+    assert [name for name in sorted(inner - {"commands"}) if f"`{name}/`" not in text] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < 1300
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     """A folder with the demo archive where `make run` puts it, in which the snippets run."""
     folder = tmp_path_factory.mktemp("product")
     with closing(Archive(Settings(data_dir=folder / DEMO))) as archive:
-        ingest(read([gold.ARCHIVE], ReadOptions()), archive, LazyEmbedder(str(tiny_model)))
+        ingest(read([demo_set.ARCHIVE], ReadOptions()), archive, LazyEmbedder(str(tiny_model)))
     return folder
 
 
@@ -92,9 +110,7 @@ def test_mcp(
     server = json.loads(blocks["json"][0])["mcpServers"]["dateline"]
     assert server["command"] == "dateline"
     environment = child_environment | {"DATELINE_LLM": "none", "DATELINE_EMBEDDER": str(tiny_model)}
-    program = StdioServerParameters(
-        command=python, args=["-m", "rag.interfaces.cli", *server["args"]], env=environment, cwd=place
-    )
+    program = StdioServerParameters(command=python, args=["-m", "app", *server["args"]], env=environment, cwd=place)
 
     async def ask() -> object:
         async with Client(program) as client:

@@ -43,7 +43,7 @@ def test_a_misspelt_variable_is_refused_with_the_known_ones() -> None:
 
 def test_every_variable_that_a_message_recommends_exists() -> None:
     root = Path(__file__).parents[1]
-    sources = [*(root / "rag").glob("*.py"), *(root / "ingest").glob("*.py")]
+    sources = [*(root / "rag").rglob("*.py"), *(root / "ingest").rglob("*.py")]
     named = {word.strip("_") for path in sources for word in _variables(path.read_text())}
     assert named <= {name.upper() for name in Settings.model_fields}
 

@@ -1,1 +1,1 @@
-"""Questions, labels and inputs to measure with."""
+"""Questions, relevance labels and generated inputs to measure with."""

@@ -1,4 +1,4 @@
-"""Data sets in BEIR layout, ours and the standard one, read and checked line by line.
+"""Data sets in BEIR layout, read and checked line by line. Two variants of the layout are known:
 
 ours      corpus.jsonl[.gz]   queries_<split>.jsonl   qrels_<split>.tsv
 standard  corpus.jsonl[.gz]   queries.jsonl           qrels/<split>.tsv
@@ -41,10 +41,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """What can be measured of a data set, and the problems of what cannot.
+    """A data set as far as it can be used, and the problems of the rest.
 
-    `qrels` maps a query to its relevant articles and their grades (> 0), and has only queries that can be
-    scored; `left_out` maps the other queries to the reason.
+    `qrels` maps a query to its relevant articles and their grades (> 0), for the queries that can be scored;
+    `left_out` maps each other query to the reason.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Dataset:
     digest: str
 
     def describe(self) -> dict[str, Any]:
-        """What a result says about its data."""
+        """The description of the data in a result."""
         return {
             "name": self.name, "split": self.split, "digest": self.digest, "articles": len(self.corpus),
             "queries": len(self.queries), "scored": len(self.qrels), "left_out": _counted(self.left_out.values()),
@@ -75,20 +75,18 @@ def load(folder: Path, split: str | None = None) -> Dataset:
     corpus = {one.id: one for one in _documents(where["corpus"], problems)}
     if not corpus:
         raise SettingsError(f"{where['corpus']} holds no article that can be read. {first_problem(problems)}")
-    torn: set[str] = set()
-    queries = {one.id: one for one in _queries(where["queries"], problems, torn)}
-    if not queries:
-        raise SettingsError(f"{where['queries']} holds no query that can be read. {first_problem(problems)}")
-    judged, hopeless = _qrels(where["qrels"], corpus, queries, problems)
-    left_out = {q: hopeless.get(q, "no relevant article named") for q in queries if q not in judged}
-    left_out |= dict.fromkeys(torn, "two questions have its id")
+    ambiguous: set[str] = set()
+    queries = read_queries(where["queries"], problems, ambiguous)
+    judged, unscorable = read_qrels(where["qrels"], corpus, queries, problems)
+    left_out = {q: unscorable.get(q, "no relevant article named") for q in queries if q not in judged}
+    left_out |= dict.fromkeys(ambiguous, "two questions have its id")
     return Dataset(
         name=folder.resolve().name,
         split=where["split"].name,
         folder=folder,
         corpus=corpus,
         queries=queries,
-        qrels={q: judged[q] for q in queries if q in judged and q not in torn},
+        qrels={q: judged[q] for q in queries if q in judged and q not in ambiguous},
         left_out=left_out,
         problems=tuple(problems),
         digest=digest([where["corpus"], where["queries"], where["qrels"]]),
@@ -103,10 +101,7 @@ def questions(path: Path) -> Dataset:
     if not path.is_file():
         raise SettingsError(f"--data is '{path}', expected a folder in BEIR layout or a file of questions.")
     problems: list[Problem] = []
-    torn: set[str] = set()
-    found = {one.id: one for one in _queries(path, problems, torn)}
-    if not found:
-        raise SettingsError(f"{path} holds no question that can be read. {first_problem(problems)}")
+    found = read_queries(path, problems, set())
     labels = {q.id: dict.fromkeys(_texts(q.meta.get("articles")), 1) for q in found.values()}
     return Dataset(
         name=path.stem,
@@ -151,8 +146,19 @@ def _documents(path: Path, problems: list[Problem]) -> Iterator[Document]:
         yield Document(id=key, title=title, text=row["text"])
 
 
-def _queries(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[Query]:
-    for number, key, row in objects(path, problems, torn):
+def read_queries(path: Path, problems: list[Problem], ambiguous: set[str]) -> dict[str, Query]:
+    """Id → query of a file, in its order. `ambiguous` gathers ids that two different queries have.
+
+    Raises SettingsError when there is no query at all.
+    """
+    queries = {one.id: one for one in _queries(path, problems, ambiguous)}
+    if not queries:
+        raise SettingsError(f"{path} holds no query that can be read. {first_problem(problems)}")
+    return queries
+
+
+def _queries(path: Path, problems: list[Problem], ambiguous: set[str]) -> Iterator[Query]:
+    for number, key, row in objects(path, problems, ambiguous):
         if not row["text"].strip():
             problems.append(Problem(path.name, number, f"the query '{key}' is empty; left out"))
             continue
@@ -169,14 +175,14 @@ def _queries(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[Qu
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    """A text, or a list of them however nested, as a tuple."""
+    """A text or a nested list of texts, as a flat tuple."""
     if isinstance(value, list | tuple):
         return tuple(text for one in value for text in _texts(one))
     return (str(value),) if value not in (None, "") else ()
 
 
 def turns(history: Sequence[Any]) -> tuple[Turn, ...]:
-    """Earlier exchanges, from pairs (question, answer) or from a list of (speaker, words) with speaker `user`."""
+    """Earlier turns, from pairs (question, answer), or from (speaker, text) where the speaker who asks is `user`."""
     pairs = [(str(one[0]), str(one[1])) for one in history if isinstance(one, list | tuple) and len(one) == 2]
     if not any(speaker in {"user", "agent", "assistant"} for speaker, _ in pairs):
         return tuple(Turn(question=question, answer=answer) for question, answer in pairs)
@@ -186,16 +192,16 @@ def turns(history: Sequence[Any]) -> tuple[Turn, ...]:
             found.append(Turn(question=words, answer=""))
         elif found:
             found[-1] = Turn(question=found[-1].question, answer=words)
-    # Some sets end the conversation with the question that is asked now.
+    # Some sets end the history with the question that is to be answered.
     return tuple(found[:-1] if found and not found[-1].answer else found)
 
 
-def _qrels(
-    path: Path, corpus: Mapping[str, Document], queries: Mapping[str, Query], problems: list[Problem]
+def read_qrels(
+    path: Path, corpus: Mapping[str, Document] | None, queries: Mapping[str, Query], problems: list[Problem]
 ) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
-    """Query → article → grade > 0, and why other judged queries cannot be scored."""
+    """Query → article → grade > 0, and judged query → why it cannot be scored. Without a corpus any article counts."""
     judged: dict[str, dict[str, int]] = {}
-    hopeless: dict[str, str] = {}
+    unscorable: dict[str, str] = {}
     seen: dict[tuple[str, str], int] = {}
     if not path.is_file():
         problems.append(Problem(path.name, 0, "there is no such file, so retrieval cannot be scored"))
@@ -203,20 +209,20 @@ def _qrels(
     for number, query, article, grade in judgements(path, problems):
         if (query, article) in seen:
             first = seen[query, article]
-            message = f"'{query}' and '{article}' stand on line {first} too; left out"
+            message = f"'{query}' and '{article}' are also on line {first}; left out"
             problems.append(Problem(path.name, number, message))
             continue
         seen[query, article] = number
         if query not in queries:
             problems.append(Problem(path.name, number, f"there is no query '{query}'; left out"))
-        elif article not in corpus:
+        elif corpus is not None and article not in corpus:
             problems.append(Problem(path.name, number, f"the corpus has no article '{article}'; left out"))
-            hopeless[query] = "its relevant articles are not in the corpus"
+            unscorable[query] = "its relevant articles are not in the corpus"
         elif grade > 0:
             judged.setdefault(query, {})[article] = grade
     if not judged:
         problems.append(Problem(path.name, 0, "it names no relevant article, so retrieval cannot be scored"))
-    return judged, hopeless
+    return judged, unscorable
 
 
 def _counted(reasons: Any) -> dict[str, int]:

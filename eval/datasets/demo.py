@@ -1,25 +1,24 @@
-"""The demo archive and its questions: fictional news written for Dateline, with labels on article ids."""
+"""The demo archive and its questions: fictional news written for Dateline, labelled with the articles that answer."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from eval.datasets import beir
+from eval.datasets.records import Problem
+from rag.errors import SettingsError
 from rag.schema import Turn
 
 FOLDER = Path(__file__).parents[1] / "demo"
 ARCHIVE = FOLDER / "archive"
-REFUSED_KINDS = ("unanswerable", "false-premise")
-
-# Shown on the page of the demo archive; all are in the gold set.
-EXAMPLES_KEY = "examples"
+UNANSWERABLE_KINDS = ("unanswerable", "false-premise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A question with its gold labels. `articles` is empty where the archive does not answer."""
+class DemoQuestion:
+    """A question with its labels. `articles` is empty where the archive does not answer."""
 
     id: str
     text: str
@@ -32,36 +31,34 @@ class Question:
     @property
     def answerable(self) -> bool:
         """Whether the archive holds the answer."""
-        return self.kind not in REFUSED_KINDS
+        return self.kind not in UNANSWERABLE_KINDS
 
 
-def load(folder: Path = FOLDER, split: str = "test") -> list[Question]:
-    """The questions of a data set in BEIR layout with our `meta`, in file order."""
-    relevant: dict[str, set[str]] = {}
-    for line in (folder / f"qrels_{split}.tsv").read_text(encoding="utf-8").strip().split("\n")[1:]:
-        query, article, score = line.split("\t")
-        if int(score) > 0:
-            relevant.setdefault(query, set()).add(article)
-    questions = []
-    for line in (folder / f"queries_{split}.jsonl").read_text(encoding="utf-8").strip().split("\n"):
-        row = json.loads(line)
-        meta = row["meta"]
-        questions.append(
-            Question(
-                id=row["_id"],
-                text=row["text"],
-                kind=meta["kind"],
-                articles=frozenset(relevant.get(row["_id"], set())),
-                answers=tuple(meta["answers"]),
-                sentences=tuple(meta["sentences"]),
-                history=tuple(Turn(question=q, answer=a) for q, a in meta["history"]),
-            )
+def load(folder: Path = FOLDER) -> list[DemoQuestion]:
+    """The questions in file order. Raises SettingsError when a line of questions or labels is malformed."""
+    problems: list[Problem] = []
+    ambiguous: set[str] = set()
+    queries = beir.read_queries(folder / "queries_test.jsonl", problems, ambiguous)
+    # The corpus is files of many kinds, so the ids in the labels are checked by a test, after ingest.
+    relevant, _ = beir.read_qrels(folder / "qrels_test.tsv", None, queries, problems)
+    if problems:
+        raise SettingsError(f"The demo questions in {folder} are damaged. {problems[0]}. Restore the files.")
+    return [
+        DemoQuestion(
+            id=query.id,
+            text=query.text,
+            kind=query.meta["kind"],
+            articles=frozenset(relevant.get(query.id, ())),
+            answers=query.answers,
+            sentences=tuple(query.meta["sentences"]),
+            history=query.history,
         )
-    return questions
+        for query in queries.values()
+    ]
 
 
 def digest(folder: Path = FOLDER) -> str:
-    """A fingerprint of archive, questions and labels."""
+    """16 hex digits over the names and contents of archive, questions and labels."""
     whole = sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
         whole.update(path.relative_to(folder).as_posix().encode())

@@ -1,4 +1,4 @@
-"""Generated articles and vectors, for measuring growth: nothing to download, the same in every run."""
+"""Generated articles, questions and vectors for scaling tests; the same in every run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SYLLABLES = "ba ce di fo gu ha ki le mo nu pa ri so te va we xi yo za lan tor m
 
 
 def articles(passages: int, seed: int = 7) -> Iterator[Article]:
-    """Articles of 48 sentences of 8 to 20 words, together at least so many passages; words have Zipf's frequencies."""
+    """Articles of 48 sentences of 8 to 20 words, enough for so many passages; word frequencies follow Zipf's law."""
     random = np.random.default_rng(seed)
     for number in range(-(-passages // 4)):
         text = " ".join(_sentence(random) for _ in range(_SENTENCES))
@@ -24,7 +24,7 @@ def articles(passages: int, seed: int = 7) -> Iterator[Article]:
 
 
 def questions(count: int, seed: int = 8) -> list[str]:
-    """Questions of six words of the same vocabulary."""
+    """Questions of six words from the same vocabulary."""
     random = np.random.default_rng(seed)
     return [" ".join(_words(random, 6)) + "?" for _ in range(count)]
 
@@ -34,7 +34,7 @@ def _sentence(random: np.random.Generator) -> str:
 
 
 def _words(random: np.random.Generator, count: int) -> list[str]:
-    # The rank of a word drawn from Zipf's law over a finite vocabulary, by inversion.
+    # Ranks drawn from Zipf's law over a finite vocabulary, by inverting its distribution function.
     ranks = np.exp(random.random(count) * np.log(_WORDS)).astype(int)
     return [_word(int(rank)) for rank in ranks]
 
@@ -49,7 +49,7 @@ def _word(rank: int) -> str:
 
 
 class HashEmbedder:
-    """Random directions, the same for the same text: takes no time, so that indexes alone are measured."""
+    """An embedder that gives each text a fixed random direction, at no cost, so that only the indexes are measured."""
 
     name, dim = "generated/hash", DIM
 

@@ -1,4 +1,4 @@
-"""Hostile and broken inputs for every reader, made from a seed: shared by the tests and by `python -m eval fuzz`."""
+"""Hostile and damaged inputs for every reader, generated from a seed, for the tests and for `python -m eval fuzz`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from rag.errors import SettingsError
 
-# A strategy of hypothesis, which is a dependency of developers only and has types that this module need not know.
+# A strategy of hypothesis, which is installed with the extra 'dev' only.
 Strategy = Any
 
 PROSE = (
@@ -64,7 +64,7 @@ _ODD = (
 
 @cache
 def strategies() -> dict[str, Strategy]:
-    """The strategies by kind of input; each gives (file name, bytes). Raises SettingsError without hypothesis."""
+    """Kind of input → strategy of (file name, bytes). Raises SettingsError when hypothesis is not installed."""
     try:
         from hypothesis import strategies as st
     except ImportError as error:
@@ -89,14 +89,14 @@ def strategies() -> dict[str, Strategy]:
 
 
 def generate(strategy: Strategy, once: Callable[[tuple[str, bytes]], None], *, count: int, seed: str) -> None:
-    """Calls a function with so many inputs, the same ones for the same seed. What it raises comes through."""
+    """Calls a function with `count` inputs, the same ones for the same seed; its exceptions are passed on."""
     import hypothesis
 
     chosen = hypothesis.settings(
         max_examples=count, database=None, deadline=None, phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )  # fmt: skip
-    given: Any = hypothesis.given  # it has no types
+    given: Any = hypothesis.given  # it is untyped
     decorated = given(strategy)(once)
     for decorate in (chosen, hypothesis.seed(seed)):
         decorated = decorate(decorated)
@@ -179,7 +179,7 @@ def _tables(st: Any, texts: Strategy) -> Strategy:
 
 
 def _mutated(st: Any, data: Strategy) -> Strategy:
-    """The data, whole or with some bytes replaced, cut off or doubled."""
+    """The data, as it is or with bytes replaced, cut off or repeated."""
 
     def changed(whole: bytes, places: list[tuple[int, int]], end: int, twice: bool) -> bytes:
         found = bytearray(whole)
@@ -219,7 +219,7 @@ _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/o
 
 
 def docx(body: str) -> bytes:
-    """A Word file whose document has this XML in its body."""
+    """A Word file with this XML as the body of its document."""
     kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
     files = {
         "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types"><Default Extension="rels" ContentType='
@@ -233,7 +233,7 @@ def docx(body: str) -> bytes:
 
 
 def packed(files: dict[str, bytes]) -> bytes:
-    """A ZIP archive of these files, the same bytes each time."""
+    """A ZIP archive of these files, byte for byte the same each time."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():

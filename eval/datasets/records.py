@@ -1,4 +1,4 @@
-"""Lines of data files, read and checked: JSON objects with ids, judgements, and a digest of the whole."""
+"""Reading and checking the lines of data files: JSON objects with ids, relevance judgements, and a digest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong at a line of a file (line 0: the file as a whole), and what was done about it."""
+    """What is wrong with a line of a file (line 0: with the whole file), and what was done about it."""
 
     file: str
     line: int
@@ -26,12 +26,12 @@ class Problem:
 
 
 def first_problem(problems: Sequence[Problem]) -> str:
-    """Why nothing of a file could be used, as a sentence for an error."""
+    """The first problem as a sentence for an error message."""
     return f"First problem: {problems[0]}" if problems else "It is empty."
 
 
 def digest(files: Sequence[Path]) -> str:
-    """16 hex digits over the names and unpacked bytes of these files; a missing file counts as empty."""
+    """16 hex digits over names and decompressed bytes of these files; a missing file counts as empty."""
     whole = sha256()
     for path in files:
         whole.update(path.name.removesuffix(".gz").encode() + b"\0")
@@ -42,7 +42,7 @@ def digest(files: Sequence[Path]) -> str:
 
 
 def _lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of each line; a gzip cut short gives what can be unpacked, and a problem."""
+    """Number and bytes of each line; a truncated gzip file gives the lines that can be decompressed, and a problem."""
     number = 0
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
@@ -53,10 +53,10 @@ def _lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, bytes]]:
         problems.append(Problem(path.name, number, message))
 
 
-def objects(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:
+def objects(path: Path, problems: list[Problem], ambiguous: set[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """Line, id and object of each line of a JSON Lines file that is one with a new, non-empty `_id`.
 
-    `torn` gathers the ids that stand again with another text: their labels cannot be told apart.
+    `ambiguous` gathers ids that occur again with another text, whose labels could mean either.
     """
     texts: dict[str, str] = {}
     seen: dict[str, int] = {}
@@ -65,15 +65,15 @@ def objects(path: Path, problems: list[Problem], torn: set[str]) -> Iterator[tup
             problems.append(Problem(path.name, number, "expected an object with _id and text; left out"))
         elif str(row["_id"]) in seen:
             first = seen[str(row["_id"])]
-            problems.append(Problem(path.name, number, f"the id '{row['_id']}' stands on line {first} too; left out"))
-            torn |= {str(row["_id"])} if texts[str(row["_id"])] != row["text"] else set()
+            problems.append(Problem(path.name, number, f"the id '{row['_id']}' is also on line {first}; left out"))
+            ambiguous |= {str(row["_id"])} if texts[str(row["_id"])] != row["text"] else set()
         else:
             seen[str(row["_id"])], texts[str(row["_id"])] = number, row["text"]
             yield number, str(row["_id"]), row
 
 
 def rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line and object of each line of a JSON Lines file that is one."""
+    """Line number and object of each line that holds a JSON object; other lines become problems."""
     for number, line in _lines(path, problems):
         if not line.strip():
             continue
@@ -89,13 +89,13 @@ def rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, dict[str, A
 
 
 def judgements(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, str, int]]:
-    """Line, query, article and grade; three columns, or the four of TREC (query, iteration, article, grade)."""
+    """Line number, query, article and grade, from three columns or TREC's four (query, iteration, article, grade)."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         for number, row in enumerate(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
             if not row or (number == 1 and not _is_grade(row[-1])):
                 continue
             if len(row) not in (3, 4) or not _is_grade(row[-1]):
-                expected = "query-id, corpus-id and a whole number, parted by tabs"
+                expected = "query-id, corpus-id and a whole number, separated by tabs"
                 problems.append(Problem(path.name, number, f"expected {expected}; found {len(row)} columns; left out"))
                 continue
             yield number, row[0], row[-2], int(row[-1])

@@ -1,1 +1,1 @@
-"""The runs: retrieval, answers, pages, the demo archive."""
+"""What is measured: retrieval, answers, page extraction, the demo archive, generated hostile files."""

@@ -1,28 +1,31 @@
-"""`python -m eval demo`: retrieval and answers on the demo gold set, beside vectors alone and words alone."""
+"""`python -m eval demo`: retrieval and answers on the demo archive, beside vectors alone and words alone."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from eval.datasets import demo as gold
-from eval.experiments import asking
+from eval.datasets import demo as demo_set
+from eval.experiments import predictions
 from eval.experiments.answers import stored_texts, summaries
-from eval.metrics import answers as scores
-from eval.metrics.statistics import hit_at_k, reciprocal_rank
-from eval.reporting import outcome
+from eval.metrics import answers as answer_metrics
+from eval.metrics.answers import Prediction
+from eval.metrics.retrieval import hit_at_k, reciprocal_rank
+from eval.reporting import journal, outcome
 from eval.reporting.outcome import row
+from eval.reporting.progress import Progress, silent
 from ingest.pipeline import IngestReport, ingest
 from ingest.readers.files import ReadOptions, read
+from rag.answering.followups import standalone
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
-from rag.assistant import Assistant, standalone
+from rag.assistant import Assistant
 from rag.models.embeddings import LazyEmbedder
 from rag.settings import Settings
 
@@ -32,27 +35,29 @@ SYSTEMS = {"dateline": None, "dense": 1.0, "words": 0.0}
 def fill_archive(settings: Settings) -> IngestReport:
     """Ingests the demo archive and notes its example questions for the page."""
     with closing(Archive(settings)) as archive:
-        report = ingest(read([gold.ARCHIVE], ReadOptions()), archive, LazyEmbedder(settings.embedder))
+        report = ingest(read([demo_set.ARCHIVE], ReadOptions()), archive, LazyEmbedder(settings.embedder))
         examples = json.dumps(EXAMPLES, ensure_ascii=False)
-        archive.catalog.set_meta({gold.EXAMPLES_KEY: examples, _FILLED_KEY: _fill_mark(archive)})
+        archive.catalog.set_meta({_EXAMPLES_KEY: examples, _FILLED_KEY: _fill_mark(archive)})
         return report
 
 
 def is_filled(settings: Settings) -> bool:
-    """Whether this very demo archive was put there before; looks at one line instead of reading 80 files again."""
+    """Whether the archive holds this version of the demo archive, unchanged; reads one entry, not 80 files."""
     with closing(Archive(settings)) as archive:
         return archive.catalog.get_meta(_FILLED_KEY) == _fill_mark(archive)
 
 
-_FILLED_KEY = "demo"
+# Entries of the archive: the example questions, which the page shows, and what the archive was filled with.
+_EXAMPLES_KEY, _FILLED_KEY = "examples", "demo"
 
 
 def _fill_mark(archive: Archive) -> str:
-    """The archive's files and what it holds: a reader who removed an article gets it back by the next `make run`."""
-    return f"{gold.digest()} {archive.catalog.last_change()}"
+    """Changes with the files and with the archive: `make run` brings back an article that a user removed."""
+    return f"{demo_set.digest()} {archive.catalog.last_change()}"
 
 
-# On the page of the demo archive; all but the last are in the gold set, the last is a thing the archive does not say.
+# Shown on the page of the demo archive. All but the last are among its labelled questions; the archive does not
+# answer the last.
 EXAMPLES = [
     "Who leads the independent inquiry into the train derailment in Arden Cutting?",
     "How many tonnes of hake may Maravel land in 2026?",
@@ -62,7 +67,7 @@ EXAMPLES = [
 ]
 
 
-def measure_retrieval(assistant: Assistant, questions: Sequence[gold.Question]) -> list[outcome.Row]:
+def measure_retrieval(assistant: Assistant, questions: Sequence[demo_set.DemoQuestion]) -> list[outcome.Row]:
     """Article hit@5 and MRR@10 of the fused retriever, of vectors alone and of words alone."""
     answerable = [q for q in questions if q.answerable]
     rows = []
@@ -73,45 +78,45 @@ def measure_retrieval(assistant: Assistant, questions: Sequence[gold.Question]) 
     return rows
 
 
-def _articles(assistant: Assistant, question: gold.Question, weight: float | None) -> list[str]:
-    """The ids of the articles found, best first; the copies of a story stand with its first hit."""
+def _articles(assistant: Assistant, question: demo_set.DemoQuestion, weight: float | None) -> list[str]:
+    """The ids of the articles found, best first; near-duplicates follow directly after their hit."""
     text = standalone(question.text, question.history)
     hits = assistant.retriever.retrieve(text, top_k=20, dense_weight=weight)
     return list(dict.fromkeys(article.id for h in hits for article in (h.passage.article, *h.copies)))
 
 
-def measure_answers(found: Sequence[asking.Row], system: str, catalog: Catalog) -> list[outcome.Row]:
-    """Right answers, sound citations and refusals."""
+def measure_answers(found: Sequence[Prediction], system: str, catalog: Catalog) -> list[outcome.Row]:
+    """Right answers, valid citations and refusals."""
     answerable = [one for one in found if one["answerable"]]
     others = [one for one in found if not one["answerable"]]
     cited = [one for one in answerable if one["answer"] and one["answer"]["answered"] and one["answer"]["citations"]]
     in_gold = [[float(c["article_id"] in one["articles"]) for c in one["answer"]["citations"]] for one in cited]
-    quotes = [value for one in found for value in scores.verbatim(one, stored_texts(one, catalog))]
+    quotes = [value for one in found for value in answer_metrics.verbatim(one, stored_texts(one, catalog))]
     sentences = [s for one in found if one["answer"] for s in one["answer"]["sentences"]]
     return [
-        row("answer contains gold", system, [scores.contains(one) for one in answerable]),
+        row("answer contains gold", system, [answer_metrics.contains(one) for one in answerable]),
         row("quote verbatim in article", system, quotes),
         row("cites a gold article", system, [max(values) for values in in_gold]),
         row("citations in gold articles", system, [value for values in in_gold for value in values]),
-        row("refused (unanswerable, false premise)", system, [float(scores.refused(one)) for one in others]),
-        row("answered (answerable)", system, [float(bool(scores.text_of(one))) for one in answerable]),
+        row("refused (unanswerable, false premise)", system, [float(answer_metrics.refused(one)) for one in others]),
+        row("answered (answerable)", system, [float(bool(answer_metrics.text_of(one))) for one in answerable]),
         row("sentences supported", system, [float(s["verdict"] == "supported") for s in sentences]),
     ]
 
 
 def run(
     settings: Settings, *, with_answers: bool, every: int = 1, kept: Path | None = None,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:  # fmt: skip
-    """The whole demo evaluation as plain data; `every` > 1 takes only every so manyth question.
+    """The result of the demo evaluation as plain data; `every` > 1 takes only 1 question in so many.
 
-    It holds no hits and no path: small enough, and clean enough, to be kept in the project. `kept` is a file to which
-    each answer goes as it comes: a second call with the same data, settings and code goes on from there.
+    It holds neither hits nor paths, so that it can be published with the project. Answers are written to the file
+    `kept` as they come, and a second call with the same data, settings and code continues from it.
     """
     outcome.provenance()
     began = time.perf_counter()
     report = fill_archive(settings)
-    questions = gold.load()[::every]
+    questions = demo_set.load()[::every]
     with Assistant.open(settings=settings, with_llm=with_answers) as assistant:
         assistant.warm_up()
         rows = measure_retrieval(assistant, questions)
@@ -119,45 +124,47 @@ def run(
         if found:
             rows += measure_answers(found, assistant.model, assistant.archive.catalog)
         summary = summaries(found)
-        data = {"name": "demo", "digest": gold.digest(), "questions": len(questions)}
+        data = {"name": "demo", "digest": demo_set.digest(), "questions": len(questions)}
         return outcome.result(
             "demo", rows, settings=settings, data=data,
             model=assistant.model, ingest={k: v for k, v in report.as_dict().items() if k != "rejections"},
-            crashed=asking.crashes(assistant.model, found), by_kind=summary["by_kind"],
+            crashed=predictions.crashes(assistant.model, found), by_kind=summary["by_kind"],
             latency_ms={name: times for name, times in summary["latency_ms"].items() if times},
             predictions=[_shortened(one) for one in found], seconds=round(time.perf_counter() - began, 1),
         )  # fmt: skip
 
 
 def _ask_all(
-    assistant: Assistant, questions: Sequence[gold.Question], kept: Path | None, progress: Callable[[int], None]
-) -> list[asking.Row]:
-    key = [gold.digest(), outcome.code_digest("rag", "ingest"), assistant.model, outcome.public(assistant.settings)]
+    assistant: Assistant, questions: Sequence[demo_set.DemoQuestion], kept: Path | None, progress: Progress
+) -> list[Prediction]:
+    key = [demo_set.digest(), outcome.code_digest("rag", "ingest"), assistant.model, outcome.public(assistant.settings)]
     tasks = [(question.id, partial(_ask, assistant, question)) for question in questions]
     with TemporaryDirectory(prefix="dateline-demo-") as folder:
-        return asking.journal(kept or Path(folder) / asking.PREDICTIONS, json.dumps(key), tasks, progress)
+        return journal.resume(
+            kept or Path(folder) / journal.PREDICTIONS, json.dumps(key), tasks, name="demo", progress=progress
+        )
 
 
-def _ask(assistant: Assistant, question: gold.Question) -> asking.Row:
-    answer, error = asking.ask(assistant, question.text, question.history)
-    return asking.prediction(
+def _ask(assistant: Assistant, question: demo_set.DemoQuestion) -> Prediction:
+    answer, error = predictions.ask(assistant, question.text, question.history)
+    return predictions.prediction(
         question.id, question.text, answer, answers=question.answers, articles=sorted(question.articles),
         can_answer=question.answerable, error=error, kind=question.kind,
     )  # fmt: skip
 
 
 _KEPT = ("id", "kind", "question", "answers", "articles", "right")
-_LEFT_OUT = ("question", "hits", "coverage", "model")  # of an answer: said elsewhere, or long
+_LEFT_OUT = ("question", "hits", "coverage", "model")  # of an answer: repeated elsewhere, or long
 
 
-def _shortened(one: asking.Row) -> dict[str, Any]:
-    """What was answered beside what was expected, to read the misses."""
+def _shortened(one: Prediction) -> dict[str, Any]:
+    """The answer beside what was expected, for reading the misses."""
     answer = {k: v for k, v in one["answer"].items() if k not in _LEFT_OUT} if one["answer"] else None
     return {**{name: one[name] for name in _KEPT}, "answer": answer}
 
 
 def as_json(result: dict[str, Any]) -> str:
-    """A result with a line for each prediction, so that two runs can be compared line by line."""
+    """The result as JSON with one line for each prediction, so that `diff` can compare two runs."""
     text = json.dumps(result | {"predictions": []}, ensure_ascii=False, indent=1)
     lines = ",\n  ".join(json.dumps(one, ensure_ascii=False) for one in result["predictions"])
     return text.replace('"predictions": []', f'"predictions": [\n  {lines}\n ]' if lines else '"predictions": []')

@@ -1,13 +1,11 @@
-"""`python -m eval fuzz`: every reader and cleaner on generated hostile input, for as long as it is given.
+"""`python -m eval fuzz`: every reader and cleaner on generated hostile input, for a given time.
 
-What must hold of each input: nothing but articles and rejections comes out, in good time; texts are clean, what may not
-be cited lies within them in order, passages too, and read again it gives the same ids.
+Properties of each input: the readers give only articles and rejections, within a time limit; texts are clean; uncitable
+spans and passages lie within the text, in order; reading the input again gives the same ids.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 import signal
 import tempfile
@@ -21,27 +19,29 @@ from types import FrameType
 from typing import Any
 
 from eval.datasets.hostile_inputs import generate, strategies
-from eval.reporting.terminal import Bars, say
 from ingest.chunking import passage_spans
 from ingest.cleaning.text import clean
 from ingest.readers.files import ReadOptions, Rejected, read, read_bytes
 from rag.schema import Article
 
-LIMIT = 5.0  # seconds of processor time for one input of a few kilobytes
-_ROUND = 100  # inputs of one kind before the next kind has its turn
+LIMIT = 5.0  # seconds of CPU time for one input of a few kilobytes
+_ROUND = 100  # inputs of one kind before the next kind
 _OPTIONS = ReadOptions(max_bytes=5_000_000)
 
 
 class TooSlow(BaseException):
-    """Not an Exception, so that no reader takes it for a damaged file."""
+    """Raised at the time limit. Not an Exception, because readers turn exceptions into rejections."""
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises TooSlow in the block when it has used so much processor time. For the main thread only."""
+    """Raises TooSlow within the block after so much CPU time. Works in the main thread only.
+
+    The timer is not that of pytest-timeout, so a test may use both.
+    """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise TooSlow
+        raise TooSlow(f"more than {seconds:g} s of CPU time")
 
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
@@ -53,7 +53,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def problem(name: str, data: bytes, seconds: float = LIMIT) -> str:
-    """What is wrong with what the readers make of an input; "" where all that must hold does."""
+    """The property that an input violates; "" when it violates none."""
     try:
         with time_limit(seconds):
             first = _items(name, data)
@@ -97,19 +97,19 @@ def _wrong(item: object) -> str:
 
 
 @dataclass(slots=True)
-class Found:
-    """What a run met: inputs and the slowest seconds by kind, and the failures with the files they were written to."""
+class Findings:
+    """Inputs and slowest CPU seconds by kind, and the failures, each with the file it was written to."""
 
     inputs: Counter[str] = field(default_factory=Counter)
     slowest: dict[str, float] = field(default_factory=dict)
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
-def run(seconds: float, seed: int, out: Path) -> Found:
-    """Generates inputs of each kind in turn until the time is over; failing ones are written to the folder `out`."""
+def run(seconds: float, seed: int, out: Path) -> Findings:
+    """Generates inputs of each kind in turn for so many seconds, and writes those that fail to the folder `out`."""
     kinds = strategies()
     out.mkdir(parents=True, exist_ok=True)
-    found, ends, number = Found(), time.monotonic() + seconds, 0
+    found, ends, number = Findings(), time.monotonic() + seconds, 0
     while time.monotonic() < ends:
         for kind, strategy in kinds.items():
             if time.monotonic() >= ends:
@@ -119,7 +119,7 @@ def run(seconds: float, seed: int, out: Path) -> Found:
     return found
 
 
-def _round(kind: str, strategy: Any, seed: str, found: Found, out: Path) -> None:
+def _round(kind: str, strategy: Any, seed: str, found: Findings, out: Path) -> None:
     def once(made: tuple[str, bytes]) -> None:
         began = time.process_time()
         wrong = problem(*made)
@@ -131,24 +131,3 @@ def _round(kind: str, strategy: Any, seed: str, found: Found, out: Path) -> None
             found.failures.append((path.name, wrong))
 
     generate(strategy, once, count=_ROUND, seed=seed)
-
-
-def add(commands: Any) -> None:
-    """Adds the parser of `fuzz`."""
-    one = commands.add_parser("fuzz", help="every reader on generated hostile input (needs the extra 'dev')")
-    one.add_argument("--minutes", type=float, default=3.0)
-    one.add_argument("--seed", type=int, default=1)
-    one.add_argument("--out", type=Path, required=True, help="folder that gets each input that fails, and figures")
-
-
-def command(args: argparse.Namespace, bars: Bars) -> int:
-    """Runs, prints what was found and writes it; 1 where an input failed."""
-    found = run(60 * args.minutes, args.seed, args.out)
-    say(f"{sum(found.inputs.values()):,} inputs, {len(found.failures)} failed, seed {args.seed}")
-    for kind, count in found.inputs.items():
-        say(f"  {kind:10} {count:8,}   slowest {found.slowest[kind]:.2f} s")
-    for name, wrong in found.failures[:50]:
-        say(f"  {args.out / name}: {wrong}")
-    figures = {"seed": args.seed, "inputs": found.inputs, "slowest": found.slowest, "failures": found.failures}
-    (args.out / "fuzz.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return 1 if found.failures else 0

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.metrics.statistics import contains_answer, normalize
-from eval.reporting import outcome
-from eval.reporting.compare import json_lines
+from eval.metrics.answers import contains_answer, normalize
+from eval.metrics.statistics import SEED
+from eval.reporting import journal
+from eval.reporting.progress import Progress
 from rag.archive.archive import Archive
 from rag.errors import ArchiveMissing, SettingsError
 from rag.language.sentences import sentence_spans
@@ -36,19 +37,17 @@ _POINTING = re.compile(r"\b(this|the) (article|excerpt|text|passage|report|autho
 Draft = dict[str, Any]
 
 
-def make(
-    archive: Archive, llm: LLM, out: Path, count: int, progress: Callable[[str, int, int], None]
-) -> tuple[list[Draft], dict[str, int]]:
+def make(archive: Archive, llm: LLM, out: Path, count: int, progress: Progress) -> tuple[list[Draft], dict[str, int]]:
     """Drafts at most `count` questions, one an article, and counts why others were dropped.
 
-    Drafts that the file has already are kept, with what a person said of them. Raises ArchiveMissing.
+    Drafts that are already in the file are kept, with the decisions about them. Raises ArchiveMissing.
     """
     articles = [a for a in archive.catalog.articles(limit=-1) if a.status == "live"]
     if not articles:
         raise ArchiveMissing(f"The archive at {archive.folder} holds no article. Add some: dateline ingest PATH.")
-    random.Random(outcome.SEED).shuffle(articles)
+    random.Random(SEED).shuffle(articles)
     path = out / DRAFTS
-    drafts: list[Draft] = json_lines(path) if path.exists() else []
+    drafts: list[Draft] = journal.read(path) if path.exists() else []
     tried = {draft["article"] for draft in drafts}
     dropped: dict[str, int] = {}
     out.mkdir(parents=True, exist_ok=True)
@@ -71,7 +70,7 @@ def make(
 
 
 def draft(llm: LLM, passage: Passage) -> Draft | str:
-    """A question with its answer and the sentence that holds it, or why there is none."""
+    """A draft: question, answer and the sentence that holds it; or the reason why there is none."""
     article = passage.article
     excerpt = f"{article.title} ({article.outlet}, {article.day or 'no date'})\n{passage.text}"
     reply = "".join(llm.stream([Message("system", WRITE), Message("user", excerpt)], 120))
@@ -106,12 +105,12 @@ def _answerable(llm: LLM, question: str, answer: str, sentence: str) -> bool:
 
 
 def accept(archive: Archive, out: Path) -> int:
-    """Writes the drafts that a person accepted, with the whole archive as corpus, in BEIR layout. Returns how many.
+    """Writes the accepted drafts in BEIR layout, the whole archive as corpus, and returns their number.
 
     Raises SettingsError when there is none.
     """
     path = out / DRAFTS
-    drafts: Sequence[Draft] = json_lines(path) if path.exists() else []
+    drafts: Sequence[Draft] = journal.read(path) if path.exists() else []
     kept = [one for one in drafts if one.get("accept") is True]
     if not kept:
         raise SettingsError(f'{path} holds no accepted draft. Set "accept": true on the lines that are good.')

@@ -20,19 +20,20 @@ from typing import Any
 import numpy as np
 
 from eval.datasets.records import digest
+from eval.metrics.statistics import bootstrap
 from eval.reporting import outcome
+from eval.reporting.progress import Progress, silent
 from ingest.readers.files import ReadOptions, Rejected, read
 from rag.errors import SettingsError
 from rag.language.tokens import fold
 
-Progress = Callable[[str, int, int], None]
 SHINGLE = 4
 OURS, PLAIN = "dateline", "plain-trafilatura"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A saved page and what it says: text None, title "" or day None where the set does not tell."""
+    """A saved page and its labels: text None, title "" or day None where the set has no label."""
 
     id: str
     file: Path
@@ -42,8 +43,8 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What a system made of a page."""
+class Extracted:
+    """What a system extracted from a page."""
 
     text: str = ""
     title: str = ""
@@ -69,32 +70,32 @@ def load(folder: Path) -> list[Page]:
 
 
 def _newspaper(path: Path, folder: Path) -> Page:
-    """newspaper4k's expectations are what that program finds; its texts are edited by hand, so all three are taken."""
-    said = json.loads(path.read_text(encoding="utf-8"))
+    """The labels of newspaper4k: the output of that program, its texts corrected by hand."""
+    labels = json.loads(path.read_text(encoding="utf-8"))
     text = folder / "txt" / f"{path.stem}.txt"
-    published = said.get("publish_date")
+    published = labels.get("publish_date")
     return Page(
         id=path.stem,
         file=folder / "html" / f"{path.stem}.html",
         text=text.read_text(encoding="utf-8") if text.is_file() else None,
-        title=said.get("title") or "",
+        title=labels.get("title") or "",
         day=datetime.fromisoformat(published).date() if published else None,
     )
 
 
-def ours(page: Page) -> Read:
-    """What the real reader makes of the file; a rejected page has no text."""
+def ours(page: Page) -> Extracted:
+    """What the reader of Dateline extracts; a rejected page has no text."""
     found = next(iter(read([page.file], ReadOptions())), None)
     if found is None or isinstance(found, Rejected):
-        return Read(error=found.message if found else "nothing was read")
-    return Read(found.text, found.title, found.day)
+        return Extracted(error=found.message if found else "nothing was read")
+    return Extracted(found.text, found.title, found.day)
 
 
-def plain(page: Page) -> Read:
-    """trafilatura as its manual shows it first."""
+def plain(page: Page) -> Extracted:
+    """What trafilatura extracts with its defaults."""
     from eval.systems.baselines import plain_trafilatura
 
-    return Read(*plain_trafilatura(_markup(page.file)))
+    return Extracted(*plain_trafilatura(_markup(page.file)))
 
 
 def _markup(path: Path) -> str:
@@ -103,7 +104,7 @@ def _markup(path: Path) -> str:
 
 
 def shingle_scores(true: str, predicted: str) -> tuple[float | None, float | None]:
-    """Precision and recall of a page's runs of 4 words, each None where it has no denominator.
+    """Precision and recall of a page's runs of 4 words, each None where its denominator is 0.
 
     precision = matched / predicted, recall = matched / true, counted with repetition: tp / (tp + fp) and
     tp / (tp + fn) of scrapinghub/article-extraction-benchmark, evaluate.py. A text of fewer words is one run.
@@ -127,19 +128,23 @@ def f1_row(system: str, precision: Sequence[float | None], recall: Sequence[floa
     """The benchmark's F1: harmonic mean of the mean precision and the mean recall; bootstrap over pages."""
     p = np.array([np.nan if v is None else v for v in precision], dtype=np.float64)
     r = np.array([np.nan if v is None else v for v in recall], dtype=np.float64)
-    drawn = np.random.default_rng(outcome.SEED).integers(0, len(p), size=(2000, len(p)))
-    low, high = np.percentile([_f1(p[one], r[one]) for one in drawn], [2.5, 97.5])
-    return outcome.Row("text F1", system, _f1(p, r), float(low), float(high), len(p))
+    low, high = bootstrap([p, r], _f1)
+    return outcome.Row("text F1", system, float(_f1(p, r)), low, high, len(p))
 
 
-def _f1(precision: np.ndarray, recall: np.ndarray) -> float:
-    if np.isnan(precision).all() or np.isnan(recall).all():
-        return 0.0
-    p, r = float(np.nanmean(precision)), float(np.nanmean(recall))
-    return 2 * p * r / (p + r) if p + r else 0.0
+def _f1(precision: np.ndarray, recall: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Along an axis; 0 where every precision or every recall is nan, or both means are 0."""
+    p, r = (_mean(values, axis) for values in (precision, recall))
+    return np.asarray(np.where(p + r > 0, 2 * p * r / np.where(p + r > 0, p + r, 1), 0.0))
 
 
-def run(folder: Path, out: Path, progress: Progress = lambda what, done, total: None) -> dict[str, Any]:
+def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """The mean of the values that are not nan; 0 without any."""
+    known = np.isfinite(values)
+    return np.asarray(np.where(known, values, 0).sum(axis=axis) / np.maximum(known.sum(axis=axis), 1))
+
+
+def run(folder: Path, out: Path, progress: Progress = silent) -> dict[str, Any]:
     """Measures both systems on every page, writes into `out`, returns the result."""
     began = time.perf_counter()
     pages = load(folder)
@@ -147,7 +152,7 @@ def run(folder: Path, out: Path, progress: Progress = lambda what, done, total: 
     per_query: outcome.PerQuery = {}
     crashed: dict[str, dict[str, str]] = {}
     for system, extract in ((OURS, ours), (PLAIN, plain)):
-        found: dict[str, Read] = {}
+        found: dict[str, Extracted] = {}
         for number, page in enumerate(pages, start=1):
             found[page.id] = _read(extract, page)
             progress(system, number, len(pages))
@@ -166,15 +171,15 @@ def run(folder: Path, out: Path, progress: Progress = lambda what, done, total: 
     )  # fmt: skip
 
 
-def _read(extract: Callable[[Page], Read], page: Page) -> Read:
+def _read(extract: Callable[[Page], Extracted], page: Page) -> Extracted:
     try:
         return extract(page)
-    except Exception as error:  # a crash on any page is a miss, whatever a parser raises
-        return Read(error=f"{type(error).__name__}: {error}")
+    except Exception as error:  # whatever a parser raises, the page counts as a miss
+        return Extracted(error=f"{type(error).__name__}: {error}")
 
 
-def _values(pages: Sequence[Page], found: Mapping[str, Read]) -> dict[str, dict[str, float]]:
-    """Measure → page → value, each over the pages that it is defined on."""
+def _values(pages: Sequence[Page], found: Mapping[str, Extracted]) -> dict[str, dict[str, float]]:
+    """Measure → page → value, each measure over the pages on which it is defined."""
     measures: dict[str, dict[str, float]] = {
         m: {} for m in ("text precision", "text recall", "page F1", "title", "day")
     }
@@ -195,5 +200,5 @@ def _values(pages: Sequence[Page], found: Mapping[str, Read]) -> dict[str, dict[
 
 
 def _same_title(one: str, other: str) -> bool:
-    """Equal but for case, accents, spaces and punctuation."""
+    """Whether two titles are equal apart from case, accents, spaces and punctuation."""
     return re.findall(r"\w+", fold(one)) == re.findall(r"\w+", fold(other))

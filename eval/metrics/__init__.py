@@ -1,1 +1,1 @@
-"""Measures and their intervals."""
+"""Metrics of retrieval and of answers, and their confidence intervals."""

@@ -1,19 +1,40 @@
-"""Scores of one answer. Pure functions of a prediction: question, labels and the answer as plain data."""
+"""Metrics of one answer: pure functions of a prediction, which is question, labels and answer as plain data."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.metrics.statistics import contains_answer, normalize
-
 # A prediction as `eval answers` writes it: id, question, answers, options, articles, answerable, answer or None.
 Prediction = Mapping[str, Any]
+_ARTICLES = re.compile(r"\b(a|an|the|el|la|los|las)\b")
+
+
+def normalize(text: str) -> str:
+    """SQuAD's normalisation (Rajpurkar et al. 2016): lower case, no punctuation, no articles, single spaces.
+
+    Thousands separators and ordinal endings are removed first, so that 1,200 equals 1200 and 3rd equals 3. A percent
+    sign becomes a word of its own, so that "71.4%" and "71.4 per cent" both contain "71.4".
+    """
+    text = unicodedata.normalize("NFKC", text).lower()
+    text = re.sub(r"(?<=\d)[,.](?=\d{3}(?!\d))", "", text)
+    text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b", "", text)
+    text = re.sub(r"%|\b(?:per\s?cent|por\s+ciento)\b", " % ", text)
+    text = re.sub(r"[^\w\s.%]|(?<!\d)\.|\.(?!\d)", " ", text)
+    return " ".join(_ARTICLES.sub(" ", text).split())
+
+
+def contains_answer(text: str, answers: Sequence[str]) -> float:
+    """1 when the text contains one of the accepted answers, both normalised, at word boundaries; else 0."""
+    spaced = f" {normalize(text)} "
+    return float(any(f" {normalize(answer)} " in spaced for answer in answers))
 
 
 def text_of(prediction: Prediction) -> str:
-    """The words of the answer without its markers; "" for a refusal or a crash."""
+    """The text of the answer without citation markers; "" for a refusal or a crash."""
     answer = prediction.get("answer")
     if not answer or not answer["answered"]:
         return ""
@@ -21,13 +42,13 @@ def text_of(prediction: Prediction) -> str:
 
 
 def quotes_of(prediction: Prediction) -> str:
-    """The words that the answer cites."""
+    """The quotes of all citations, joined."""
     answer = prediction.get("answer") or {}
     return " ".join(str(citation["quote"]) for citation in answer.get("citations", ()))
 
 
 def contains(prediction: Prediction) -> float:
-    """1 when an accepted answer stands in the answer, both normalised as SQuAD does, at word boundaries."""
+    """1 when the answer contains an accepted answer, both normalised as SQuAD does, at word boundaries."""
     return contains_answer(text_of(prediction), prediction["answers"])
 
 
@@ -49,10 +70,10 @@ def _f1(said: Counter[str], wanted: Counter[str]) -> float:
 
 
 def chosen(prediction: Prediction) -> str:
-    """The option that answer and quotes support best; "" when none is supported or two are alike.
+    """The option that the answer and its quotes support best; "" when none is supported, or two equally.
 
-    An option's support is 2 × the share of its own words in the answer + the share of them in the quotes; words
-    that all options have in common do not count.
+    The support of an option is 2 × the share of its words in the answer + the share of its words in the quotes. Words
+    that all options share do not count.
     """
     options: Sequence[str] = prediction["options"]
     words = {option: set(normalize(option).split()) for option in options}
@@ -69,14 +90,14 @@ def chosen(prediction: Prediction) -> str:
 
 
 def choice(prediction: Prediction) -> float:
-    """1 when the option that is supported best is an accepted answer."""
+    """1 when the best supported option is an accepted answer."""
     return float(bool(picked := chosen(prediction)) and picked in prediction["answers"])
 
 
 def citation_recall(prediction: Prediction) -> float:
     """The share of the answer's sentences that cite a gold article (ALCE, Gao et al. 2023, arXiv 2305.14627).
 
-    ALCE asks an entailment model whether the cited passages carry the sentence; here the labels say so.
+    ALCE asks an entailment model whether the passages support the sentence; here the relevance labels decide.
     """
     sentences = prediction["answer"]["sentences"]
     gold = {c["number"] for c in prediction["answer"]["citations"] if c["article_id"] in prediction["articles"]}
@@ -84,14 +105,14 @@ def citation_recall(prediction: Prediction) -> float:
 
 
 def citation_precision(prediction: Prediction) -> float:
-    """The share of the citations, counted in each sentence, that name a gold article (ALCE, with labels)."""
+    """The share of the citations, counted sentence by sentence, of a gold article (ALCE, with relevance labels)."""
     article = {c["number"]: c["article_id"] for c in prediction["answer"]["citations"]}
     cited = [article[number] for s in prediction["answer"]["sentences"] for number in s["citations"]]
     return sum(one in prediction["articles"] for one in cited) / len(cited) if cited else 0.0
 
 
 def verbatim(prediction: Prediction, texts: Mapping[str, str]) -> list[float]:
-    """For each citation 1 when its quote is not empty and stands in the stored article at the very place it names."""
+    """For each citation 1 when its quote is not empty and equals the stored article's text at the cited offsets."""
     return [
         float(bool(c["quote"]) and texts.get(c["article_id"], "")[c["start"] : c["end"]] == c["quote"])
         for c in (prediction.get("answer") or {}).get("citations", ())
@@ -99,12 +120,12 @@ def verbatim(prediction: Prediction, texts: Mapping[str, str]) -> list[float]:
 
 
 def refused(prediction: Prediction) -> bool:
-    """Whether the assistant said that the archive does not answer; a crash is no refusal."""
+    """Whether the assistant declined to answer; a crash is not a refusal."""
     return bool(prediction.get("answer")) and not prediction["answer"]["answered"]
 
 
 def right(prediction: Prediction) -> float:
-    """1 for a refusal of what cannot be answered, the right option, or an answer that contains an accepted one."""
+    """1 for refusing an unanswerable question, choosing the right option, or containing an accepted answer; else 0."""
     if prediction["answerable"] is False:
         return float(refused(prediction))
     return choice(prediction) if prediction["options"] else contains(prediction)

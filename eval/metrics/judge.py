@@ -38,12 +38,12 @@ class Judge:
 
     def right(self, prediction: Mapping[str, Any]) -> float | None:
         """1 right, 0 wrong, None when the reply is neither word."""
-        said = text_of(prediction)
-        if not said:
+        text = text_of(prediction)
+        if not text:
             return 0.0
         asked = (
             f"Question: {prediction['question']}\nAccepted answers: {' | '.join(prediction['answers'])}\n"
-            f"Answer to grade: <answer>{said}</answer>"
+            f"Answer to grade: <answer>{text}</answer>"
         )
         reply = "".join(self.llm.stream([Message("system", PROMPT), Message("user", asked)], 5)).strip().upper()
         return 1.0 if reply.startswith("RIGHT") else 0.0 if reply.startswith("WRONG") else None

@@ -1,4 +1,4 @@
-"""Retrieval measures through ir-measures, and TREC run files. The only import of ir_measures."""
+"""Retrieval metrics (computed by ir-measures) and TREC run files."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 Ranked = Sequence[tuple[str, float]]
-# nDCG@10 (Järvelin & Kekäläinen 2002, gain = grade, discount log2(rank + 1)), recall, reciprocal rank of the first
-# relevant, average precision over all relevant, and whether there is one among the first k. Names are ir-measures'.
+# In the notation of ir-measures: nDCG (Järvelin & Kekäläinen 2002; gain = grade, discount log2(rank + 1)), recall,
+# reciprocal rank, average precision, and whether one of the first k is relevant.
 NAMES = ("nDCG@10", "R@5", "R@100", "RR@10", "AP@100", "Success@1", "Success@5", "Success@10")
-DEPTH = 100  # articles of a ranking that count
+DEPTH = 100  # a ranking is cut after so many articles
 
 
 def score(
     ranked: Mapping[str, Ranked], qrels: Mapping[str, Mapping[str, int]], names: Sequence[str] = NAMES
 ) -> dict[str, dict[str, float]]:
-    """Measure → query → value in 0 … 1, for every query of `qrels`; one without a ranking has 0."""
+    """Metric → query → value from 0 to 1, for every query of `qrels`; a query without a ranking has 0."""
     import ir_measures
 
     run = {query: {a: s for a, s in strictly_falling(ranked.get(query, ()))} for query in qrels}
@@ -25,6 +25,16 @@ def score(
     for one in ir_measures.iter_calc(measures, labels, run):
         found[str(one.measure)][one.query_id] = float(one.value)
     return found
+
+
+def hit_at_k(ranked: Sequence[str], relevant: frozenset[str], k: int) -> float:
+    """1 when one of the first k is relevant, else 0 (Success@k)."""
+    return float(any(one in relevant for one in ranked[:k]))
+
+
+def reciprocal_rank(ranked: Sequence[str], relevant: frozenset[str], k: int = 10) -> float:
+    """1/rank of the first relevant among the first k, 0 when there is none (RR@k)."""
+    return next((1 / rank for rank, one in enumerate(ranked[:k], start=1) if one in relevant), 0.0)
 
 
 def strictly_falling(ranked: Ranked) -> list[tuple[str, float]]:
@@ -41,7 +51,7 @@ def write_run(path: Path, ranked: Mapping[str, Ranked], system: str) -> None:
     with path.open("w", encoding="utf-8") as stream:
         for query, found in ranked.items():
             for rank, (article, value) in enumerate(strictly_falling(found), start=1):
-                # Columns are parted by blanks, so an id may hold none.
+                # Columns are separated by spaces, so an id must not contain any.
                 stream.write(f"{_column(query)} Q0 {_column(article)} {rank} {value:.6f} {system}\n")
 
 

@@ -1,1 +1,1 @@
-"""Speed, memory and endurance, beside a plain baseline."""
+"""Speed, memory and endurance, beside the plain baseline."""

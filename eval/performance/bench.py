@@ -1,4 +1,4 @@
-"""`python -m eval bench ingest|query|answer`: speed, memory and disk, as ratios to the plain baseline."""
+"""`python -m eval bench ingest|query|answer`: speed, memory and disk, beside the plain baseline."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from eval.datasets import beir as datasets
-from eval.datasets import demo as gold
-from eval.datasets import generated
+from eval.datasets import beir, generated
+from eval.datasets import demo as demo_set
 from eval.datasets.beir import Document
-from eval.experiments import asking
+from eval.experiments import predictions
 from eval.experiments.answers import summaries
-from eval.experiments.retrieval import percentiles
-from eval.metrics.statistics import contains_answer
+from eval.metrics.answers import Prediction, contains_answer
+from eval.metrics.statistics import percentiles
 from eval.reporting import outcome
+from eval.reporting.progress import Progress
 from ingest.pipeline import ingest
 from ingest.readers.files import ReadOptions, read
 from rag.answering.retriever import Retriever
@@ -33,14 +33,13 @@ from rag.models.embeddings import LazyEmbedder
 from rag.schema import Article, Filters
 from rag.settings import Settings
 
-Progress = Callable[[str, int, int], None]
 OURS, PLAIN = "dateline", "plain-llamaindex"
 QUERIES = 200
 EMBEDDED = 256
 
 
 def bench_ingest(settings: Settings, out: Path, data: Path | None, size: int, progress: Progress) -> dict[str, Any]:
-    """Articles to a searchable archive with the real embedder: seconds, passages a second, memory, disk."""
+    """From articles to a searchable archive with the real embedder: seconds, passages a second, memory, disk."""
     began = time.perf_counter()
     measured = {}
     for number, (name, work) in enumerate(((OURS, _ingest_ours), (PLAIN, _ingest_plain)), start=1):
@@ -51,9 +50,9 @@ def bench_ingest(settings: Settings, out: Path, data: Path | None, size: int, pr
 
 
 def bench_query(settings: Settings, out: Path, sizes: Sequence[int], progress: Progress) -> dict[str, Any]:
-    """Milliseconds of a search over growing archives of generated text with generated vectors.
+    """Milliseconds of a search over archives of growing size, made of generated text and vectors.
 
-    The embedding of the question, the same at every size, is left out on both sides.
+    The time to embed the question, which does not depend on the size, is left out for both systems.
     """
     began = time.perf_counter()
     measured: dict[str, dict[str, float]] = {OURS: {}, PLAIN: {}}
@@ -70,22 +69,21 @@ def bench_query(settings: Settings, out: Path, sizes: Sequence[int], progress: P
 
 
 def bench_answer(settings: Settings, out: Path, count: int, progress: Progress) -> dict[str, Any]:
-    """Questions of the demo set through the assistant: milliseconds to sources, first word and end, and memory; beside
-    them the same questions to llama-index's query engine with its defaults and the same model.
+    """Demo questions to the assistant, and to the query engine of llama-index with its defaults and the same model.
 
-    The questions are a spread sample of the answerable ones without a conversation before them, which that engine does
-    not take.
+    Measures milliseconds to the sources, to the first word and to the end, and memory. The questions are a spread
+    sample of the answerable ones without history, which that engine does not take.
     """
     began = time.perf_counter()
-    known = {q.id: q for q in gold.load() if q.answerable and not q.history}
-    questions = [known[key] for key in asking.spread(list(known), limit=count)]
+    known = {q.id: q for q in demo_set.load() if q.answerable and not q.history}
+    questions = [known[key] for key in predictions.spread(list(known), limit=count)]
     with tempfile.TemporaryDirectory(prefix="dateline-bench-") as folder:
         own = settings.model_copy(update={"data_dir": Path(folder) / "archive"})
         llm = open_llm(own)
         embedder = LazyEmbedder(own.embedder)
         try:
             with closing(Archive(own)) as archive:
-                ingest(read([gold.ARCHIVE], ReadOptions()), archive, embedder)
+                ingest(read([demo_set.ARCHIVE], ReadOptions()), archive, embedder)
                 found = _answers(Assistant(archive, embedder, llm, own), questions, progress)
                 articles = archive.catalog.articles(Filters(), limit=10_000)
             measured = {OURS: _flat(summaries(found)["latency_ms"], [one["right"] for one in found])}
@@ -96,34 +94,34 @@ def bench_answer(settings: Settings, out: Path, count: int, progress: Progress) 
         finally:
             if llm is not None:
                 llm.close()
-    data = {"name": "demo", "digest": gold.digest(), "questions": len(questions)}
+    data = {"name": "demo", "digest": demo_set.digest(), "questions": len(questions)}
     return _save(out, "bench answer", data, own, measured, began, {"model": llm.name if llm else "extraction"})
 
 
-def _answers(assistant: Assistant, questions: Sequence[gold.Question], progress: Progress) -> list[asking.Row]:
+def _answers(assistant: Assistant, questions: Sequence[demo_set.DemoQuestion], progress: Progress) -> list[Prediction]:
     assistant.warm_up()
     found = []
     for number, question in enumerate(questions, start=1):
-        answer, error = asking.ask(assistant, question.text)
-        found.append(asking.prediction(question.id, question.text, answer, error=error, answers=question.answers))
+        answer, error = predictions.ask(assistant, question.text)
+        found.append(predictions.prediction(question.id, question.text, answer, error=error, answers=question.answers))
         progress("bench answer", number, len(questions))
     return found
 
 
 def _plain_answers(
-    documents: Sequence[Document], folder: Path, llm: OpenAIChat, questions: Sequence[gold.Question],
+    documents: Sequence[Document], folder: Path, llm: OpenAIChat, questions: Sequence[demo_set.DemoQuestion],
     progress: Progress,
 ) -> dict[str, float]:  # fmt: skip
     from eval.systems.baselines import PlainLlamaIndex
 
     first, total, right = [], [], []
     with closing(PlainLlamaIndex(documents, folder, "bench")) as plain:
-        plain.search(questions[0].text, 1)  # loads what loads lazily, as warm_up does
+        plain.search(questions[0].text, 1)  # loads what is loaded lazily, as warm_up does
         for number, question in enumerate(questions, start=1):
-            said, to_first, to_end = plain.ask(question.text, llm.client)
+            text, to_first, to_end = plain.ask(question.text, llm.client)
             first += [to_first] if to_first is not None else []
             total.append(to_end)
-            right.append(contains_answer(said, question.answers))
+            right.append(contains_answer(text, question.answers))
             progress("bench answer, plain", number, len(questions))
     return _flat({"to first word": percentiles(first), "in total": percentiles(total)}, right)
 
@@ -137,11 +135,9 @@ def _save(
     out: Path, command: str, data: dict[str, Any], settings: Settings, measured: dict[str, dict[str, float]],
     began: float, more: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
-    """Values as they were measured once: no interval, since nothing was sampled but within percentiles."""
+    """Saves values that were measured once, and so have no interval."""
     rows = [
-        outcome.Row(measure, system, value, value, value, 1)
-        for system, found in measured.items()
-        for measure, value in found.items()
+        outcome.once(measure, system, value) for system, found in measured.items() for measure, value in found.items()
     ]
     ratios = {m: v / measured[PLAIN][m] for m, v in measured[OURS].items() if measured.get(PLAIN, {}).get(m)}
     return outcome.save(
@@ -151,7 +147,7 @@ def _save(
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float | None:
-    """The exponent b of y = a · x^b, fitted to the logarithms: 0 does not grow, 1 grows in proportion. None for one."""
+    """The exponent b of y = a · x^b, fitted to logarithms: 0 is constant, 1 linear. None for one point."""
     usable = [(x, y) for x, y in points if x > 0 and y > 0]
     if len(usable) < 2:
         return None
@@ -160,7 +156,7 @@ def slope(points: Sequence[tuple[float, float]]) -> float | None:
 
 
 def in_a_process(work: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
-    """Runs work in a new process, so that memory is its own; adds `memory MB`."""
+    """Runs `work` in a new process, so that its memory can be measured; adds `memory MB` and `disk MB`."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_with_memory, (work, *arguments))
 
@@ -173,7 +169,7 @@ def _with_memory(work: Callable[..., dict[str, float]], *arguments: Any) -> dict
 
 
 def peak_memory() -> float:
-    """The most that this process has held, in MB."""
+    """The highest resident memory of this process so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
@@ -181,7 +177,7 @@ def peak_memory() -> float:
 def _articles(data: Path | None, size: int) -> list[Article]:
     if data is None:
         return list(generated.articles(size))
-    return [Article(id=d.id, title=d.title, text=d.text, source=d.id) for d in datasets.load(data).corpus.values()]
+    return [Article(id=d.id, title=d.title, text=d.text, source=d.id) for d in beir.load(data).corpus.values()]
 
 
 def _documents(data: Path | None, size: int) -> list[Document]:
@@ -194,7 +190,7 @@ def _ingest_ours(folder: Path, settings: Settings, data: Path | None, size: int)
     embedder.embed_queries(["load"])
     with closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:
         report = ingest(articles, archive, embedder)
-        archive.sync()
+        archive.wait_until_indexed()
     return {
         "seconds": report.seconds,
         "articles a second": len(articles) / report.seconds,
@@ -219,7 +215,7 @@ def _ingest_plain(folder: Path, settings: Settings, data: Path | None, size: int
 
 
 def _rate(embed: Callable[[list[str]], Any], texts: Sequence[str]) -> float:
-    """Texts a second through an embedder alone: the same ones, as long as a passage, for ours and for plain float32."""
+    """Texts of passage length per second through the embedder alone; both systems get the same texts."""
     cut = [" ".join(text.split()[:150]) for text in texts][:EMBEDDED]
     began = time.perf_counter()
     embed(cut)
@@ -251,6 +247,6 @@ def _timed(search: Callable[[str], Any]) -> dict[str, float]:
     for number, question in enumerate(generated.questions(QUERIES + 20)):
         began = time.perf_counter()
         search(question)
-        if number >= 20:  # the first ones load what loads lazily
+        if number >= 20:  # the first ones load what is loaded lazily
             times.append((time.perf_counter() - began) * 1000)
     return {f"query {name} ms": value for name, value in percentiles(times).items() if name != "n"}

@@ -1,4 +1,4 @@
-"""A server in a process of its own, and many clients that ask it at once over loopback: the parts of `bench load`."""
+"""A server in a process of its own, and clients that send it requests over loopback."""
 
 from __future__ import annotations
 
@@ -18,53 +18,45 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil  # type: ignore[import-untyped]
+
+from eval.reporting.progress import Progress, silent
 from rag.errors import DatelineError
 
-PATIENCE_SECONDS = 600.0  # a model's answer may have to wait for 40 others
+PATIENCE_SECONDS = 600.0  # an answer of the model may wait for 40 others
 _STARTING_SECONDS = 180.0
-_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
-class Process:
-    """What a running server uses, as /proc tells; None where there is no /proc."""
+class ServerProcess:
+    """Resource usage of a running server. The only class that uses psutil."""
 
     def __init__(self, pid: int) -> None:
-        self._folder = Path("/proc") / str(pid)
+        self._process = psutil.Process(pid)
 
-    def memory(self) -> float | None:
-        """Resident memory in MB."""
-        with suppress(OSError):
-            found = re.search(r"^VmRSS:\s+(\d+) kB", (self._folder / "status").read_text(), re.M)
-            return int(found[1]) / 1e3 if found else None
-        return None
-
-    def cpu_seconds(self) -> float | None:
-        """Seconds of CPU since its start, all threads together."""
-        with suppress(OSError):
-            fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
-            return (int(fields[11]) + int(fields[12])) / _TICKS
-        return None
+    def memory(self) -> float:
+        """Resident memory in MB; nan when the process has ended."""
+        return _resident(self._process)
 
     def usage(self) -> dict[str, float]:
-        """Memory in MB, file descriptors and threads; with `children MB`, the memory of the processes it started."""
-        found = {"memory MB": self.memory() or float("nan")}
-        with suppress(OSError):
-            found["descriptors"] = len(list((self._folder / "fd").iterdir()))
-            threads = re.search(r"^Threads:\s+(\d+)", (self._folder / "status").read_text(), re.M)
-            found["threads"] = int(threads[1]) if threads else float("nan")
-        children = set()
-        for task in (self._folder / "task").glob("*/children"):
-            with suppress(OSError):
-                children |= {int(pid) for pid in task.read_text().split()}
-        found["children MB"] = sum(Process(pid).memory() or 0 for pid in children)
-        return found
+        """Resident memory in MB, file descriptors, threads, and the resident memory of child processes in MB."""
+        with self._process.oneshot():
+            return {
+                "memory MB": self.memory(),
+                "descriptors": self._process.num_fds() if psutil.POSIX else self._process.num_handles(),
+                "threads": self._process.num_threads(),
+                "children MB": sum(_resident(child) for child in self._process.children(recursive=True)),
+            }
 
     def idle(self) -> bool:
-        """Whether it uses next to no CPU, looked at for half a second. Unknown counts as busy."""
-        before = self.cpu_seconds()
-        time.sleep(0.5)
-        after = self.cpu_seconds()
-        return before is not None and after is not None and after - before <= 0.05
+        """Whether it used less than a tenth of a processor over half a second."""
+        return bool(self._process.cpu_percent(interval=0.5) < 10)
+
+
+def _resident(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_info().rss / 1e6)
+    except psutil.NoSuchProcess:
+        return float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +65,7 @@ class Served:
 
     host: str
     port: int
-    process: Process
+    process: ServerProcess
 
     def connect(self) -> HTTPConnection:
         """A new connection."""
@@ -90,7 +82,7 @@ class Served:
             connection.close()
 
     def gauge(self, name: str) -> float:
-        """A number of /metrics. Raises DatelineError when it is not there."""
+        """The value of a metric in /metrics. Raises DatelineError when there is no such metric."""
         found = re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics")[1], re.M)
         if not found:
             raise DatelineError(f"/metrics of the server has no {name}.")
@@ -101,12 +93,12 @@ class Served:
 def serving(
     data_dir: Path, llm: str, *, page: bool = False, environ: Mapping[str, str] = os.environ
 ) -> Iterator[Served]:
-    """`dateline serve` on a free port, with the page or without, ready to answer; in the end stopped as by an operator.
+    """`dateline serve` on a free port, ready to answer; terminated at the end, as an operator would.
 
-    Raises DatelineError with the server's last words when it does not start or has died.
+    Raises DatelineError with the last line of the server's output when it does not start or has died.
     """
     log = data_dir.with_name(data_dir.name + ".log")
-    command = [sys.executable, "-m", "rag.interfaces.cli", "serve", "--port", "0", "--llm", llm]
+    command = [sys.executable, "-m", "app", "serve", "--port", "0", "--llm", llm]
     command += [] if page else ["--no-page"]
     with log.open("w") as errors:
         child = subprocess.Popen(
@@ -120,7 +112,7 @@ def serving(
         if place is None:
             raise DatelineError(f"The server did not start: {_last_line(log)}")
         address = urlsplit(place[0])
-        served = Served(str(address.hostname), int(address.port or 80), Process(child.pid))
+        served = Served(str(address.hostname), int(address.port or 80), ServerProcess(child.pid))
         until = time.monotonic() + _STARTING_SECONDS
         while served.get("/api/health/ready")[0] != 200:
             if time.monotonic() > until or child.poll() is not None:
@@ -140,12 +132,12 @@ def serving(
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it printed nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request. `key` names what the reply depends on: two calls of one key must get the same `essence`."""
+    """A request. Calls with the same `key` must get replies with the same `essence`, which is the part to compare."""
 
     path: str
     body: Mapping[str, Any]
@@ -159,8 +151,8 @@ class Call:
 
 
 @dataclass(slots=True, kw_only=True)
-class Load:
-    """What many clients met. Times in ms: of the try that was let in, and of the first event of a stream."""
+class LoadResult:
+    """The results of all clients; milliseconds are those of the successful attempt."""
 
     clients: int
     milliseconds: list[float] = field(default_factory=list)
@@ -168,22 +160,24 @@ class Load:
     statuses: Counter[str] = field(default_factory=Counter)
     memory: list[tuple[int, float]] = field(default_factory=list)  # (requests done, MB)
     seconds: float = 0.0
-    different: int = 0  # replies that say something else than another reply to the same call
+    different: int = 0  # replies that differ from the first reply to a call with the same key
 
     @property
     def done(self) -> int:
-        """Calls that were answered, or failed for good."""
+        """Calls that were answered or failed; a 429 is neither, because the client tries again."""
         return sum(count for status, count in self.statuses.items() if status != "429")
 
     @property
     def faults(self) -> dict[str, int]:
-        """Everything but 200 and 429, with its count."""
+        """Status → count, without 200 and 429."""
         return {status: count for status, count in self.statuses.items() if status not in ("200", "429")}
 
 
-def load(served: Served, calls: Sequence[Call], clients: int, progress: Callable[[int], None]) -> Load:
-    """Sends all calls, `clients` of them at once; each client comes back when a 429 told it to."""
-    found = Load(clients=clients)
+def load(
+    served: Served, calls: Sequence[Call], clients: int, name: str = "", progress: Progress = silent
+) -> LoadResult:
+    """Sends all calls from so many clients at once; after a 429 a client waits for `Retry-After` and tries again."""
+    found = LoadResult(clients=clients)
     todo, lock = iter(calls), threading.Lock()
     essences: dict[str, Any] = {}
 
@@ -214,16 +208,14 @@ def load(served: Served, calls: Sequence[Call], clients: int, progress: Callable
         thread.start()
     while any(thread.is_alive() for thread in threads):
         time.sleep(0.2)
-        memory = served.process.memory()
-        if memory is not None:
-            found.memory.append((found.done, memory))
-        progress(found.done)
+        found.memory.append((found.done, served.process.memory()))
+        progress(name, found.done, len(calls))
     found.seconds = time.perf_counter() - began
     return found
 
 
 def _send(connection: HTTPConnection, call: Call, note: Callable[..., None]) -> float | None:
-    """One try; the seconds after which to come back, None when there is nothing to come back for."""
+    """One attempt. Returns the seconds after which to try again, None when that is not needed."""
     began = time.perf_counter()
     try:
         connection.request("POST", call.path, json.dumps(call.body), {"Content-Type": "application/json"})
@@ -237,12 +229,12 @@ def _send(connection: HTTPConnection, call: Call, note: Callable[..., None]) -> 
     note(call, status, took, first, call.essence(data) if status == "200" else None)
     if status != "429":
         return None
-    connection.close()  # the server would, while this waits
+    connection.close()  # the server would close it while this client waits
     return float(reply.headers.get("Retry-After", "1"))
 
 
 def _read(reply: HTTPResponse, call: Call, began: float) -> tuple[float | None, Any, str]:
-    """Milliseconds to the first event, the data (of the last event), and the status (that an error event tells)."""
+    """Milliseconds to the first event, the (last) data, and the status, which an error event of a stream overrides."""
     if reply.status != 200 or not call.streams:
         return None, json.loads(reply.read()), str(reply.status)
     first, kind, data = None, "", ""
@@ -253,7 +245,7 @@ def _read(reply: HTTPResponse, call: Call, began: float) -> tuple[float | None, 
             kind = value
         elif name == "data":
             data = value
-    reply.read()  # http.client lets go of a body of known length only when it is read behind its end
+    reply.read()  # http.client releases the connection only when the body was read to its end
     last = json.loads(data) if data else {}
     if kind == "error":
         return first, last, str(last["status"])
@@ -261,7 +253,7 @@ def _read(reply: HTTPResponse, call: Call, began: float) -> tuple[float | None, 
 
 
 def leave(served: Served, call: Call, clients: int) -> None:
-    """`clients` at once ask for a stream, read its first event, and hang up."""
+    """So many clients at once ask for a stream, read its first line, and close the connection."""
 
     def client() -> None:
         connection = served.connect()
@@ -278,7 +270,7 @@ def leave(served: Served, call: Call, clients: int) -> None:
 
 
 def seconds_until(what: Callable[[], bool], patience: float) -> float:
-    """Seconds until something is so; nan when it is not within `patience`."""
+    """Seconds until `what` returns true; nan when it does not within `patience` seconds."""
     began = time.monotonic()
     while time.monotonic() - began < patience:
         if what():

@@ -1,1 +1,1 @@
-"""Public protocols of behaviour: noise, refusal, conflict, attacks, conversation."""
+"""Public test protocols for behaviour: noise, refusal, conflicting sources, injected instructions, conversation."""

@@ -1,39 +1,42 @@
-"""MTRAG-UN (IBM, mt-rag-benchmark): conversations whose last question is answerable, partly so, not, or unclear."""
+"""MTRAG-UN (IBM, mt-rag-benchmark): conversations whose last question is answerable, or partly, or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eval.datasets import beir as datasets
+from eval.datasets import beir
 from eval.experiments import retrieval
-from eval.experiments.asking import Measured, Row, Task, World, answerable, ask, by_measure, prediction
-from eval.metrics import answers as scores
+from eval.experiments.predictions import answerable, ask, prediction
+from eval.metrics import answers as answer_metrics
+from eval.metrics.answers import Prediction
+from eval.protocols.tasks import ByMeasure, Setup, Task, by_measure
+from eval.reporting.progress import silent
 from rag.assistant import Assistant
 from rag.errors import SettingsError
 
 PROTOCOL = (
     "the last question with its history, over the pool of gold passages; refusals by label, and word F1 against the "
-    "reference answer of what is answered"
+    "reference answer where there is an answer"
 )
 
 
-def tasks(world: World) -> list[Task]:
+def tasks(setup: Setup) -> list[Task]:
     """One task a conversation. Raises SettingsError when the pool of passages is not there."""
-    pool = world.corpus or Path(world.file).resolve().parents[1] / "retrieval" / "mtragun_goldpool"
+    pool = setup.corpus or Path(setup.file).resolve().parents[1] / "retrieval" / "mtragun_goldpool"
     if not pool.is_dir():
         raise SettingsError(
             f"The conversations need their passages: name the folder mtragun_goldpool with --corpus, not {pool}."
         )
-    data = datasets.questions(world.file)
-    world.problems.extend(data.problems)
-    retrieval.fill(datasets.load(pool), world.opened(), world.embedder, world.out, lambda what, done, total: None)
-    assistant = world.assistant()
+    data = beir.questions(setup.file)
+    setup.problems.extend(data.problems)
+    retrieval.fill(beir.load(pool), setup.opened(), setup.embedder, setup.out, silent)
+    assistant = setup.assistant()
     return [Task(query.id, _asker(assistant, query)) for query in data.queries.values()]
 
 
-def _asker(assistant: Assistant, query: datasets.Query) -> Callable[[], Row]:
-    def run() -> Row:
+def _asker(assistant: Assistant, query: beir.Query) -> Callable[[], Prediction]:
+    def run() -> Prediction:
         answer, error = ask(assistant, query.text, query.history)
         reference = query.meta.get("reference_answer") or []
         texts = [reference] if isinstance(reference, str) else [str(one) for one in reference]
@@ -45,13 +48,14 @@ def _asker(assistant: Assistant, query: datasets.Query) -> Callable[[], Row]:
     return run
 
 
-def score(found: Sequence[Row]) -> Measured:
-    """Refusals for each label, refusal precision, and word F1 of what was answered."""
+def score(found: Sequence[Prediction]) -> ByMeasure:
+    """Refusals by label, refusal precision, and word F1 of the answers."""
     values = []
     for row in found:
-        values.append((f"refused ({row['kind']})", row["id"], float(scores.refused(row))))
-        if scores.refused(row) and row["answerable"] is not None:
+        values.append((f"refused ({row['kind']})", row["id"], float(answer_metrics.refused(row))))
+        if answer_metrics.refused(row) and row["answerable"] is not None:
             values.append(("refusal precision", row["id"], float(row["answerable"] is False)))
-        if row["answerable"] and scores.text_of(row):
-            values.append(("token F1 of answers", row["id"], scores.token_f1({**row, "answers": row["references"]})))
+        if row["answerable"] and answer_metrics.text_of(row):
+            referred = {**row, "answers": row["references"]}
+            values.append(("token F1 of answers", row["id"], answer_metrics.token_f1(referred)))
     return by_measure(values)

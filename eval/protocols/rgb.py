@@ -7,10 +7,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from eval.experiments.asking import Measured, Row, Task, World, by_measure, tasks_of_lines
-from eval.metrics import answers as scores
-from eval.metrics.statistics import contains_answer
-from eval.reporting import outcome
+from eval.metrics import answers as answer_metrics
+from eval.metrics.answers import Prediction, contains_answer
+from eval.metrics.statistics import SEED
+from eval.protocols.tasks import ByMeasure, Setup, Task, by_measure, tasks_of_lines
 
 PASSAGES = 5
 NOISE = (0.0, 0.2, 0.4, 0.6, 0.8)
@@ -21,35 +21,35 @@ PROTOCOL = (
 )
 
 
-def tasks(world: World) -> list[Task]:
-    """Each question at five noise levels, once with unrelated passages alone, once with altered ones."""
-    return tasks_of_lines(world, lambda number, row: _tasks(world, row))
+def tasks(setup: Setup) -> list[Task]:
+    """Seven tasks for each question: five noise levels, unrelated passages only, and altered passages."""
+    return tasks_of_lines(setup, lambda number, row: _tasks(setup, row))
 
 
-def _tasks(world: World, row: Mapping[str, Any]) -> list[Task]:
+def _tasks(setup: Setup, row: Mapping[str, Any]) -> list[Task]:
     settings = [(f"noise {rate:.1f}", noisy(row, rate)) for rate in NOISE]
     settings.append(("refusal", row["negative"][:PASSAGES]))
     altered = row["positive_wrong"][:3]
     settings.append(("counterfactual", [*altered, *row["negative"][: PASSAGES - len(altered)]]))
     return [
-        Task(f"{row['id']} {name}", _asker(world, row, name, texts), group=str(row["id"])) for name, texts in settings
+        Task(f"{row['id']} {name}", _asker(setup, row, name, texts), group=str(row["id"])) for name, texts in settings
     ]
 
 
 def noisy(row: Mapping[str, Any], rate: float) -> list[str]:
-    """ceil(5 · rate) unrelated passages and the rest supporting ones; where one kind runs out, more of the other."""
+    """ceil(5 · rate) unrelated passages, the rest supporting; where one kind runs out, the other fills up."""
     unrelated = min(math.ceil(PASSAGES * rate), len(row["negative"]))
     supporting = min(PASSAGES - unrelated, len(row["positive"]))
     return [*row["positive"][:supporting], *row["negative"][: PASSAGES - supporting]]
 
 
-def _asker(world: World, row: Mapping[str, Any], setting: str, texts: Sequence[str]) -> Callable[[], Row]:
+def _asker(setup: Setup, row: Mapping[str, Any], setting: str, texts: Sequence[str]) -> Callable[[], Prediction]:
     shuffled = [_text(text) for text in texts]
-    random.Random(f"{outcome.SEED} {row['id']} {setting}").shuffle(shuffled)
+    random.Random(f"{SEED} {row['id']} {setting}").shuffle(shuffled)
     documents = {f"p{number}": text for number, text in enumerate(shuffled, start=1)}
     labels = {"answers": _flat(row["answer"]), "parts": parts(row["answer"]), "fake": _flat(row["fakeanswer"])}
     key, question = f"{row['id']} {setting}", _text(row["query"])
-    return lambda: world.ask_over(key, question, documents, kind=setting, can_answer=setting != "refusal", **labels)
+    return lambda: setup.ask_over(key, question, documents, kind=setting, can_answer=setting != "refusal", **labels)
 
 
 def _text(value: Any) -> str:
@@ -59,7 +59,7 @@ def _text(value: Any) -> str:
 
 
 def parts(answer: Any) -> list[list[str]]:
-    """The parts that an answer must have, each as its accepted wordings: a text is one part, a list is several."""
+    """The parts that an answer must contain, each as a list of accepted wordings; a text is an answer of one part."""
     if not isinstance(answer, list):
         return [[str(answer)]]
     return [[str(one) for one in part] if isinstance(part, list) else [str(part)] for part in answer]
@@ -69,24 +69,24 @@ def _flat(answer: Any) -> list[str]:
     return [wording for part in parts(answer) for wording in part]
 
 
-def holds_all(row: Row) -> float:
-    """1 when each part of the answer is contained in one of its wordings."""
-    said = scores.text_of(row)
-    return float(bool(said) and all(contains_answer(said, part) for part in row["parts"]))
+def holds_all(row: Prediction) -> float:
+    """1 when the answer contains each part in one of its wordings."""
+    text = answer_metrics.text_of(row)
+    return float(bool(text) and all(contains_answer(text, part) for part in row["parts"]))
 
 
-def score(found: Sequence[Row]) -> Measured:
-    """Accuracy at each noise level, refusals, and what is said when the passages are altered."""
+def score(found: Sequence[Prediction]) -> ByMeasure:
+    """Accuracy at each noise level, refusals, and the answers when the passages are altered."""
     values = []
     for row in found:
         setting = row["kind"]
         if setting == "refusal":
-            values.append(("refusal", row["id"], float(scores.refused(row))))
+            values.append(("refusal", row["id"], float(answer_metrics.refused(row))))
         elif setting == "counterfactual":
             values.append(("counterfactual: true answer", row["id"], holds_all(row)))
-            fake = contains_answer(scores.text_of(row), row["fake"])
+            fake = contains_answer(answer_metrics.text_of(row), row["fake"])
             values.append(("counterfactual: altered answer", row["id"], fake))
-            values.append(("counterfactual: refused", row["id"], float(scores.refused(row))))
+            values.append(("counterfactual: refused", row["id"], float(answer_metrics.refused(row))))
         else:
             values.append((f"accuracy, {setting}", row["id"], holds_all(row)))
     return by_measure(values)

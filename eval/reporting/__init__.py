@@ -1,1 +1,1 @@
-"""What runs leave behind: figures, comparisons, tables, plots."""
+"""Results on disk, and what is made of them: comparisons, tables, plots, the published figures."""

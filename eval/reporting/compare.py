@@ -1,20 +1,21 @@
-"""`python -m eval compare A B`: is B better than A, and which questions flipped? A and B: folders, or demo files."""
+"""`python -m eval compare A B`: is run B better than run A, and on which questions do they differ?"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from eval.reporting import outcome
+from eval.metrics.statistics import interval, sign_flip_p
+from eval.reporting import journal, outcome
+from eval.reporting.tables import Cell, Table
 from rag.errors import SettingsError
 
 ROUNDS = 10_000
 FLIPS_SHOWN = 20
+ARROW = " → "
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +46,17 @@ class Difference:
 def paired(measure: str, a: Mapping[str, float], b: Mapping[str, float]) -> Difference:
     """Compares two runs question by question. Raises SettingsError when they share none.
 
-    Randomisation test (Fisher; Smucker et al. 2007, "A comparison of statistical significance tests for
-    information retrieval evaluation"): signs of the differences are flipped at random, and p is the share of
-    flips whose mean is as far from 0 as the observed one: (count + 1) / (rounds + 1).
+    The interval is a paired bootstrap over the questions, the p-value that of `sign_flip_p`.
     """
     shared = [query for query in a if query in b]
     if not shared:
         raise SettingsError(f"The two runs share no question for {measure}. Compare runs of the same data set.")
     one, other = (np.array([run[query] for query in shared], dtype=np.float64) for run in (a, b))
     delta = other - one
-    random = np.random.default_rng(outcome.SEED)
-    means, flipped = [], []
-    for _ in range(0, ROUNDS, 1000):  # in parts: 10,000 draws of 5,000 questions would take 400 MB
-        means.append(delta[random.integers(0, len(delta), size=(1000, len(delta)))].mean(axis=1))
-        flipped.append((delta * random.choice((-1.0, 1.0), size=(1000, len(delta)))).mean(axis=1))
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
-    # The tolerance keeps equal sums equal that were added in another order.
-    as_far = int((np.abs(np.concatenate(flipped)) >= abs(delta.mean()) - 1e-12).sum())
+    low, high = interval(list(delta), rounds=ROUNDS, batch=1000)
     return Difference(
         measure=measure, a=float(one.mean()), b=float(other.mean()), difference=float(delta.mean()),
-        low=float(low), high=float(high), p=(as_far + 1) / (ROUNDS + 1), n=len(shared),
+        low=low, high=high, p=sign_flip_p(delta, rounds=ROUNDS), n=len(shared),
         better=tuple(q for q, d in zip(shared, delta, strict=True) if d > 0),
         worse=tuple(q for q, d in zip(shared, delta, strict=True) if d < 0),
     )  # fmt: skip
@@ -102,65 +94,53 @@ def compare(first: str, second: str) -> dict[str, list[Difference]]:
     if not pairs:
         raise SettingsError(f"{first} and {second} have no system in common. Name one each: OUT:system.")
     return {
-        f"{one} → {other}": [paired(m, a[one][m], b[other][m]) for m in a[one] if m in b[other] and a[one][m]]
+        f"{one}{ARROW}{other}": [paired(m, a[one][m], b[other][m]) for m in a[one] if m in b[other] and a[one][m]]
         for one, other in pairs
     }
 
 
 def what_was_found(name: str, queries: Sequence[str]) -> dict[str, str]:
-    """Query → the answer given, or the articles found first, for reading the flips."""
+    """Query → the answer that was given or the first five articles that were found."""
     folder, system = split_name(name)
     wanted = set(queries)
     found: dict[str, str] = {}
     predictions = folder / "predictions.jsonl"
     if folder.is_file() or predictions.exists():
-        for row in outcome.load(folder)["predictions"] if folder.is_file() else json_lines(predictions):
+        for row in outcome.load(folder)["predictions"] if folder.is_file() else journal.read(predictions):
             if isinstance(row, dict) and row.get("id") in wanted:
                 answer = row.get("answer") or {}
                 found[str(row["id"])] = str(answer.get("text") or row.get("error") or "")
         return found
     rankings = [folder / f"ranked_{system}.jsonl"] if system else sorted(folder.glob("ranked_*.jsonl"))[:1]
-    for row in json_lines(rankings[0]) if rankings and rankings[0].exists() else []:
-        if isinstance(row, list) and row[0] in wanted:
-            found[row[0]] = ", ".join(article for article, _ in row[1][:5])
+    for row in journal.read(rankings[0]) if rankings and rankings[0].exists() else []:
+        if isinstance(row, dict) and row.get("id") in wanted:
+            found[row["id"]] = ", ".join(article for article, _ in row["ranked"][:5])
     return found
 
 
-def json_lines(path: Path) -> list[Any]:
-    """The values of a JSON Lines file; lines cut by an interrupt are left out."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").split("\n"):  # splitlines knows line ends that JSON lets stand
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
+def table(pair: str, differences: Sequence[Difference]) -> Table:
+    """Measures down; A, B, their difference with its interval, p, and how many questions are better and worse."""
+    heads = (pair, "A", "B", "B - A", "p", "better", "worse", "n")
+    rows = [
+        (
+            Cell(d.measure), Cell(f"{d.a:.3f}"), Cell(f"{d.b:.3f}"),
+            Cell(f"{d.difference:+.3f}", f"[{d.low:+.3f}, {d.high:+.3f}]", best=d.found), Cell(f"{d.p:.4f}"),
+            Cell(str(len(d.better))), Cell(str(len(d.worse))), Cell(str(d.n)),
+        )
+        for d in differences
+    ]  # fmt: skip
+    return Table(tuple(Cell(head) for head in heads), tuple(rows))
 
 
-def as_text(first: str, second: str, found: Mapping[str, Sequence[Difference]]) -> str:
-    """A table for each pair of systems, and the questions that flipped on its first measure, with what was found."""
-    lines = []
-    for pair, differences in found.items():
-        lines.append(pair)
-        lines.append(f"{'measure':34} {'A':>7} {'B':>7} {'B - A':>7}   95% interval       p       better worse  n")
-        for d in differences:
-            mark = "*" if d.found else " "
-            lines.append(
-                f"{d.measure[:34]:34} {d.a:7.3f} {d.b:7.3f} {d.difference:+7.3f} {mark} [{d.low:+.3f}, {d.high:+.3f}]"
-                f"   {d.p:6.4f}  {len(d.better):6} {len(d.worse):5}  {d.n}"
-            )
-        if not any(d.found for d in differences):
-            lines.append("No difference is found.")
-        lines += _flips(first, second, pair.split(" → "), differences[0]) if differences else []
-    return "\n".join(lines)
-
-
-def _flips(first: str, second: str, systems: Sequence[str], difference: Difference) -> list[str]:
+def flips(first: str, second: str, pair: str, difference: Difference) -> list[str]:
+    """The questions that flipped, a line each, with what was found by A and by B; empty when none did."""
     flipped = [*difference.worse[:FLIPS_SHOWN], *difference.better[:FLIPS_SHOWN]]
-    names = [f"{split_name(n)[0]}:{s}" if (split_name(n)[0] / f"ranked_{s}.jsonl").exists() else str(split_name(n)[0])
-             for n, s in zip((first, second), systems, strict=True)]  # fmt: skip
+    names = []
+    for name, system in zip((first, second), pair.split(ARROW), strict=True):
+        folder, _ = split_name(name)
+        names.append(f"{folder}:{system}" if (folder / f"ranked_{system}.jsonl").exists() else str(folder))
     a, b = (what_was_found(name, flipped) for name in names)
-    lines = [f"\nflipped on {difference.measure}: {len(difference.worse)} worse, {len(difference.better)} better"]
+    lines = [f"flipped on {difference.measure}: {len(difference.worse)} worse, {len(difference.better)} better"]
     for query in flipped:
         sign = "-" if query in difference.worse else "+"
         lines.append(f"  {sign} {query}\n      A: {a.get(query, '')[:200]}\n      B: {b.get(query, '')[:200]}")

@@ -1,7 +1,7 @@
-"""What every evaluation leaves behind: figures with intervals, and all that is needed to trust or repeat them.
+"""The result of an evaluation on disk: figures with intervals, and what is needed to trust and repeat them.
 
 OUT/result.json      rows, settings, data digest, code, versions, machine, seed
-OUT/per_query.json   system → measure → query → value: what `compare` pairs
+OUT/per_query.json   system → measure → query → value, which `compare` pairs
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from eval.metrics.statistics import interval
+from eval.metrics.statistics import SEED, interval
 from rag.errors import SettingsError
 from rag.settings import Settings
 
-SEED = 7  # of every bootstrap and shuffle
 RESULT, PER_QUERY = "result.json", "per_query.json"
 ROOT = Path(__file__).parents[2]
 _LIBRARIES = (
@@ -47,9 +46,14 @@ class Row:
     n: int
 
 
+def once(measure: str, system: str, value: float, n: int = 1) -> Row:
+    """A value that was measured once and so has no interval; `n` says over how many events it was taken."""
+    return Row(measure, system, value, value, value, n)
+
+
 def row(measure: str, system: str, values: Sequence[float]) -> Row:
     """The mean of the values and its interval (percentile bootstrap, 2,000 rounds); nan without values."""
-    low, high = interval(values, seed=SEED)
+    low, high = interval(values)
     mean = math.fsum(values) / len(values) if values else float("nan")
     return Row(measure, system, mean, low, high, len(values))
 
@@ -62,7 +66,7 @@ def rows_of(per_query: PerQuery) -> list[Row]:
 def result(
     command: str, rows: Sequence[Row], *, data: Mapping[str, Any], settings: Settings | None = None, **more: Any
 ) -> dict[str, Any]:
-    """The figures as plain data, with all that is needed to trust or repeat them; None for nan: JSON knows none."""
+    """The result as plain data that JSON can hold: nan becomes None."""
     return {
         "command": command,
         "data": dict(data),
@@ -86,7 +90,7 @@ def save(
 
 
 def public(settings: Settings) -> dict[str, Any]:
-    """The settings without secrets and without paths of this machine: of a model file, its name alone."""
+    """The settings without secrets and without paths of this machine; a model file appears by its name alone."""
     found: dict[str, Any] = settings.model_dump(mode="json", exclude=_PRIVATE)
     for name in ("embedder", "llm"):
         if Path(found[name]).expanduser().exists():
@@ -124,8 +128,8 @@ def load_per_query(out: Path) -> PerQuery:
 def provenance() -> dict[str, Any]:
     """Commit, digest of the code, library versions, machine and moment of the first call.
 
-    `load` of the machine is how many processes ran or waited in the minute before: near 0 when it had no other work.
-    The command line calls it before anything else: files that change while a long run goes on are not what it ran.
+    `load` is the load average of the minute before: near 0 on an idle machine. The command line calls this first, so
+    that files which change during a long run do not change what the result says about its code.
     """
     return {
         "commit": commit(),
@@ -137,7 +141,7 @@ def provenance() -> dict[str, Any]:
 
 
 def code_digest(*places: str) -> str:
-    """12 hex digits over these Python files and those of these folders: tells a changed tree from its commit."""
+    """12 hex digits over these Python files and those in these folders: tells a changed tree from its commit."""
     whole = sha256()
     found = {p for place in places for p in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))}
     for path in sorted(found):
@@ -146,7 +150,7 @@ def code_digest(*places: str) -> str:
 
 
 def commit(folder: Path = ROOT / ".git") -> str:
-    """The commit that is checked out, read from git's files; "" outside a checkout."""
+    """The commit that is checked out, read from the files of git; "" outside a checkout."""
     try:
         if folder.is_file():  # a worktree names its folder in a file
             folder = Path(folder.read_text().removeprefix("gitdir:").strip())
@@ -186,7 +190,7 @@ def _load() -> float | None:
 
 
 def _clean(value: Any) -> Any:
-    """Plain data without nan, floats to six digits behind the point."""
+    """Plain data without nan, floats rounded to six decimals."""
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -197,7 +201,7 @@ def _clean(value: Any) -> Any:
 
 
 def write(path: Path, text: str) -> None:
-    """Text with a line end into a file, in one step: an interrupted run leaves the file of the run before."""
+    """Writes a text and a line end, atomically: an interrupted run leaves the earlier file as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")
     beside.write_text(text + "\n", encoding="utf-8")

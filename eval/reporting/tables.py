@@ -1,156 +1,165 @@
-"""Results as Markdown, for a README: one table a measure for retrieval, one a command for the rest."""
+"""Tables of results, each built once and rendered as Markdown here, in the terminal, or in the HTML report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rag.models.files import LLM_NAME
 
-RETRIEVAL = ("nDCG@10", "Success@1", "R@100")
-README = {"Success@1": "a relevant article comes first", "nDCG@10": "nDCG@10"}
+Result = Mapping[str, Any]
+Row = Mapping[str, Any]
+SHOWN_OF_RETRIEVAL = {"Success@1": "a relevant article comes first", "nDCG@10": "nDCG@10"}
 NAMES = {
     "dateline": "Dateline", "dense": "vectors alone", "words": "words alone", "bm25": "BM25",
     "plain-llamaindex": "plain llama-index", "plain-trafilatura": "plain trafilatura",
     LLM_NAME: "packaged model", "extraction": "no model (extraction)",
 }  # fmt: skip
-Result = Mapping[str, Any]
+NOTHING = "–"
 
 
-def markdown(results: Sequence[Result]) -> str:
-    """Tables of the results, retrieval first; the best system of a line in bold, 95% intervals in brackets."""
-    retrieval = [one for one in results if one["command"] == "retrieval"]
-    parts = [_sets(retrieval, measure) for measure in RETRIEVAL] if retrieval else []
-    parts += [_measures(one) for one in results if one["command"] != "retrieval"]
-    return "\n\n".join(parts)
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell: its text, the 95% interval of its value, whether it is the best of its row, and what it links to."""
+
+    text: str
+    interval: str = ""
+    best: bool = False
+    link: str = ""
+
+    @property
+    def plain(self) -> str:
+        """Text and interval without markup."""
+        return f"{self.text} {self.interval}".rstrip()
+
+    @property
+    def markdown(self) -> str:
+        """Text and interval as Markdown."""
+        text = f"[{self.text}]({self.link})" if self.link else self.text
+        return f"{f'**{text}**' if self.best else text} {self.interval}".rstrip()
 
 
-def _sets(results: Sequence[Result], measure: str) -> str:
-    """Data sets down, systems across."""
-    systems = list(dict.fromkeys(r["system"] for one in results for r in one["rows"]))
-    lines = [f"| {measure} | n | {' | '.join(systems)} |", f"|---|---:|{'---:|' * len(systems)}"]
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Column heads and rows of cells. The first column names the row; the others hold figures."""
+
+    heads: tuple[Cell, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def markdown(table: Table) -> str:
+    """The table as Markdown, figures aligned to the right."""
+    lines = [table.heads, *table.rows]
+    shown = [f"| {' | '.join(cell.markdown for cell in line)} |" for line in lines]
+    return "\n".join([shown[0], f"|---|{'--:|' * (len(table.heads) - 1)}", *shown[1:]])
+
+
+def of_result(result: Result, *, title: Cell = Cell("measure"), named: bool = False) -> Table:
+    """Measures down, systems across, with n; for `bench` results, ratios to the plain baseline instead of n.
+
+    `named` shows systems by their names for readers instead of their identifiers.
+    """
+    systems = list(dict.fromkeys(row["system"] for row in result["rows"]))
+    names = [Cell(NAMES.get(system, system) if named else system) for system in systems]
+    bench = result["command"].startswith("bench")
+    ratios: Mapping[str, float] = result.get("ratios_to_plain") or {}
+    rows = []
+    for measure in dict.fromkeys(row["measure"] for row in result["rows"]):
+        here = {row["system"]: row for row in result["rows"] if row["measure"] == measure}
+        if bench:
+            cells = [Cell(number(here[s]["value"] if s in here else None)) for s in systems]
+            rows.append((Cell(measure), *cells, *([Cell(number(ratios.get(measure)))] if ratios else [])))
+        else:
+            rows.append((Cell(measure), _n(here), *_cells(here, systems, ranked=_more_is_better(result))))
+    heads = (title, *names, *([Cell("ratio")] if ratios else [])) if bench else (title, Cell("n"), *names)
+    return Table(heads, tuple(rows))
+
+
+def of_retrieval(results: Sequence[Result], measure: str, *, title: str = "", folder: str = "") -> Table:
+    """One measure of several retrieval results: data sets down, systems across.
+
+    With `folder`, each data set links to the file that it is read from.
+    """
+    systems = list(dict.fromkeys(row["system"] for one in results for row in one["rows"]))
+    rows = []
     for one in results:
-        here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
-        lines.append(f"| {one['data']['name']} | {_most(here):,} | {_cells(here, systems)} |")
-    return "\n".join(lines)
+        here = {row["system"]: row for row in one["rows"] if row["measure"] == measure}
+        name = Cell(one["data"]["name"], link=f"{folder}{one['file']}" if folder else "")
+        rows.append((name, _n(here), *_cells(here, systems)))
+    heads = (Cell(title or measure), Cell("n"), *(Cell(NAMES.get(system, system)) for system in systems))
+    return Table(heads, tuple(rows))
 
 
-def _measures(one: Result) -> str:
-    """Measures down, systems across."""
-    systems = list(dict.fromkeys(r["system"] for r in one["rows"]))
-    lines = [f"| {one['command']}: {one['data'].get('name', '')} | n | {' | '.join(systems)} |"]
-    lines.append(f"|---|---:|{'---:|' * len(systems)}")
-    for measure in dict.fromkeys(r["measure"] for r in one["rows"]):
-        here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
-        lines.append(f"| {measure} | {_most(here):,} | {_cells(here, systems, _ranks(one))} |")
-    return "\n".join(lines)
-
-
-def _cells(here: Mapping[str, Mapping[str, Any]], systems: Sequence[str], ranks: bool = True) -> str:
-    best = _best(here) if ranks else None
-    return " | ".join(_cell(here.get(system), best) for system in systems)
-
-
-def _best(here: Mapping[str, Mapping[str, Any]]) -> float | None:
-    values = [r["value"] for r in here.values() if r["value"] is not None]
-    return max(values) if len(values) > 1 else None
-
-
-def _ranks(one: Result) -> bool:
-    """Whether more is better in each of its measures. Of attacks and refusals it depends on the row: none is bold."""
-    return not one["command"].startswith("behaviour") or one["command"] == "behaviour trecqa"
-
-
-def _cell(found: Mapping[str, Any] | None, best: float | None) -> str:
-    if not found or found["value"] is None:
-        return "–"
-    value = f"{found['value']:.3f}".removeprefix("0") if found["value"] < 1 else f"{found['value']:.3f}"
-    shown = f"**{value}**" if best is not None and found["value"] == best else value
-    return f"{shown} [{found['low']:.3f}, {found['high']:.3f}]" if found["low"] != found["high"] else shown
-
-
-def readme(results: Sequence[Result]) -> str:
-    """The tables of a README: each row, or each table, names the file that it is read from."""
-    parts = []
+def of_results(results: Sequence[Result], *, folder: str = "") -> list[Table]:
+    """The tables of several results: one for each measure of retrieval, one for each other result."""
     retrieval = [one for one in results if one["command"] == "retrieval"]
-    for measure, shown in README.items() if retrieval else ():
-        systems = list(dict.fromkeys(r["system"] for one in retrieval for r in one["rows"]))
-        lines = [f"| {shown} | n | {_heads(systems)} |", f"|---|--:|{'--:|' * len(systems)}"]
-        for one in retrieval:
-            here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
-            lines.append(f"| {_link(one['data']['name'], one)} | {_most(here):,} | {_short_cells(here, systems)} |")
-        parts.append("\n".join(lines))
-    for kind in ("ingest-pages", "answers", "behaviour"):
-        parts += [_down(one) for one in results if one["command"].startswith(kind)]
-    parts += [_bench(one) for one in results if one["command"].startswith("bench")]
-    return "\n\n".join([*parts, *_origins(results)])
+    found = [
+        of_retrieval(retrieval, measure, title=title, folder=folder)
+        for measure, title in (SHOWN_OF_RETRIEVAL.items() if retrieval else ())
+    ]
+    for kind in ("ingest-pages", "answers", "behaviour", "bench"):
+        for one in (one for one in results if one["command"].startswith(kind)):
+            found.append(of_result(one, title=_title(one, folder), named=True))
+    return found
 
 
-def _heads(systems: Sequence[str]) -> str:
-    return " | ".join(NAMES.get(system, system) for system in systems)
+def latencies(found: Mapping[str, Mapping[str, float]]) -> Table:
+    """Percentiles of what was timed, in milliseconds."""
+    heads = tuple(Cell(head) for head in ("milliseconds", "median", "95%", "n"))
+    return Table(heads, tuple(
+        (Cell(name), Cell(number(one["p50"])), Cell(number(one["p95"])), Cell(f"{one['n']:.0f}"))
+        for name, one in found.items() if one
+    ))  # fmt: skip
 
 
-def _link(text: str, one: Result) -> str:
-    return f"[{text}](eval/results/{one['file']})"
+def by_kind(found: Mapping[str, Mapping[str, float]]) -> Table:
+    """The share of right answers by kind of question; for unanswerable kinds that is the share of refusals."""
+    rows = ((Cell(kind), Cell(share(one["right"])), Cell(f"{one['n']:.0f}")) for kind, one in found.items())
+    return Table((Cell("kind of question"), Cell("right"), Cell("n")), tuple(rows))
 
 
-def _down(one: Result) -> str:
-    """Measures down, systems across, under a link to the file."""
-    systems = list(dict.fromkeys(r["system"] for r in one["rows"]))
-    title = one["command"].removeprefix("behaviour ")
-    title = one["data"].get("name", title) if one["command"] == title else title
-    lines = [f"| {_link(title, one)} | n | {_heads(systems)} |", f"|---|--:|{'--:|' * len(systems)}"]
-    for measure in dict.fromkeys(r["measure"] for r in one["rows"]):
-        here = {r["system"]: r for r in one["rows"] if r["measure"] == measure}
-        lines.append(f"| {measure} | {_most(here):,} | {_short_cells(here, systems, _ranks(one))} |")
-    return "\n".join(lines)
-
-
-def _bench(one: Result) -> str:
-    """Measures down, both systems and their ratio across; nothing was sampled, so there are no intervals."""
-    systems = list(dict.fromkeys(r["system"] for r in one["rows"]))
-    load = (one.get("machine") or {}).get("load")
-    title = _link(one["command"], one) + (f", {load:.0f} other processes at its start" if load else "")
-    lines = [f"| {title} | {_heads(systems)} | ratio |", f"|---|{'--:|' * len(systems)}--:|"]
-    for measure in dict.fromkeys(r["measure"] for r in one["rows"]):
-        here = {r["system"]: r["value"] for r in one["rows"] if r["measure"] == measure}
-        cells = " | ".join(_number(here.get(system)) for system in systems)
-        lines.append(f"| {measure} | {cells} | {_number(one.get('ratios_to_plain', {}).get(measure))} |")
-    return "\n".join(lines)
-
-
-def _most(here: Mapping[str, Mapping[str, Any]]) -> int:
-    return max((int(r["n"]) for r in here.values()), default=0)
-
-
-def _number(value: float | None) -> str:
-    """Three digits that count."""
-    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _short_cells(here: Mapping[str, Mapping[str, Any]], systems: Sequence[str], ranks: bool = True) -> str:
-    best = _best(here) if ranks else None
-    return " | ".join(_short_cell(here.get(system), best) for system in systems)
-
-
-def _short_cell(found: Mapping[str, Any] | None, best: float | None) -> str:
-    if not found or found["value"] is None:
-        return "–"
-    value = f"**{_share(found['value'])}**" if found["value"] == best else _share(found["value"])
-    return f"{value} [{_share(found['low'])}, {_share(found['high'])}]" if found["low"] != found["high"] else value
-
-
-def _share(value: float) -> str:
-    """Without the leading nought; 0 and 1 as they are."""
+def share(value: float) -> str:
+    """A value from 0 to 1 with three decimals and without the leading 0; 0 and 1 as they are."""
     return f"{value:.0f}" if value in (0, 1) else f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"
 
 
-def _origins(results: Sequence[Result]) -> list[str]:
-    """Where the figures come from, a line for each commit and machine; the files say the rest."""
-    found: dict[str, list[str]] = {}
-    for one in results:
-        machine = one.get("machine") or {}
-        origin = f"commit {str(one['commit'])[:7]}, seed {one['seed']}, {machine.get('cores')} cores"
-        origin += f" ({machine.get('cpu')}), {one['date'][:10]}"
-        found.setdefault(origin, []).append(one["file"].removesuffix(".json"))
-    return [f"Measured at {origin}: {', '.join(files)}." for origin, files in found.items()]
+def number(value: float | None) -> str:
+    """A quantity with three significant digits."""
+    return NOTHING if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def figure(row: Row | None, *, best: bool = False) -> Cell:
+    """The value of a row with its interval, where it has one; a dash without a value."""
+    if not row or row["value"] is None:
+        return Cell(NOTHING)
+    interval = f"[{share(row['low'])}, {share(row['high'])}]" if row["low"] != row["high"] else ""
+    return Cell(share(row["value"]), interval, best)
+
+
+def _cells(here: Mapping[str, Row], systems: Iterable[str], *, ranked: bool = True) -> list[Cell]:
+    values = [row["value"] for row in here.values() if row["value"] is not None]
+    best = max(values) if ranked and len(values) > 1 else None
+    rows = [here.get(system) for system in systems]
+    return [figure(row, best=row is not None and best is not None and row["value"] == best) for row in rows]
+
+
+def _n(here: Mapping[str, Row]) -> Cell:
+    return Cell(f"{max((int(row['n']) for row in here.values()), default=0):,}")
+
+
+def _more_is_better(result: Result) -> bool:
+    """Whether a higher value is better in every measure; where it depends on the measure, nothing is shown as best."""
+    return not result["command"].startswith("behaviour") or result["command"] == "behaviour trecqa"
+
+
+def _title(one: Result, folder: str) -> Cell:
+    command: str = one["command"]
+    if command.startswith("bench"):
+        load = (one.get("machine") or {}).get("load")
+        title = command + (f" (other processes running at its start: {load:.0f})" if load else "")
+    elif command.startswith("behaviour "):
+        title = command.removeprefix("behaviour ")
+    else:
+        title = str(one["data"].get("name", command))
+    return Cell(title, link=f"{folder}{one['file']}" if folder else "")

@@ -1,1 +1,1 @@
-"""What Dateline is measured against, and the caches that make runs quick."""
+"""The baselines that Dateline is measured against, and caches of vectors that make repeated runs fast."""

@@ -1,6 +1,6 @@
-"""What a user would write without Dateline: llama-index with its defaults over Chroma, trafilatura with its own.
+"""What one would write without Dateline: llama-index over Chroma, and trafilatura, each with its defaults.
 
-A second door for those libraries: a baseline that went through ours would measure ourselves.
+These libraries are imported here directly: a baseline that used Dateline's wrappers would measure Dateline.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from eval.datasets.beir import Document
 from eval.metrics.retrieval import DEPTH
-from eval.systems.vector_cache import Vectors
+from eval.systems.vector_cache import VectorCache
 from rag.errors import ModelUnavailable
 from rag.models import files as weights
 from rag.models.embeddings import Embedder
@@ -24,14 +24,14 @@ _COLLECTION = "plain-llamaindex"
 
 
 class PlainLlamaIndex:
-    """SentenceSplitter with its defaults, HuggingFaceEmbedding in float32, ChromaVectorStore, index retriever."""
+    """A vector index of llama-index: SentenceSplitter, HuggingFaceEmbedding in float32 and ChromaVectorStore."""
 
     def __init__(
         self, corpus: Sequence[Document], folder: Path, key: str, embedding: Any = None, top_k: int | None = None
     ) -> None:
-        """Embeds the corpus into `folder` unless it is there, made from the same data (`key`).
+        """Embeds the corpus into `folder`, unless an index of the same data (`key`) is there.
 
-        Asks `top_k` nodes a question; None: the fewest that hold 100 articles, whichever they are. Raises
+        A search takes the best `top_k` nodes; with None as many as are certain to cover 100 articles. Raises
         ModelUnavailable when the integrations are not installed.
         """
         try:
@@ -64,15 +64,15 @@ class PlainLlamaIndex:
         self._retriever = self._index.as_retriever(similarity_top_k=min(wanted, store._collection.count()))
 
     def search(self, question: str, k: int) -> list[tuple[str, float]]:
-        """At most k (article, score), best first: nodes folded to their article's first."""
+        """At most k (article, score), best first; an article has the rank of its best node."""
         best: dict[str, float] = {}
         for found in self._retriever.retrieve(question):
             best.setdefault(str(found.node.metadata["article"]), float(found.score or 0.0))
         return list(best.items())[:k]
 
     def ask(self, question: str, llm: Any) -> tuple[str, float | None, float]:
-        """What the query engine answers with its defaults (the two nearest nodes), and the milliseconds to its first
-        word (None without one) and to its end. `llm` is a llama-index LLM."""
+        """The answer of the query engine with its defaults (two nodes), and the milliseconds to its first token (None
+        when there is none) and to its end. `llm` is a llama-index LLM."""
         engine, began, first, said = self._index.as_query_engine(llm=llm, streaming=True), time.perf_counter(), None, ""
         for piece in engine.query(question).response_gen:
             if first is None and piece.strip():
@@ -81,32 +81,32 @@ class PlainLlamaIndex:
         return said, first, (time.perf_counter() - began) * 1000
 
     def close(self) -> None:
-        """Lets go of the files."""
+        """Closes the files."""
         self._client.close()
 
 
 def _nodes_of_articles(collection: Any, articles: int) -> int:
-    """How many nodes hold at least so many articles, whichever nodes they are."""
+    """The number of nodes that covers at least so many articles, whichever nodes they are."""
     nodes = Counter(str(one["article"]) for one in collection.get(include=["metadatas"])["metadatas"])
     return sum(count for _, count in nodes.most_common(articles - 1)) + 1
 
 
 def _splitter() -> Any:
-    """As llama-index's Settings give it to every index: 1,024 tokens with 200 shared."""
+    """The splitter that llama-index gives every index: 1,024 tokens with an overlap of 200."""
     from llama_index.core.node_parser import SentenceSplitter
 
     return SentenceSplitter()
 
 
-def plain_embedding(kept: Vectors | None = None, questions: Sequence[str] = ()) -> Any:
+def plain_embedding(cache: VectorCache | None = None, questions: Sequence[str] = ()) -> Any:
     """The same packaged model as Dateline's, in float32.
 
-    With `kept`, what an earlier run embedded is taken from there, and `questions` are embedded now, so that no search
-    waits for it.
+    With a `cache`, vectors of earlier runs come from there, and `questions` are embedded now rather than one by one
+    during the searches.
     """
     packaged = weights.packaged_minilm()
-    if kept is None:
-        # Here, not above: the import takes seconds, and a run whose vectors are all kept needs no model.
+    if cache is None:
+        # Imported here because it takes seconds, and a run whose vectors are all cached needs no model.
         from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
         return HuggingFaceEmbedding(model_name=str(packaged), device="cpu", embed_batch_size=32)
@@ -114,13 +114,13 @@ def plain_embedding(kept: Vectors | None = None, questions: Sequence[str] = ()) 
     loaded: list[Any] = []
 
     def embed(texts: Sequence[str]) -> Any:
-        """Passages and questions alike: this model puts nothing in front of either."""
+        """Passages and questions alike: this model has no prefix for either."""
         if not loaded:
             loaded.append(plain_embedding())
         return loaded[0].get_text_embedding_batch(list(texts))
 
     def rows(texts: Sequence[str]) -> Any:
-        return kept.rows(f"{packaged.name} plain float32", texts, embed)
+        return cache.rows(f"{packaged.name} plain float32", texts, embed)
 
     found = _embedding_of(packaged.name, rows, rows)
     if questions:
@@ -129,14 +129,14 @@ def plain_embedding(kept: Vectors | None = None, questions: Sequence[str] = ()) 
 
 
 def borrowed_embedding(embedder: Embedder) -> Any:
-    """One of ours as llama-index wants it."""
+    """An embedder of Dateline as an embedding of llama-index."""
     return _embedding_of(embedder.name, embedder.embed_passages, embedder.embed_queries)
 
 
 def _embedding_of(
     name: str, embed_passages: Callable[[Sequence[str]], Any], embed_queries: Callable[[Sequence[str]], Any]
 ) -> Any:
-    """A llama-index embedding of functions from texts to rows."""
+    """An embedding of llama-index made of two functions from texts to vectors."""
     from llama_index.core.base.embeddings.base import BaseEmbedding
 
     class Borrowed(BaseEmbedding):  # type: ignore[misc]
@@ -160,12 +160,12 @@ def _documents(corpus: Iterable[Document]) -> Iterable[Any]:
 
     for one in corpus:
         text = f"{one.title}\n{one.text}" if one.title else one.text
-        # The id alone as metadata, kept out of what is embedded.
+        # The id is the only metadata, and it is not embedded.
         yield PlainDocument(text=text, metadata={"article": one.id}, excluded_embed_metadata_keys=["article"])
 
 
 def plain_trafilatura(markup: str) -> tuple[str, str, date | None]:
-    """Text, title and day that trafilatura finds with its defaults; "" and None where it finds nothing."""
+    """Text, title and day that trafilatura extracts with its defaults; "" and None where it finds nothing."""
     import trafilatura
 
     found = trafilatura.bare_extraction(markup, with_metadata=True)

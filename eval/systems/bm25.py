@@ -1,4 +1,4 @@
-"""Textbook BM25 over whole articles: the reference that published figures are given for."""
+"""Textbook BM25 over whole articles, as in the published figures of BEIR."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Bm25:
 
     The score is the sum of log(1 + (N - df + .5) / (df + .5)) · tf / (tf + k1 (1 - b + b · length / average length)).
 
-    k1 = .9 and b = .4 are Anserini's, with which BEIR's figures are given (Thakur et al. 2021, arXiv 2104.08663).
-    Tokens are lower-case runs of word characters: no stemming, no stop words, and no help for Chinese.
+    k1 = .9 and b = .4 are the defaults of Anserini, which BEIR's figures use (Thakur et al. 2021, arXiv 2104.08663).
+    Tokens are lower-case runs of word characters: no stemming, no stop words, no segmentation of Chinese.
     """
 
     def __init__(self, documents: Iterable[tuple[str, str]], k1: float = 0.9, b: float = 0.4) -> None:

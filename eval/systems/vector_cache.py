@@ -1,4 +1,4 @@
-"""Vectors kept between runs by model and text, in one SQLite file for all runs of a user."""
+"""Caches of embedding vectors: on disk between runs, and in memory within one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rag.models.embeddings import Embedder
 
 Embed = Callable[[Sequence[str]], np.ndarray]
 _FILE = "embeddings.sqlite"
-_AT_ONCE = 500  # keys in one look-up; SQLite takes at least 999 variables
+_AT_ONCE = 500  # keys in one query: SQLite takes at least 999 variables
 
 
-class Vectors:
-    """Rows of float32 by model and text. Any number of processes may read and write. Never shrinks: delete the file."""
+class VectorCache:
+    """Vectors by model and text in one SQLite file, for any number of processes. It only grows: delete the file."""
 
     def __init__(self, folder: Path) -> None:
         """Opens or creates the file in this folder. Raises StorageError when it cannot be used."""
@@ -31,29 +31,29 @@ class Vectors:
                 db.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID")
 
     def rows(self, model: str, texts: Sequence[str], embed: Embed) -> np.ndarray:
-        """(n, dim) float32 in the order of `texts` (at least one); `embed` makes those that are not kept yet, once.
+        """(n, dim) float32 in the order of `texts` (at least one); `embed` computes what is not cached, each text once.
 
         Raises StorageError, and whatever `embed` raises.
         """
         keys = {text: sha256(f"{model}\n{text}".encode("utf-8", "surrogatepass")).digest() for text in texts}
         with self._reported():
-            kept = self._kept(list(keys.values()))
-        missing = [text for text, key in keys.items() if key not in kept]
+            cached = self._cached(list(keys.values()))
+        missing = [text for text, key in keys.items() if key not in cached]
         if missing:
             made = np.asarray(embed(missing), dtype=np.float32)
             new = {keys[text]: row for text, row in zip(missing, made, strict=True)}
             with self._reported(), self._connected() as db, db:
                 rows = [(key, row.tobytes()) for key, row in new.items()]
                 db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
-            kept |= new
-        return np.array([kept[keys[text]] for text in texts], dtype=np.float32)
+            cached |= new
+        return np.array([cached[keys[text]] for text in texts], dtype=np.float32)
 
     def count(self) -> int:
-        """How many rows are kept. Raises StorageError."""
+        """How many vectors the cache holds. Raises StorageError."""
         with self._reported(), self._connected() as db:
             return int(db.execute("SELECT count(*) FROM vectors").fetchone()[0])
 
-    def _kept(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
+    def _cached(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         found: dict[bytes, np.ndarray] = {}
         with self._connected() as db:
             for start in range(0, len(keys), _AT_ONCE):
@@ -73,16 +73,16 @@ class Vectors:
             yield
         except (OSError, sqlite3.Error) as error:
             raise StorageError(
-                f"The kept embeddings at {self.path} cannot be used: {error}. Delete the file, or name another folder "
-                "with --cache: what it held is embedded again."
+                f"The cached embeddings at {self.path} cannot be used: {error}. Delete the file, or name another "
+                "folder with --cache; the texts are then embedded again."
             ) from error
 
 
-class RememberedEmbedder:
-    """An embedder that embeds each text once in all runs. The model is loaded only for what is not kept."""
+class CachedEmbedder:
+    """An embedder over a VectorCache: each text is embedded once in all runs, and the model loads only if needed."""
 
-    def __init__(self, inner: Embedder, kept: Vectors) -> None:
-        self._inner, self._kept, self.name = inner, kept, inner.name
+    def __init__(self, inner: Embedder, cache: VectorCache) -> None:
+        self._inner, self._cache, self.name = inner, cache, inner.name
 
     @property
     def dim(self) -> int:
@@ -98,5 +98,32 @@ class RememberedEmbedder:
         return self._rows("passages", texts, self._inner.embed_passages)
 
     def _rows(self, kind: str, texts: Sequence[str], embed: Embed) -> np.ndarray:
-        # Some models put other words in front of a question than in front of a passage.
-        return self._kept.rows(f"{self.name} {kind}", texts, embed) if texts else embed(texts)
+        # Kept apart by kind: some models prefix queries and passages with different instructions.
+        return self._cache.rows(f"{self.name} {kind}", texts, embed) if texts else embed(texts)
+
+
+class QueryVectorCache:
+    """An embedder that keeps query vectors in memory, so that all systems of a run share one batch of queries.
+
+    Passages are passed through.
+    """
+
+    def __init__(self, inner: Embedder) -> None:
+        self._inner, self.name = inner, inner.name
+        self._known: dict[str, np.ndarray] = {}
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return self._inner.dim
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known |= dict(zip(new, self._inner.embed_queries(new), strict=True))
+        return np.array([self._known[text] for text in texts], dtype=np.float32).reshape(len(texts), -1)
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32, rows of norm 1."""
+        return self._inner.embed_passages(texts)

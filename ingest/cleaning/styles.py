@@ -1,4 +1,4 @@
-"""CSS, as far as it decides whether text can be seen: declarations, lengths, colours, the rules of a style sheet."""
+"""The part of CSS that decides whether text is visible: declarations, lengths, colours, rules of style sheets."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from rag.errors import BadInput
 Declarations = dict[str, str]
 Colour = tuple[float, float, float, float]  # red, green, blue from 0 to 255, and opacity from 0 to 1
 
-# Comparing a page with its style sheets may take so many comparisons: the largest of 181 news pages takes a tenth.
+# Comparisons of elements with rules that a page may take. The largest of 181 news pages takes a tenth of it.
 _MOST_COMPARISONS = 2_000_000
 
 _RELEVANT = frozenset(
     "display visibility opacity clip clip-path color background background-color background-clip "
     "-webkit-background-clip -webkit-text-fill-color font font-size height max-height width max-width "
     "overflow overflow-x overflow-y padding padding-top padding-bottom padding-left padding-right transform scale "
-    "translate text-indent left right top bottom margin margin-left margin-top content-visibility filter".split()
+    "translate text-indent left right top bottom inset margin margin-left margin-top content-visibility filter zoom "
+    "letter-spacing".split()
 )
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\n]?|(.))", re.S)
 
 
 def declarations(style: str) -> tuple[Declarations, Declarations]:
-    """The declarations of a style attribute or a rule that matter here: the plain ones, the `!important` ones.
+    """The relevant declarations of a style attribute or a rule, as (plain, `!important`) ones.
 
-    Names and values are in lower case; the last of two with one name counts.
+    Names and values are in lower case; the last of two with one name counts. Custom properties (`--name`) are kept.
     """
     plain: Declarations = {}
     important: Declarations = {}
@@ -36,7 +37,7 @@ def declarations(style: str) -> tuple[Declarations, Declarations]:
     for one in without_comments(style).split(";"):
         name, colon, value = one.partition(":")
         name, value = name.strip().lower(), value.strip().lower()
-        if not colon or name not in _RELEVANT:
+        if not colon or not (name in _RELEVANT or name.startswith("--")):
             continue
         bare, mark, rest = value.rpartition("!")
         if mark and rest.strip() == "important":
@@ -54,13 +55,30 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def without_comments(style: str) -> str:
-    """The style without `/* … */`; one that is not closed takes the rest, as in a browser."""
+    """The style without `/* … */`. As in a browser, a comment that is not closed takes the rest."""
     kept, at = [], 0
     while (start := style.find("/*", at)) >= 0:
         kept.append(style[at:start])
         end = style.find("*/", start + 2)
         at = len(style) if end < 0 else end + 2
     return " ".join([*kept, style[at:]])
+
+
+_VARIABLE = re.compile(r"var\(\s*(--[\w-]+)\s*(?:,([^()]*))?\)")
+
+
+def substituted(said: Declarations, custom: Declarations) -> Declarations:
+    """The declarations with each `var(--name, fallback)` replaced by its value on the element or in `custom`.
+
+    A variable without a value becomes its fallback. Variables in the values of variables are not replaced.
+    """
+    if not any("var(" in value for value in said.values()):
+        return said
+
+    def value_of(match: re.Match[str]) -> str:
+        return said.get(match[1]) or custom.get(match[1]) or (match[2] or "").strip()
+
+    return {name: _VARIABLE.sub(value_of, value) for name, value in said.items()}
 
 
 # --- values ------------------------------------------------------------------------------------------
@@ -75,8 +93,19 @@ _PIXELS = {
 
 
 def pixels(value: str, percent: float = 10.0, em: float = 16.0) -> float | None:
-    """A length in CSS pixels, `percent` being one hundredth of what percentages count; None for anything else."""
-    match = _LENGTH.fullmatch(value.strip())
+    """A length in CSS pixels, `percent` being one hundredth of what percentages count; None for anything else.
+
+    Of functions `calc`, `min` and `max` of plain lengths are read.
+    """
+    value = value.strip()
+    if value.endswith(")"):
+        function, _, given = value[:-1].partition("(")
+        sizes = [pixels(one, percent, em) for one in given.split(",")] if "(" not in given else []
+        known = [size for size in sizes if size is not None]
+        if function not in ("calc", "min", "max") or not known or len(known) < len(sizes):
+            return None
+        return max(known) if function == "max" else min(known)
+    match = _LENGTH.fullmatch(value)
     if not match:
         return None
     unit = match[2] or ""
@@ -87,8 +116,8 @@ def pixels(value: str, percent: float = 10.0, em: float = 16.0) -> float | None:
 
 
 def number(value: str) -> float | None:
-    """A number or a percentage as a fraction; None for anything else."""
-    match = _LENGTH.fullmatch(value.strip())
+    """A number or a percentage as a fraction, also in `calc`; None for anything else."""
+    match = _LENGTH.fullmatch(value.strip().removeprefix("calc(").removesuffix(")"))
     if not match or match[2] not in (None, "%"):
         return None
     return float(match[1]) / (100 if match[2] else 1)
@@ -113,12 +142,13 @@ _NAMED = {
     "gainsboro": "#dcdcdc", "darkgray": "#a9a9a9", "darkgrey": "#a9a9a9", "beige": "#f5f5dc", "linen": "#faf0e6",
     "lightyellow": "#ffffe0", "transparent": "#0000",
 }  # fmt: skip
+_LIGHTNESS = re.compile(r"(oklch|oklab|lch|lab)\(\s*(\d{1,4}(?:\.\d{1,9})?)(%?)")
 WHITE: Colour = (255.0, 255.0, 255.0, 1.0)
 BLACK: Colour = (0.0, 0.0, 0.0, 1.0)
 
 
 def colour(value: str) -> Colour | None:
-    """A colour as red, green, blue and opacity; None where it is not known or depends on something else."""
+    """A colour as red, green, blue and opacity; None where it is unknown or depends on other declarations."""
     value = _NAMED.get(value, value)
     if re.fullmatch(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", value):
         digits = value[1:] if len(value) > 5 else "".join(2 * digit for digit in value[1:])
@@ -128,6 +158,14 @@ def colour(value: str) -> Colour | None:
         given = arguments(value, function) if value.startswith(f"{function}(") else None
         if given is not None:
             return _computed_colour(given, hsl=function.startswith("hsl"))
+    lightness = _LIGHTNESS.match(value)
+    if lightness:  # only nearly white and nearly black are recognised
+        light = float(lightness[2]) / (100 if lightness[3] or lightness[1] in ("lab", "lch") else 1)
+        return WHITE if light >= 0.97 else BLACK if light <= 0.03 else None
+    if value.startswith("color-mix("):
+        mixed = [colour(word) for word in re.findall(r"#?\w+", value) if word in _NAMED or word.startswith("#")]
+        first = mixed[0] if mixed else None
+        return first if first and all(one is not None and alike(first, one) for one in mixed) else None
     return None
 
 
@@ -149,7 +187,7 @@ def _unit(value: float) -> float:
 
 
 def alike(one: Colour, other: Colour) -> bool:
-    """Whether text of one colour cannot be told from a ground of the other: no channel differs by 5%."""
+    """Whether text of one colour is invisible on a background of the other: no channel differs by 5%."""
     return all(abs(a - b) <= 12 for a, b in zip(one[:3], other[:3], strict=True))
 
 
@@ -158,7 +196,7 @@ def alike(one: Colour, other: Colour) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Compound:
-    """`p.note#first`: what one element must be."""
+    """A compound selector such as `p.note#first`: conditions on one element."""
 
     tag: str
     id: str
@@ -182,25 +220,25 @@ class _Rule:
 
 
 _COMPOUND = re.compile(r"([a-zA-Z][\w-]*)?((?:[.#][\w-]+)*)")
-_SCREEN = {"@media screen", "@media all", "@media only screen"}
 
-# What an element is: its tag, its id, its classes.
+# An element as (tag, id, classes).
 Described = tuple[str, str, frozenset[str]]
 
 
 class StyleSheet:
-    """The rules of the style sheets in a page that can hide text, by tags, classes and ids, also below others.
+    """The rules of a page's style sheets that can hide text, selected by tags, classes and ids with descendants.
 
-    Rules for printers, for certain widths, and with pseudo-classes, siblings or attributes are not read.
+    Rules for printers, for small screens, and with pseudo-classes, siblings or attributes are not read.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
+        self.custom: Declarations = {}  # custom properties of all rules, as if all applied to the root
         self._rules: dict[str, list[_Rule]] = {}
         self._known: dict[Described, list[_Rule]] = {}
         self._count = 0
         self._left = _MOST_COMPARISONS
         for text in texts:
-            for selectors, body in _style_rules(without_comments(text)):
+            for selectors, body in _style_rules(without_comments(text).replace("<!--", " ").replace("-->", " ")):
                 self._add(selectors, body)
 
     def __bool__(self) -> bool:
@@ -210,6 +248,7 @@ class StyleSheet:
         plain, important = declarations(body)
         if not plain and not important:
             return
+        self.custom |= {name: value for name, value in (plain | important).items() if name.startswith("--")}
         for selector in selectors.split(","):
             compounds = _compounds(selector)
             if compounds:
@@ -222,7 +261,7 @@ class StyleSheet:
                 self._rules.setdefault(rule.last.key, []).append(rule)
 
     def declared(self, chain: Sequence[Described]) -> tuple[Declarations, Declarations]:
-        """What the rules say of an element, the last of a chain from the root down: plain and important ones.
+        """The declarations for the last element of a chain from the root down, as (plain, `!important`) ones.
 
         Raises BadInput where a hostile page asks for too many comparisons.
         """
@@ -261,7 +300,7 @@ class StyleSheet:
 
 
 def _compounds(selector: str) -> list[_Compound]:
-    """`main > p.note` as main and p.note; nothing for a selector that is not read."""
+    """`main > p.note` as main and p.note; empty for a selector that is ignored."""
     found = []
     for part in selector.replace(">", " ").split():
         match = _COMPOUND.fullmatch(part.replace("\\", ""))
@@ -275,33 +314,65 @@ def _compounds(selector: str) -> list[_Compound]:
 
 
 def _style_rules(sheet: str) -> Iterator[tuple[str, str]]:
-    """The (selectors, declarations) of a sheet without comments, also of those inside @media screen and @layer."""
-    blocks: list[bool] = []  # for each open block of rules around, whether its rules are read
-    unread = 0  # how many of them are not
-    nested = -1  # depth of braces inside a rule; -1 outside of one
-    prelude, body, start = "", list[str](), 0
+    """Yields (selectors, declarations) of a sheet without comments, nested rules included.
+
+    Rules in blocks such as @media screen, @layer and @supports count where these apply to a screen of 1280 by 720
+    pixels.
+    """
+    # For each open block: its selectors ("" for an @ block), its declarations so far, and whether it is read.
+    blocks: list[tuple[str, list[str], bool]] = []
+    start = deeper = 0  # deeper: the number of open blocks that are nested too deeply to be read
     for mark in re.finditer(r"[{};]", sheet):
         at = mark.start()
         if mark[0] == ";":
-            if nested < 0:
-                start = at + 1  # @import …;
+            if blocks and not deeper:
+                blocks[-1][1].append(sheet[start:at])
+        elif deeper or (mark[0] == "{" and len(blocks) == _DEEPEST):
+            deeper += 1 if mark[0] == "{" else -1
         elif mark[0] == "{":
-            if nested >= 0:
-                if nested == 0:
-                    body.append(sheet[start:at])
-                nested += 1
-            elif sheet[start:at].lstrip()[:1] == "@":
-                said = " ".join(sheet[start:at].split()).lower()
-                blocks.append(said in _SCREEN or said.startswith("@layer"))
-                unread += not blocks[-1]
+            prelude = sheet[start:at].strip()
+            around, _, read = blocks[-1] if blocks else ("", [], True)
+            if prelude[:1] == "@":
+                blocks.append((around, [], read and _holds(" ".join(prelude.split()).lower())))
             else:
-                prelude, body, nested = sheet[start:at], [], 0
-            start = at + 1
-        else:
-            if nested == 0 and not unread:
-                yield prelude, ";".join([*body, sheet[start:at]])
-            if nested >= 0:
-                nested -= 1
-            elif blocks:
-                unread -= not blocks.pop()
-            start = at + 1
+                selectors = _nested(around, prelude) if around else prelude
+                blocks.append((selectors, [], read and bool(selectors)))
+        elif blocks:
+            selectors, body, read = blocks.pop()
+            if read and selectors:
+                yield selectors, ";".join([*body, sheet[start:at]])
+        start = at + 1
+
+
+_LONGEST_SELECTORS = 2000  # characters; nested rules multiply their selectors
+_DEEPEST = 8  # levels of nested rules that are read
+
+
+def _nested(around: str, within: str) -> str:
+    """The selectors of a nested rule; "" where they are longer than any page needs."""
+    inner, outer = within.split(","), around.split(",")
+    if sum(len(outer) * len(one) + len(around) for one in inner) > _LONGEST_SELECTORS:
+        return ""
+    joined = (one.replace("&", above) if "&" in one else f"{above} {one}" for one in inner for above in outer)
+    return ",".join(joined)
+
+
+def _holds(rule: str) -> bool:
+    """Whether an @-block applies to a screen of 1280 by 720 pixels; False where that is unknown."""
+    name, _, condition = rule.partition(" ")
+    if name.partition("(")[0] in ("@layer", "@supports", "@container", "@scope"):
+        return " not " not in f" {condition} "
+    if not name.startswith("@media"):
+        return False
+    words = re.sub(_FEATURE, _feature_holds, rule.removeprefix("@media"))
+    return all(word in ("only", "screen", "all", "and", "yes") for word in words.split())
+
+
+_FEATURE = re.compile(r"\((min|max)-(width|height)\s*:\s*([\d.]{1,9}[a-z]{2,3})\s*\)")
+
+
+def _feature_holds(match: re.Match[str]) -> str:
+    size, screen = pixels(match[3]), 1280 if match[2] == "width" else 720
+    if size is None:
+        return "no"
+    return "yes" if (size <= screen if match[1] == "min" else size >= screen) else "no"

@@ -1,7 +1,7 @@
-"""What a browser would not show: by attributes, inline styles and the style sheets in a page.
+"""Finds text that a browser would not show, by attributes, inline styles and the style sheets in a page.
 
-Instructions to language models hide in such text. Two kinds: elements that are not shown with all they hold, and
-text that is there but cannot be seen (its colour, its size), whose children may be seen again.
+Such text is where instructions to language models are hidden. There are two kinds: elements that are not displayed,
+with everything in them, and text that is displayed but invisible by its colour or size, whose children may be visible.
 """
 
 from __future__ import annotations
@@ -24,33 +24,37 @@ from ingest.cleaning.styles import (
     declarations,
     number,
     pixels,
+    substituted,
 )
 
-# An element of lxml, which only ingest/readers/documents.py imports.
-_Element = Any
+# An element of lxml, which has no type stubs and is imported in ingest/readers/pages/parsing.py only.
+Element = Any
 
-_LEAST_FONT = 4.0  # CSS pixels: 3 pt; nothing smaller can be read
+_LEAST_FONT = 4.0  # CSS pixels (3 pt); smaller text cannot be read
 _FAR = 1000.0  # pixels beyond which a margin or a translation puts text off the page
 _UNSEEN_OPACITY = 0.05
-# Never hidden as a whole: they hold the article. (A dialog was open when the page was saved, a script shows them.)
+_UNREADABLE_BLUR = 10.0  # pixels
+_CRAMPED = -8.0  # pixels between letters, from which on they lie upon each other
+# Never removed, since they contain the article: a saved page may hide them behind a dialog, or until a script runs.
 WHOLE = frozenset({"html", "body", "head", "article", "main"})
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """What is to go: the element with all in it, or, for `text_only`, its own words. `certain`: the element says so.
+    """What to remove: the element with everything in it or, with `text_only`, only its own text.
 
-    What only a style sheet says may be undone by a script or by another sheet, so it is not certain.
+    `certain` is True where the element itself says so. What only a style sheet says may be undone by a script or by
+    another sheet.
     """
 
-    element: _Element
+    element: Element
     text_only: bool
     certain: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What an element hands down to its children."""
+    """What children inherit from an element. Colours are None where they are unknown."""
 
     font: float = 16.0
     ink: Colour | None = BLACK
@@ -60,64 +64,66 @@ class _State:
 
     @property
     def visible(self) -> bool:
-        """Whether words with these properties can be seen and read."""
+        """Whether text with these properties can be seen and read."""
         return self.shown and self.font >= _LEAST_FONT and not _same(self.ink, self.ground)
 
 
-def hidden(tree: _Element) -> list[Hidden]:
-    """Everything in a tree that cannot be seen, outermost first. Raises BadInput where its sheets ask for too much."""
+def hidden(tree: Element) -> list[Hidden]:
+    """Everything invisible in a tree, outermost first. Raises BadInput where its style sheets are too costly."""
     sheet = StyleSheet(style.text or "" for style in tree.iter("style"))
-    # A sheet from elsewhere may set a dark ground behind white text: then a ground is known where one is stated.
+    # A linked sheet, which is not read, may set a dark background behind white text.
     foreign = any("stylesheet" in (link.get("rel") or "").lower() for link in tree.iter("link"))
     found: list[Hidden] = []
-    states: dict[_Element, _State] = {}
-    chains: dict[_Element, tuple[Described, ...]] = {}
+    states: dict[Element, _State] = {}
+    chains: dict[Element, tuple[Described, ...]] = {}
     for element in tree.iter("*"):
         parent = element.getparent()
         if parent is not None and parent not in states:
-            continue  # inside of what is hidden already
+            continue  # inside a hidden element
         before = states[parent] if parent is not None else _State()
         chain = (*chains[parent], _described(element)) if sheet and parent is not None else (_described(element),)
         said, inline = _cascaded(element, sheet, chain)
-        if _is_gone(said) and element.tag not in WHOLE:
-            found.append(Hidden(element, text_only=False, certain=_is_gone(inline) and not _faded(inline)))
+        popover = element.get("popover") is not None  # shown when a script or a button asks for it
+        if (popover or _is_gone(said)) and element.tag not in WHOLE:
+            certain = popover or (_is_gone(inline) and not _faded(inline))
+            found.append(Hidden(element, text_only=False, certain=certain))
             continue
         state = before
         if said or _hints(element) or (foreign and element.get("class")):
             state = _handed_down(element, said, before, foreign=foreign)
             state = replace(state, certain=state.visible or bool(inline) or not before.visible and before.certain)
         if not state.visible and element.tag in WHOLE:
-            state = _State(ground=None)  # the page shows it by a script, or nothing of it could be read
+            state = _State(ground=None)  # otherwise the whole page would be invisible: a script must show it
         states[element], chains[element] = state, chain
         if not state.visible:
             found.append(Hidden(element, text_only=True, certain=state.certain))
     return found
 
 
-def _described(element: _Element) -> Described:
+def _described(element: Element) -> Described:
     return element.tag, element.get("id") or "", frozenset((element.get("class") or "").split())
 
 
-def _cascaded(element: _Element, sheet: StyleSheet, chain: tuple[Described, ...]) -> tuple[Declarations, Declarations]:
-    """The declarations that count for an element, and those of its own style attribute."""
+def _cascaded(element: Element, sheet: StyleSheet, chain: tuple[Described, ...]) -> tuple[Declarations, Declarations]:
+    """The declarations that apply to an element, and those of its own style attribute."""
     style = element.get("style")
     plain, important = declarations(style) if style else ({}, {})
-    inline = plain | important
+    inline = substituted(plain | important, sheet.custom)
     if not sheet:
         return inline, inline
     theirs, forced = sheet.declared(chain)
-    return theirs | plain | forced | important, inline
+    return substituted(theirs | plain | forced | important, sheet.custom), inline
 
 
-def _hints(element: _Element) -> bool:
+def _hints(element: Element) -> bool:
     return element.get("bgcolor") is not None or element.tag == "font" or element.get("background") is not None
 
 
-# --- boxes that are not shown ------------------------------------------------------------------------
+# --- elements that are not displayed ------------------------------------------------------------------------
 
 
 def _is_gone(said: Mapping[str, str]) -> bool:
-    """Whether declarations take an element from the page with all it holds."""
+    """Whether the declarations remove an element from the page with everything in it."""
     if not said:
         return False
     return (
@@ -126,6 +132,8 @@ def _is_gone(said: Mapping[str, str]) -> bool:
         or _faded(said)
         or _clipped(said)
         or _shrunk(said)
+        or _tiny(said.get("zoom", ""))
+        or (pixels(said.get("letter-spacing", "")) or 0.0) <= _CRAMPED
         or _moved_away(said)
     )
 
@@ -133,6 +141,9 @@ def _is_gone(said: Mapping[str, str]) -> bool:
 def _faded(said: Mapping[str, str]) -> bool:
     opacity = number(said.get("opacity", ""))
     filtered = number(next(iter(arguments(said.get("filter", ""), "opacity") or ()), ""))
+    blur = pixels(next(iter(arguments(said.get("filter", ""), "blur") or ()), ""))
+    if blur is not None and blur >= _UNREADABLE_BLUR:
+        return True
     return any(value is not None and value <= _UNSEEN_OPACITY for value in (opacity, filtered))
 
 
@@ -154,7 +165,7 @@ def _clipped(said: Mapping[str, str]) -> bool:
 def _shrunk(said: Mapping[str, str]) -> bool:
     overflow = {said.get(name, "").split(" ")[0] for name in ("overflow", "overflow-x", "overflow-y")}
     if overflow & {"hidden", "clip"}:
-        # A picture or a film stands in the padding of a box without height.
+        # Pictures and videos are placed in the padding of a box without height.
         padded = any(
             (pixels(part) or 0) > 1
             for name, value in said.items() if name.startswith("padding")
@@ -180,21 +191,20 @@ def _moved_away(said: Mapping[str, str]) -> bool:
     for name in ("text-indent", "left", "top"):
         if (pixels(said.get(name, "")) or 0) <= -100 * (10 if "%" in said.get(name, "") else 1):
             return True
-    sideways = [said.get(name, "") for name in ("margin-left", "text-indent", "left")]
+    sideways = [said.get(name, "") for name in ("margin-left", "text-indent", "left", "right")]
+    sideways += said.get("inset", "").split()
     sideways += said.get("translate", "").split()
     for function in ("translate", "translatex", "translatey", "translate3d"):
         sideways += arguments(said.get("transform", ""), function) or []
-    away = (
-        [said.get(name, "") for name in ("right", "bottom", "margin-top")] + said.get("margin", "").split() + sideways
-    )
+    away = [said.get(name, "") for name in ("bottom", "margin-top")] + said.get("margin", "").split() + sideways
     far = (pixels(value) or 0 for value in away if "%" not in value)
     return any(size <= -_FAR for size in far) or any((pixels(value) or 0) >= 5 * _FAR for value in sideways)
 
 
-# --- text that cannot be seen ------------------------------------------------------------------------
+# --- invisible text ------------------------------------------------------------------------
 
 
-def _handed_down(element: _Element, said: Mapping[str, str], before: _State, *, foreign: bool) -> _State:
+def _handed_down(element: Element, said: Mapping[str, str], before: _State, *, foreign: bool) -> _State:
     font = _font(said, before.font)
     ink, ground = before.ink, before.ground
     if foreign and element.get("class"):
@@ -211,7 +221,7 @@ def _handed_down(element: _Element, said: Mapping[str, str], before: _State, *, 
     elif behind:
         ground = _ground(behind, ground)
     if "text" in f"{said.get('background-clip')} {said.get('-webkit-background-clip')}":
-        ink = None  # the letters are cut out of a picture
+        ink = None  # the background is seen through the letters
     seen = said.get("visibility")
     shown = before.shown if seen is None else seen not in {"hidden", "collapse"}
     return _State(font=font, ink=ink, ground=ground, shown=shown)
@@ -224,7 +234,7 @@ def _same(ink: Colour | None, ground: Colour | None) -> bool:
 
 
 def _ground(value: str, before: Colour | None) -> Colour | None:
-    """The colour behind a text; that of the parent where the value states none or a transparent one."""
+    """The background colour of a text; that of the parent where the value states none or a transparent one."""
     for part in [value, *re.findall(r"(?:rgb|hsl)a?\([^()]*\)|[#\w-]+", value)]:
         found = colour(part)
         if found is not None:
@@ -233,7 +243,7 @@ def _ground(value: str, before: Colour | None) -> Colour | None:
 
 
 def _font(said: Mapping[str, str], before: float) -> float:
-    """The size of the letters in CSS pixels."""
+    """The font size in CSS pixels."""
     value = said.get("font-size")
     if value is None and "font" in said:
         value = next((part for word in said["font"].split() if (part := word.split("/")[0])[:1] in "0123456789."), None)
@@ -252,16 +262,16 @@ _UNSHOWN = frozenset({"style", "script", "template", "noscript", "head", "title"
 
 
 def hidden_in_markup(text: str) -> str:
-    """A text with HTML in it without comments and without the elements that a browser would not show.
+    """Markdown without HTML comments and without HTML elements that a browser would not show.
 
-    An element that is not closed takes the rest of the text with it, as in a browser. A comment that is not closed
-    is left as it is.
+    As in a browser, a hidden element that is not closed takes the rest of the text with it. A comment that is not
+    closed is kept.
     """
     sheet = StyleSheet(_sheets(text))
     kept: list[str] = []
-    at = 0  # up to where the text was looked at
+    at = 0  # the offset up to which the text has been handled
     unclosed_comment = False
-    gone, depth, began = "", 0, 0  # the hidden element that is open, how deep in its like, where it began
+    gone, depth, began = "", 0, 0  # the open hidden element, its nesting depth, its offset
     for match in _TAG.finditer(text):
         if match.start() < at:
             continue
@@ -316,8 +326,13 @@ def _not_shown(tag: str, attributes: str, sheet: StyleSheet) -> bool:
     plain, important = declarations(given.get("style", ""))
     chain = [(tag, given.get("id", ""), frozenset(given.get("class", "").split()))]
     theirs, forced = sheet.declared(chain)
-    said = theirs | plain | forced | important
-    if _is_gone(said) or said.get("visibility") in {"hidden", "collapse"} or _font(said, 16.0) < _LEAST_FONT:
+    said = substituted(theirs | plain | forced | important, sheet.custom)
+    if (
+        "popover" in given
+        or _is_gone(said)
+        or said.get("visibility") in {"hidden", "collapse"}
+        or _font(said, 16.0) < _LEAST_FONT
+    ):
         return True
     stated = said.get("-webkit-text-fill-color") or said.get("color") or given.get("color", "")
     behind = said.get("background-color") or said.get("background") or given.get("bgcolor", "")

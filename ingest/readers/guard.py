@@ -1,6 +1,7 @@
-"""Reads uploads through a process that has a time and a memory limit: what is hostile costs its sender the file.
+"""Reads uploads in a child process with a time and a memory limit, so that a hostile file harms nothing else.
 
-The limits hold for each file, archive member and record; what exceeds one is rejected, and reading goes on behind it.
+The limits hold for each file, archive member and record. What exceeds one is rejected, and reading continues with the
+next member or record.
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ from ingest.readers.process import LENGTH, OUT_OF_MEMORY, Limits, article_from
 from rag.errors import BadInput, DatelineError
 from rag.schema import Article
 
-# A file on whose members or records the reader ended so often is given up: each costs seconds.
+# A file is given up after the reader has ended on so many of its members or records: each failure costs seconds.
 MOST_FAILURES = 20
-_START_SECONDS = 60.0  # for the libraries of the readers; 2 s on the machine where this was written
+_START_SECONDS = 60.0  # to import the libraries of the readers, which took 2 s on two cores
 _CLOSE_SECONDS = 10.0
 _REASON_CHARS, _MESSAGE_CHARS = 40, 600
-# Nothing else of the server's environment is the reader's business: it holds keys.
+# All that the child gets of the server's environment, which may hold keys.
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ", "VIRTUAL_ENV")
 
 
 class Stopped(DatelineError):
-    """The server is stopping; the file was not read to its end."""
+    """The server is stopping, and the file was not read completely."""
 
 
 class NoJson(DatelineError):
-    """What was sent as records is no JSON."""
+    """The body that was sent as records is not valid JSON."""
 
 
 class _Ended(Exception):
-    """The reader ended on what it was reading, or had to be ended: `reason` and `why` for the sender."""
+    """The child process ended, or was killed, while it was reading; `reason` and `why` are for the sender."""
 
     def __init__(self, reason: str, why: str) -> None:
         super().__init__(why)
@@ -49,20 +50,20 @@ class _Ended(Exception):
 
 
 class Guard:
-    """One reading process, started when it is needed and anew when it ended. One thread reads at a time."""
+    """One reading process, started on demand and restarted after it has ended. One thread reads at a time."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._turn = threading.Lock()
-        self._deadline = float("inf")  # when the process that is being waited for has had its time
+        self._deadline = float("inf")  # of the current wait, in seconds of time.monotonic
         self._overran = False
         self._closed = False
         self._watching: threading.Thread | None = None
         self._changed = threading.Condition()
 
     def read(self, path: Path) -> Generator[Article | Rejected, None, None]:
-        """What the reader gives for this file; where it ends, a Rejected in its place. Raises Stopped."""
+        """Yields what the reader returns for this file, and a Rejected where the process ended. Raises Stopped."""
         with self._turn:
             yield from self._read(path)
 
@@ -107,21 +108,21 @@ class Guard:
         return str(message["name"])
 
     def close(self) -> None:
-        """Ends the process and whatever is being read."""
+        """Kills the process; a read that is under way raises Stopped."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
             process = self._process
         if process is not None:
-            process.kill()  # who waits for it notices
+            process.kill()  # the thread that waits for its reply sees the pipe close
         if self._turn.acquire(timeout=_CLOSE_SECONDS):
             self._end()
             self._turn.release()
 
-    # --- the conversation ---------------------------------------------------------------------------------
+    # --- messages -----------------------------------------------------------------------------------------
 
     def _asked(self, request: dict[str, str]) -> Generator[dict[str, Any], None, None]:
-        """The messages that answer a request. Raises _Ended, Stopped."""
+        """Yields the messages that answer a request. Raises _Ended, Stopped."""
         process = self._begun(request)
         complete = False
         try:
@@ -135,11 +136,11 @@ class Guard:
                     raise _Ended("unreadable", f"the reader failed on it ({str(message['failed'])[:60]})")
                 yield message
         finally:
-            if not complete:  # it speaks of things that nobody listens to any more
+            if not complete:  # the rest of its reply would be taken for the reply to the next request
                 self._end()
 
     def _begun(self, request: dict[str, str]) -> subprocess.Popen[bytes]:
-        for _ in range(2):  # a process that was idle for long may end at the very moment
+        for _ in range(2):  # an idle process may end in the moment in which it gets the request
             process = self._running()
             try:
                 assert process.stdin is not None
@@ -169,7 +170,7 @@ class Guard:
         return _stopped() if self._closed else DatelineError("The process that reads uploads cannot be started.")
 
     def _message(self, process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any]:
-        """The next message. Raises _Ended, after which the process is no more; Stopped."""
+        """The next message. Raises Stopped, or _Ended after which the process has ended."""
         assert process.stdout is not None
         self._watch(time.monotonic() + seconds)
         try:
@@ -198,7 +199,7 @@ class Guard:
         return _Ended("unreadable", f"the reader crashed on it ({f'signal {-code}' if code < 0 else f'exit {code}'})")
 
     def _watch(self, deadline: float) -> None:
-        """From now on the process has until `deadline`; one thread sees to that, whatever this one waits for."""
+        """Sets the deadline of the process, which one background thread enforces."""
         with self._changed:
             self._deadline = deadline
             if deadline == float("inf"):
@@ -221,13 +222,13 @@ class Guard:
                     self._changed.wait(min(left, 3600.0))
 
     def _end(self) -> int:
-        """Ends the process where there is one; its exit code."""
+        """Kills the process if there is one; returns its exit code, 0 where there is none."""
         process, self._process = self._process, None
         self._overran = False
         if process is None:
             return 0
         with suppress(OSError):
-            process.kill()  # after its end this does nothing
+            process.kill()  # does nothing if it has already ended
         code = process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
@@ -245,25 +246,25 @@ def _stopped() -> Stopped:
 
 def _start(limits: Limits) -> subprocess.Popen[bytes]:
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    # One thread each: a pool for every library would take address space and do nothing.
+    # One thread for each library: thread pools would use up the address space, which is limited.
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     code = "from ingest.readers.process import main; main()"
     try:
         return subprocess.Popen(
-            # -P: no file of the folder that the server was started in is mistaken for a module.
+            # -P: files in the working directory must not be imported as modules.
             [sys.executable, "-P", "-c", code, json.dumps(asdict(limits))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
-            start_new_session=True,  # an interrupt at the terminal is for the server, which then ends this
+            start_new_session=True,  # Ctrl-C in a terminal must reach the server only, which then stops this process
         )
     except OSError as error:
         raise DatelineError(f"The process that reads uploads cannot be started: {error.strerror}.") from error
 
 
 def _exactly(pipe: IO[bytes], size: int) -> bytes:
-    """So many bytes, or fewer when the other side is gone."""
+    """`size` bytes, or fewer when the other side has closed the pipe."""
     try:
         return pipe.read(size) if size else b""
     except (OSError, ValueError):
@@ -271,7 +272,7 @@ def _exactly(pipe: IO[bytes], size: int) -> bytes:
 
 
 def _item_of(message: dict[str, Any]) -> Article | Rejected:
-    """What a message describes; a reader that was taken over by a file may say anything. Raises _Ended."""
+    """The article or rejection in a message. A compromised reader may send anything. Raises _Ended."""
     try:
         if "article" in message:
             return article_from(message["article"])
@@ -281,7 +282,7 @@ def _item_of(message: dict[str, Any]) -> Article | Rejected:
             message=str(rejected["message"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise _Ended("unreadable", "what the reader said about it makes no sense") from None
+        raise _Ended("unreadable", "the reader returned an invalid message about it") from None
 
 
 def _rejected(source: str, ended: _Ended, *, rest: bool = False) -> Rejected:

@@ -1,7 +1,7 @@
-"""The process that reads what came over the network: it may hang, swell or crash without harm to the server.
+"""The child process that reads uploads: it may hang, exhaust its memory or crash without harm to the server.
 
-It is started by ingest.readers.guard and speaks with it over its standard input and output: each message is four
-bytes of length, then JSON. It holds no secret, and takes from the server no more than the name of a file at a time.
+ingest.readers.guard starts it. Requests are lines of JSON on its standard input; each reply on its standard output is
+a length of four bytes, then JSON. It holds no secrets, and all it gets from the server is the path of a file.
 """
 
 from __future__ import annotations
@@ -23,17 +23,21 @@ from ingest.readers.files import ReadOptions, Rejected, read, read_bytes
 from rag.schema import Article
 
 LENGTH = struct.Struct(">I")
-MOST_RECORDS = 1000  # of one request; more come as a file of JSON lines
-DEEPEST = 100  # levels of such a record; schema.org and ninjs take less than ten
-_GRACE_SECONDS = 5.0  # the server ends an overrun itself; the process only sees to it when the server is gone
-_IDLE_SECONDS = 300.0  # a process that nobody needs gives its memory back
-OUT_OF_MEMORY = 77  # the exit code that says so
-_PAGE = b"<html><body><article><p>Nobody was hurt, the coastguard said on Tuesday morning.</p></article></body></html>"
+MOST_RECORDS = 1000  # in one request; more must be sent as a file of JSON lines
+DEEPEST = 100  # levels of nesting in a record; schema.org and ninjs have fewer than ten
+_GRACE_SECONDS = 5.0  # beyond the limit that the server enforces: this one is for when the server is gone
+_IDLE_SECONDS = 300.0  # after which the process ends, to free its memory
+OUT_OF_MEMORY = 77  # exit code
+_PAGE = (
+    b"<html><body><article><h1>Ferry aground</h1><p>3 March 2026</p>"
+    b"<p>Nobody was hurt when the ferry ran aground, the coastguard said on Tuesday morning.</p>"
+    b"</article></body></html>"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What reading one file, archive member or record may take. `megabytes` come on top of the idle process."""
+    """Limits for reading one file, archive member or record. `megabytes` is on top of the idle process."""
 
     seconds: float
     megabytes: int
@@ -41,17 +45,17 @@ class Limits:
 
     @property
     def message_bytes(self) -> int:
-        """The longest message: an article of one file, its characters escaped as JSON does at worst."""
+        """The longest possible message: an article of `max_bytes` with every character escaped in JSON."""
         return 6 * self.max_bytes + 1_000_000
 
 
 def article_from(data: dict[str, Any]) -> Article:
-    """The article that `as_message` described. Raises ValueError, TypeError, KeyError for anything else."""
+    """The article that `as_message` encoded. Raises ValueError, TypeError or KeyError for anything else."""
     texts: dict[str, Any] = {
         key: value for key, value in data.items() if key not in {"published", "modified", "uncitable", "version"}
     }
     if not all(isinstance(value, str) for value in texts.values()) or data["status"] not in ("live", "withdrawn"):
-        raise ValueError("the fields of the article are no texts")
+        raise ValueError("the fields of the article are not strings")
     spans = tuple((int(start), int(end)) for start, end in data["uncitable"])
     days: dict[str, Any] = {
         key: datetime.fromisoformat(data[key]) if data[key] else None for key in ("published", "modified")
@@ -60,29 +64,29 @@ def article_from(data: dict[str, Any]) -> Article:
 
 
 def as_message(item: Article | Rejected) -> dict[str, Any]:
-    """An article or rejection as JSON can hold it."""
+    """An article or rejection as a JSON object."""
     data = asdict(item)
     if isinstance(item, Rejected):
         return {"rejected": data}
     data |= {key: value.isoformat() if (value := data[key]) else None for key in ("published", "modified")}
-    del data["version"]  # the catalogue counts them
+    del data["version"]  # the catalogue assigns it
     return {"article": data}
 
 
 def packed(message: dict[str, Any]) -> bytes:
-    """The message as it goes over the pipe."""
+    """The message in bytes, with its length in front."""
     body = json.dumps(message).encode("ascii")
     return LENGTH.pack(len(body)) + body
 
 
 class _Reader:
-    """Answers the requests of the server, one after the other."""
+    """Answers the requests of the server one after another."""
 
     def __init__(self, limits: Limits, requests: IO[bytes], replies: IO[bytes]) -> None:
         self.limits, self._requests, self._replies = limits, requests, replies
 
     def run(self) -> None:
-        """Until the server hangs up or needs nothing for long."""
+        """Returns when the server closes the pipe or sends nothing for `_IDLE_SECONDS`."""
         self._say({"ready": True})
         while self._asked():
             line = self._requests.readline()
@@ -96,7 +100,7 @@ class _Reader:
                 else:
                     self._read(Path(request["path"]), request["behind"])
                 self._say({"done": True})
-            except MemoryError:  # what is left of it may be in any state
+            except MemoryError:  # the state of the process is no longer reliable
                 os._exit(OUT_OF_MEMORY)
             except OSError:
                 raise
@@ -112,15 +116,15 @@ class _Reader:
         self._say({"at": source})
 
     def _say(self, message: dict[str, Any]) -> None:
-        _set_alarm(0)  # the server may take its time to listen
+        _set_alarm(0)  # waiting for the server to read must not count
         self._replies.write(packed(message))
         self._replies.flush()
         _set_limits(self.limits.seconds)
 
     def _asked(self) -> bool:
-        """Whether the server says anything within the idle time."""
+        """Whether the server sends anything within `_IDLE_SECONDS`."""
         _set_alarm(0)
-        if os.name == "nt":  # a pipe cannot be waited for there; the read does it, without an end
+        if os.name == "nt":  # select does not work on pipes there, so the read waits without limit
             return True
         import select
 
@@ -128,24 +132,24 @@ class _Reader:
 
 
 class _Resumed:
-    """Passes over what was read before, up to and with the member or record `behind`, on which an earlier one ended."""
+    """Skips what was read before: all up to `behind`, the member or record on which an earlier process ended."""
 
     def __init__(self, behind: str, say: Callable[[str], None]) -> None:
         self._behind, self._say = behind, say
 
     def wanted(self, source: str) -> bool:
-        """Whether to read what has this source; the server learns that it begins."""
+        """Whether to read what has this source; if so, the server is told that its reading begins."""
         if self._behind:
             if source == self._behind:
                 self._behind = ""
                 return False
-            return self._behind.startswith((f"{source}:", f"{source}!"))  # a member whose record it was
+            return self._behind.startswith((f"{source}:", f"{source}!"))  # the archive member that holds the record
         self._say(source)
         return True
 
 
 def _first_look(path: Path, max_bytes: int) -> dict[str, Any]:
-    """Whether JSON that was sent as records can become an article at all, and what the record is called."""
+    """Whether any of the JSON records of a request can become an article, and the id or address of a single one."""
     data = path.read_bytes()
     try:
         value = json.loads(data)
@@ -153,7 +157,7 @@ def _first_look(path: Path, max_bytes: int) -> dict[str, Any]:
         return {"no_json": "it is nested too deeply"}
     except ValueError as error:
         return {"no_json": str(error)[:200]}
-    if isinstance(value, dict) and _deeper_than(value, DEEPEST):  # one of a list costs the others nothing
+    if isinstance(value, dict) and _deeper_than(value, DEEPEST):  # in a list, the other records are still read
         return {"refused": f"it is nested more than {DEEPEST} levels deep"}
     if isinstance(value, list) and len(value) > MOST_RECORDS:
         return {"refused": f"it holds {len(value):,} records, expected at most {MOST_RECORDS:,}; send a .jsonl file"}
@@ -183,12 +187,12 @@ def _set_alarm(seconds: float) -> None:
     if os.name != "nt":
         import signal
 
-        # The default action of the alarm ends the process in the kernel, whatever loop in C it hangs in.
+        # No handler: the default action kills the process even inside a loop in C code.
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _set_limits(seconds: float) -> None:
-    """The next piece of work has this long; for the case that there is no server any more that would end it."""
+    """Limits the next piece of work in time, in case the server that would kill the process is gone."""
     _set_alarm(seconds + _GRACE_SECONDS)
     if os.name != "nt":
         import resource
@@ -200,7 +204,7 @@ def _set_limits(seconds: float) -> None:
 
 
 def _confine(megabytes: int) -> None:
-    """Bounds memory, writing and open files; where the system knows no such limits, time alone is bounded."""
+    """Limits memory, writing and open files. On Windows only time is limited, by the server."""
     if os.name == "nt":
         return
     import resource
@@ -212,12 +216,12 @@ def _confine(megabytes: int) -> None:
         (resource.RLIMIT_NOFILE, 64),
         (resource.RLIMIT_AS, _mapped_bytes() + megabytes * 1_000_000),
     ):
-        with suppress(ValueError, OSError):  # macOS refuses some
+        with suppress(ValueError, OSError):  # macOS does not support all of them
             resource.setrlimit(kind, (bound, bound))
 
 
 def _mapped_bytes() -> int:
-    """The address space of the idle process; most of it is libraries."""
+    """The address space of the idle process in bytes; most of it belongs to libraries."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except (OSError, ValueError):
@@ -226,7 +230,7 @@ def _mapped_bytes() -> int:
 
 
 def _warm_up() -> Iterator[object]:
-    """Loads what reading loads lazily, so that the first file is not charged for it."""
+    """Reads samples, so that what the readers load lazily is loaded before time and memory are limited."""
     yield from read_bytes(_PAGE, "page.html", ReadOptions())
     yield from read_bytes("Título\n\nEl puerto ampliará su muelle.".encode("latin-1"), "text.txt", ReadOptions())
 
@@ -240,7 +244,7 @@ def main() -> None:
     for _ in _warm_up():
         pass
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)  # whatever a library prints is no message
+    os.dup2(nowhere, 1)  # what a library prints must not be taken for a message
     os.dup2(nowhere, 2)
     _confine(limits.megabytes)
     with suppress(BrokenPipeError):  # the server is gone

@@ -1,6 +1,6 @@
 """Text and evidence → sentences with citations and verdicts. Pure functions.
 
-A citation is given only where the words carry the sentence: every quotation verbatim, every number, month and
+A citation is given only where the cited words support the sentence: every quotation verbatim, every number, month and
 name of the sentence in the cited words (or in the headline, outlet, byline or year that the citation shows), and
 enough of its other words. What a model says about its sources is a hint at most; markers for sources that do
 not exist are removed and counted.
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+from rag.answering.claims import Claims, Source, verbatim
 from rag.answering.sentence_selection import Candidate, same_paragraph
-from rag.language.calendar import months, weekdays
 from rag.language.dates import resolved, written
-from rag.language.names import names
-from rag.language.numbers import numbers
+from rag.language.identify import LANGUAGE_NAMES
+from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
+from rag.language.numbers import numbers, readable
 from rag.language.sentences import sentence_spans
 from rag.language.stems import content_stems
 from rag.language.stop_words import STOP_WORDS
@@ -26,93 +26,10 @@ from rag.schema import Article, Citation, Sentence, Span
 _MARKER = re.compile(
     r"\s*[\[【(（](?:source|sources|excerpt|id)?[:\s]*(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)[\]】)）](?!\w)", re.I
 )
-_SAYING = re.compile(
-    r"\b(said|says|told|remark\w*|complain\w*|argu\w*|describ\w*|call(ed|s)|warn\w*|claim\w*|stat(ed|es)|criticis\w*|"
-    r"criticiz\w*|liken\w*|compar\w*|promis\w*|accus\w*|credit\w*|denied|denies|insist\w*|admit\w*|ask(ed|s)|"
-    r"dijo|afirm\w*|declar\w*|asegur\w*|advirti\w*|critic\w*|compar\w*|pidi\w*|exigi\w*|prometi\w*|calific\w*)\b"
-)
-_QUOTED = re.compile(r"[“«„\"]([^“”«»„\"]{3,}?)[”»“\"]")
 
 # A sentence must share at least this part of its content words with what it cites. Set by hand, not tuned yet.
 LEAST_WORDS = 0.5
-_SHARE = re.compile(r"\s*(%|per\s?cent|pct|por ciento)", re.I)
-# Words behind a number that it does not count.
-_UNCOUNTED = STOP_WORDS | frozenset("percent per pct por ciento".split())
 MOST_QUOTES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a sentence states that can be looked up: names, numbers, months, days of the week, quotations."""
-
-    names: frozenset[str]
-    numbers: frozenset[str]
-    months: frozenset[int]
-    weekdays: frozenset[int]
-    quotes: tuple[str, ...]
-
-    @classmethod
-    def of(cls, text: str) -> Claims:
-        """The claims of one sentence."""
-        plain = _QUOTED.sub(lambda m: m.group(1), text)
-        return cls(
-            names=frozenset(names(plain, sentence_start=True)),
-            numbers=frozenset(numbers(plain)),
-            months=frozenset(months(plain)),
-            weekdays=frozenset(weekdays(plain)),
-            quotes=tuple(m.group(1).strip(" ,.;:") for m in _QUOTED.finditer(text)),
-        )
-
-    def without(self, names_given: set[str]) -> Claims:
-        """The same claims less some names: the TV of the question may be "televised" in the article."""
-        return replace(self, names=self.names - names_given)
-
-    def beyond(self, given: Claims) -> Claims:
-        """The claims that the question did not already make."""
-        return replace(
-            self,
-            names=self.names - given.names,
-            numbers=self.numbers - given.numbers,
-            months=self.months - given.months,
-            weekdays=self.weekdays - given.weekdays,
-        )
-
-    def lacking(self, text: str) -> list[str]:
-        """The claims that a text does not contain, in words for a reader."""
-        words = {t.folded for t in tokens(text)}
-        lacking = [f"“{quote}” is not in the cited words" for quote in self.quotes if not verbatim(quote, text)]
-        lacking += [f"the number {n} is not in the cited words" for n in sorted(self.numbers - numbers(text))]
-        lacking += [
-            f"the name {n.title()} is not in the cited words" for n in sorted(self.names) if not _named(n, words)
-        ]
-        if self.months - months(text) or self.weekdays - weekdays(text):
-            lacking.append("the date is not in the cited words")
-        return lacking
-
-
-def _named(name: str, words: set[str]) -> bool:
-    """A name counts as named in an inflected form too: `Lunada's`, `Russian` for `Russia`, `Italia` for `Italy`."""
-    if name in words:
-        return True
-    return len(name) >= 5 and any(_same_name(name, word) for word in words)
-
-
-def _same_name(one: str, other: str) -> bool:
-    """Inflected (`Russia`, `Russian`), or another spelling by one letter (`Dmitri`, `Dimitri`)."""
-    if one[:5] == other[:5] and abs(len(one) - len(other)) <= 3:
-        return True
-    if min(len(one), len(other)) < 6 or abs(len(one) - len(other)) > 1:
-        return False
-    short, long = sorted((one, other), key=len)
-    at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    return short[at + (len(short) == len(long)) :] == long[at + 1 :]
-
-
-def verbatim(quote: str, text: str) -> bool:
-    """Whether a quotation stands in a text word for word; case, accents and punctuation at its edges aside."""
-    wanted = [t.folded for t in tokens(quote)]
-    found = [t.folded for t in tokens(text)]
-    return any(found[i : i + len(wanted)] == wanted for i in range(len(found) - len(wanted) + 1)) if wanted else True
 
 
 def strip_markers(text: str, sources: int) -> tuple[str, list[int], int]:
@@ -149,39 +66,52 @@ def _expanded(numbers_text: str) -> list[int]:
 def link(
     text: str, candidates: Sequence[Candidate], *, language: str, question: str = "", hints: Sequence[Article] = ()
 ) -> tuple[tuple[Candidate, ...], str]:
-    """The quotes that carry a sentence, and why they do not ("" when they do).
+    """The quotes that support a sentence, and why they do not ("" when they do).
 
-    Greedy: the candidate that shares most with the sentence, then others (of the same article first) as long as
-    each adds a claim that is still open. Who says something must be named in the paragraph of the words said: a
-    name from elsewhere in the paper would let any speaker say anything. What the `question` itself named may
-    stand anywhere in the same article.
+    Greedy: the candidate that shares most with the sentence, then others (of the same article first) while each adds
+    a claim that is not covered yet. A speaker must be named in the paragraph of the quoted or reported words: a name
+    from elsewhere in the article would attribute them to anybody. What the `question` itself named may be anywhere in
+    the same article. `language` is the sentence's (ISO 639-1), `hints` are articles that the model's markers name.
     """
-    given = Claims.of(question)
-    claims = Claims.of(text).without({name for name in given.names if len(name) <= 3})
+    given = Claims.of(question, language)
+    claims = Claims.of(text, language).without({name for name in given.names if len(name) <= 3})
     near = candidates
-    if claims.quotes or _SAYING.search(fold(text)):
-        near = _one_paragraph(text, candidates, language)
-    chosen = _greedy([], near, claims.beyond(given), set(content_stems(text, language)), language, hints)
+    if claims.quotes or pattern(lexicon(language).sayings).search(fold(text)):
+        near = _one_paragraph(text, claims.quotes, candidates, language)
+    stems = set(content_stems(text, language))
+    chosen = _greedy([], near, claims.beyond(given), stems, language, hints)
     if not chosen:
         return (), "nothing in the articles found says this"
     claims = claims.without(_given_names(text, chosen))
     restricted = near is not candidates
-    problems = claims.beyond(given).lacking(_words(chosen)) if restricted else []
-    if not problems and claims.lacking(_words(chosen)):
+    problems = claims.beyond(given).lacking(_sources(chosen)) if restricted else []
+    if not problems and claims.lacking(_sources(chosen)):
         same = [c for c in candidates if c.passage.article.id == chosen[0].passage.article.id]
         chosen = _greedy(chosen, same if restricted else candidates, claims, set(), language, hints)
     # The question's own dates may also be the day that the citation shows beside the quote.
-    shown = f"{_words(chosen)}\n{' '.join(written(c.passage.article.day) for c in chosen if c.passage.article.day)}"
-    problems = problems or claims.beyond(given).lacking(_words(chosen)) or claims.lacking(shown)
-    stems = set(content_stems(text, language))
-    if not problems and _shared(stems, chosen, language) < _least(chosen, language, claims):
-        problems = ["the cited words say something else"]
-    problems = problems or _miscounted(text, chosen, given)
+    days = [(written(c.passage.article.day), "en") for c in chosen if c.passage.article.day]
+    cited = _sources(chosen)
+    problems = problems or claims.beyond(given).lacking(cited) or claims.lacking([*cited, *days])
+    problems = problems or _other_words(stems, chosen, language, claims) or _miscounted(text, chosen, given)
     return tuple(chosen), problems[0] if problems else ""
 
 
+def _other_words(stems: set[str], chosen: Sequence[Candidate], language: str, claims: Claims) -> list[str]:
+    """Why the words of a sentence are too unlike those of its quotes; nothing when they are like enough.
+
+    Where number words and months of a language cannot be read, a changed one would pass: then every word must be there.
+    """
+    shared = _shared(stems, chosen, language)
+    if shared < _least(chosen, language, claims):
+        return ["the cited words say something else"]
+    if language and not readable(language) and shared < 1:
+        name = LANGUAGE_NAMES.get(language, language)
+        return [f"it is not word for word in the cited words, and number words in {name} cannot be compared"]
+    return []
+
+
 def _given_names(text: str, chosen: Sequence[Candidate]) -> set[str]:
-    """First names of people whom the cited words call by their last name, and the same article by both."""
+    """First names of people that the cited words call by their last name only, and the article elsewhere by both."""
     cited = {t.folded for c in chosen for t in tokens(c.text)}
     words = tokens(text)
     return {
@@ -193,17 +123,23 @@ def _given_names(text: str, chosen: Sequence[Candidate]) -> set[str]:
 
 
 def _miscounted(text: str, chosen: Sequence[Candidate], given: Claims) -> list[str]:
-    """Shares taken for counts: "36 seats" is not carried by "36 percent". The question's own numbers are left alone."""
+    """Percentages taken for counts: "36 percent" does not support "36 seats". The question's own numbers are exempt."""
     words = tokens(text)
     for token, unit in zip(words, words[1:], strict=False):
-        number = numbers(token.text) - given.numbers
-        counts = unit.text.isalpha() and len(unit.text) > 2 and unit.folded not in _UNCOUNTED
-        if not number or not counts or _SHARE.match(text[token.end :]):
+        number = numbers(token.text, given.language) - given.numbers
+        counts = unit.text.isalpha() and len(unit.text) > 2 and unit.folded not in STOP_WORDS
+        if not number or not counts or _is_percent(text[token.end :]):
             continue
-        quoted = [c.text[t.end :] for c in chosen for t in tokens(c.text) if numbers(t.text) == number]
-        if quoted and all(_SHARE.match(behind) for behind in quoted):
+        quoted = [c.text[t.end :] for c in chosen for t in tokens(c.text) if numbers(t.text, given.language) == number]
+        if quoted and all(_is_percent(behind) for behind in quoted):
             return [f"the cited words say {token.text} percent"]
     return []
+
+
+def _is_percent(behind: str) -> bool:
+    """Whether the text behind a number makes it a percentage, in any language."""
+    following = behind.lstrip()
+    return following.startswith("%") or bool(pattern(EVERY_LANGUAGE.percent).match(fold(following[:20])))
 
 
 def _greedy(
@@ -214,9 +150,9 @@ def _greedy(
     language: str,
     hints: Sequence[Article],
 ) -> list[Candidate]:
-    """The quotes begun with, and those that add most, until nothing is open or MOST_QUOTES are reached."""
+    """The quotes begun with, and those that add most, until every claim is covered or there are MOST_QUOTES."""
     chosen = list(begun)
-    while len(chosen) < MOST_QUOTES and (not chosen or claims.lacking(_words(chosen)) or stems):
+    while len(chosen) < MOST_QUOTES and (not chosen or claims.lacking(_sources(chosen)) or stems):
         best = max(
             (c for c in candidates if c not in chosen),
             key=lambda c: _gain(c, chosen, claims, stems, language, hints),
@@ -225,7 +161,7 @@ def _greedy(
         if best is None or (chosen and not _adds(best, chosen, claims, stems, language)):
             break
         chosen.append(best)
-        if not claims.lacking(_words(chosen)) and _shared(stems, chosen, language) >= 0.8:
+        if not claims.lacking(_sources(chosen)) and _shared(stems, chosen, language) >= 0.8:
             break
     return chosen
 
@@ -238,18 +174,22 @@ def _least(chosen: Sequence[Candidate], language: str, claims: Claims) -> float:
     return 0.0 if claims.names or claims.numbers or claims.months else 1.01
 
 
-def _words(chosen: Sequence[Candidate]) -> str:
-    """The quotes, what their cards show, and the days that their "last Friday" means."""
+def _sources(chosen: Sequence[Candidate]) -> list[Source]:
+    """The quotes, what is shown beside them, and the days that their "last Friday" means."""
     articles = {c.passage.article.id: c.passage.article for c in chosen}
-    days = [written(day) for c in chosen for _, _, day in resolved(c.text, c.passage.article.day)]
-    shown = [f"{a.title} {a.outlet} {a.byline} {a.day.year if a.day else ''}" for a in articles.values()]
-    return "\n".join([*(c.text for c in chosen), *shown, *days])
+    days = [
+        (written(day), "en")
+        for c in chosen
+        for _, _, day in resolved(c.text, c.passage.article.day, c.passage.article.language)
+    ]
+    shown = [(f"{a.title} {a.outlet} {a.byline} {a.day.year if a.day else ''}", a.language) for a in articles.values()]
+    return [*((c.text, c.passage.article.language) for c in chosen), *shown, *days]
 
 
 def _shared(stems: set[str], chosen: Sequence[Candidate], language: str) -> float:
     if not stems:
         return 1.0
-    text = _words(chosen)
+    text = "\n".join(text for text, _ in _sources(chosen))
     return len(stems & set(content_stems(text, language))) / len(stems)
 
 
@@ -262,7 +202,7 @@ def _gain(
     hints: Sequence[Article],
 ) -> float:
     together = [*chosen, candidate]
-    open_claims = len(claims.lacking(_words(together)))
+    open_claims = len(claims.lacking(_sources(together)))
     bonus = 0.05 if any(candidate.passage.article.id == a.id for a in hints) else 0.0
     if chosen and candidate.passage.article.id == chosen[0].passage.article.id:
         bonus += 0.3 if same_paragraph(candidate, chosen[0]) else 0.1
@@ -270,9 +210,9 @@ def _gain(
     return _shared(stems, together, language) + own - 0.5 * open_claims + bonus + 0.1 * candidate.score
 
 
-def _one_paragraph(text: str, candidates: Sequence[Candidate], language: str) -> list[Candidate]:
+def _one_paragraph(text: str, quotes: Sequence[str], candidates: Sequence[Candidate], language: str) -> list[Candidate]:
     """The candidates of the paragraph whose best sentence shares most words with the text."""
-    stems, quotes = set(content_stems(text, language)), Claims.of(text).quotes
+    stems = set(content_stems(text, language))
 
     def likeness(c: Candidate) -> tuple[int, int]:
         return sum(verbatim(q, c.text) for q in quotes), len(stems & set(content_stems(c.text, language)))
@@ -282,7 +222,7 @@ def _one_paragraph(text: str, candidates: Sequence[Candidate], language: str) ->
 
 
 def _adds(candidate: Candidate, chosen: list[Candidate], claims: Claims, stems: set[str], language: str) -> bool:
-    before, after = claims.lacking(_words(chosen)), claims.lacking(_words([*chosen, candidate]))
+    before, after = claims.lacking(_sources(chosen)), claims.lacking(_sources([*chosen, candidate]))
     if len(after) < len(before):
         return True
     gained = _shared(stems, [*chosen, candidate], language) - _shared(stems, chosen, language)

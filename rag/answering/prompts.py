@@ -1,8 +1,8 @@
 """Every word that is sent to a language model.
 
-Excerpts come from articles that anybody may have written: they are data, fenced and numbered, and the system
-message says so. What looks like a control token in them, or in a question, is broken up by `Message`. What a model
-makes of them is checked afterwards (cite.py), never trusted.
+Excerpts come from articles that anybody may have written: they are data, numbered, and the system message says that
+text in them is no instruction. `Message` breaks up what looks like a control token in them or in a question. What a
+model writes is checked afterwards (draft.py, citations.py), never trusted.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ REFUSE = f" If they do not answer the question, or it assumes what they contradi
 def answer(
     question: str, excerpts: Sequence[tuple[Article, str]], history: Sequence[Turn], *, may_refuse: bool
 ) -> list[Message]:
-    """The messages that ask for an answer. The constant part stands first, so that its reading is cached.
+    """The messages that ask for an answer. The constant part stands first, so that its prefill is cached.
 
-    `may_refuse` is for models that can answer and refuse at once; a small one does either (design: "a model of
-    this size can answer or refuse, not both"), so it is asked to answer and judged by `judge`.
+    `may_refuse` lets the model reply NOT_FOUND. A small model does so too often or hardly ever, so it
+    is only asked to answer, and `judge` asks for its belief.
     """
     system = SYSTEM + REFUSE if may_refuse else SYSTEM
     return [Message("system", system), Message("user", f"{sources(excerpts)}\n\n{_asked(question, history)}")]
 
 
 def judge(question: str, excerpts: Sequence[tuple[Article, str]], history: Sequence[Turn]) -> list[Message]:
-    """The messages that ask whether the excerpts hold the answer; the same prefix as `answer`, so nearly free."""
+    """The messages that ask whether the excerpts state the answer; they share the prefill of `answer`."""
     asked = f"{sources(excerpts)}\n\n{_asked(question, history)}"
     return [
         Message("system", SYSTEM),

@@ -1,4 +1,4 @@
-"""Hits → the few sentences that the model reads, within a token budget, and whether they carry the question."""
+"""Selection of evidence: the sentences of the hits that the model reads, within a token budget."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rag.answering.question import expected, holds
 from rag.archive.archive import Archive
-from rag.language.calendar import months, weekdays
 from rag.language.dates import annotated, written
+from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
 from rag.language.names import names
 from rag.language.numbers import numbers
 from rag.language.sentences import sentence_spans
@@ -20,85 +21,67 @@ from rag.language.tokens import count_tokens, fold, tokens
 from rag.models.embeddings import Embedder
 from rag.schema import Article, Hit, Passage, Span
 
-# Sentences that are compared with the question by vectors; the others only by words. Embedding more of them delays
-# the first word. Set by hand.
+# How many sentences are compared with the question by embeddings; the rest are compared by words only. Embedding more
+# of them delays the first word of the answer. Set by hand.
 EMBEDDED_SENTENCES = 24
-# Shares of a sentence's cosine, its word coverage, the rank of its hit, and of holding the kind of words asked
-# for; NEAR is the part of its score that a sentence lends its neighbours. Swept on the demo gold set: the answer
-# is among the chosen sentences of .88 of the answerable questions, .83 with RANK .15 and without NEAR.
+# Weights in the score of a sentence: cosine similarity, word coverage, score of its hit, and whether it holds the kind
+# of expression asked for. NEAR is the weight of a better neighbour's score. Swept on the demo gold set: the answer is
+# among the chosen sentences for .88 of the answerable questions; with RANK .15 and without NEAR, for .83.
 COSINE, WORDS, RANK, KIND, NEAR = 0.35, 0.4, 0.45, 0.15, 0.4
-# Sentences far below the best one only make the reader, and the small model, look elsewhere.
+# Sentences far below the best one distract readers and small models. After LEAST_UNITS units, a sentence needs this
+# share of the best score.
 LEAST_SHARE, LEAST_UNITS = 0.4, 4
-# Of the best article the other passages count too, as if hit with this share of the article's score. Demo gold set
-# .882 -> .889 and norquad_news_validation .933 -> .940 answers among the chosen sentences; two articles gave no more.
+# The other passages of the best article are added as hits with this share of its score. The share of answers among the
+# chosen sentences rises from .882 to .889 (demo gold set) and from .933 to .940 (norquad_news_validation); adding the
+# passages of a second article gave no more.
 WHOLE_ARTICLES, WHOLE_PASSAGES, WHOLE = 1, 12, 0.5
-MOST_BEFORE = 3  # sentences that a quotation may stand behind the name of its speaker
+MOST_BEFORE = 3  # most sentences that a unit adds before its own to reach the name of a speaker
 SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?|^[^“«„\"]*[”»]")
 HEADER_TOKENS = 22  # headline, outlet and day of an excerpt
-_HOW_MANY = "many|much|old|long|far|large|big|tall|high|deep|wide|fast|often"
-_MEASURES = "percentage|share|number|proportion|price|sum|amount"
-_TIMES = "day|date|month|year|time|weekday"
-_ASKS = (
-    ("number", re.compile(rf" (how ({_HOW_MANY})|what ({_MEASURES})|cuant[oa]s?|que porcentaje|a que precio) ")),
-    ("date", re.compile(rf" (when|(on )?(what|which) ({_TIMES})|cuando|que (dia|fecha|mes|ano)) ")),
-    ("name", re.compile(rf" (who|whom|whose|quien(es)?|which(?! ({_TIMES}|of)\b)) ")),
-)
-_COMPARES = re.compile(r" (or|than|both|either|each|versus|o|u|ambos|ambas) ")
-_IN_WORDS = re.compile(  # numbers that `numbers` does not read
-    r"\b(half|third|quarter|dozens?|hundreds?|thousands?|none|nobody|once|twice|one|thirty|forty|fifty|sixty|seventy|"
-    r"eighty|ninety|mitad|tercio|docena|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|cien|ninguno)\b"
-)
-# Words that an article addresses to the machines that read it. They are stored and shown, never evidence.
-_TO_MACHINES = re.compile(
-    r"\b(ignore|disregard|forget|override)\b[^.]{0,30}\b(previous|prior|above|earlier|all|any|your)\b[^.]{0,30}"
-    r"\b(instructions?|prompts?|messages?|rules)\b|\b(note|message|instructions?|attention)\b[^.]{0,15}\b"
-    r"(ai|llms?|chatbots?|language models?)\b|\bif you are an? (ai|llm|chatbot|language model)\b|\bsystem prompt\b|"
-    r"\b(ignora|olvida)\b[^.]{0,40}\binstrucciones\b|\bsi eres una? (ia|modelo de lenguaje)\b"
-)
-_POINTERS = frozenset("he she it they him her his their this that these those el ella ellos esta este esto eso".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A sentence of a hit; `score` from about 0 to 1, higher is likelier to answer the question."""
+    """A sentence of a hit. `score` is about 0 to 1; a higher one is more likely to answer the question."""
 
     passage: Passage
     start: int
     end: int
     score: float = 0.0
-    coverage: float = 0.0  # share of the question's rarity found in the sentence and its article's headline
+    coverage: float = 0.0  # weighted share of the question's words in the sentence and its article's header
     cosine: float = 0.0
 
     @property
     def text(self) -> str:
-        """The sentence as it stands in the article."""
+        """The text of the sentence in the article."""
         return self.passage.article.text[self.start : self.end]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What an answer may rest on. `candidates` are all sentences of the hits, best first; `chosen` those that
-    the model reads, best first."""
+    """The evidence for an answer. `candidates` are all sentences of the hits, `chosen` those that the model reads; both
+    are sorted best first."""
 
     candidates: tuple[Candidate, ...] = ()
     chosen: tuple[Candidate, ...] = ()
     missing: tuple[str, ...] = ()  # names and numbers of the question that no hit's article contains
-    coverage: float = 0.0  # best share of the question's words found in one article's evidence
-    cosine: float = 0.0  # best cosine of a sentence with the question
+    coverage: float = 0.0  # highest weighted share of the question's words in the hits of one article
+    cosine: float = 0.0  # highest cosine similarity of a sentence with the question
     excerpts: tuple[tuple[Article, str], ...] = ()
 
 
 def gather(
     question: str, language: str, hits: Sequence[Hit], archive: Archive, embedder: Embedder, budget: int,
-    looked_up: str = "",
+    query: str = "",
 ) -> Evidence:  # fmt: skip
-    """The evidence of these hits for a question, its excerpts within `budget` tokens.
+    """The evidence of these hits for a question, with excerpts of at most `budget` tokens.
 
-    `looked_up` is the question with what it leans on. Only vectors see it: the words of the question before would
-    choose the sentences that answered that one (11 against 9 of the 12 follow-ups of the demo gold set).
+    `query` is the question expanded by the conversation and is used for embeddings only. Compared by words, the
+    previous question would select the sentences that answered it (9 instead of 11 of the 12 follow-up questions of the
+    demo gold set).
     """
     weights = word_weights(question, language, archive)
-    vector = embedder.embed_queries([looked_up or question])[0]
+    vector = embedder.embed_queries([query or question])[0]
     candidates = _scored(question, vector, weights, language, _widened(hits, archive), embedder)
     if not candidates:
         return Evidence()
@@ -108,7 +91,7 @@ def gather(
     return Evidence(
         candidates=tuple(sorted(candidates, key=lambda c: -c.score)),
         chosen=tuple(c for unit in units for c in unit),
-        missing=tuple(missing_anchors(question, list(articles.values()))),
+        missing=tuple(missing_anchors(question, list(articles.values()), language)),
         coverage=max(share_of(weights, f"{header(articles[a])} {found[a]}", language) for a in articles),
         cosine=max(c.cosine for c in candidates),
         excerpts=tuple(_excerpts(units)),
@@ -116,8 +99,8 @@ def gather(
 
 
 def _widened(hits: Sequence[Hit], archive: Archive) -> list[Hit]:
-    """The hits with the other passages of the best article: the answer often stands in a passage that shares no
-    word with the question ("Turnout was 47.3 percent"), in an article that plainly is the one."""
+    """The hits and the other passages of the best article. The answer is often in one of its passages that shares
+    no word with the question ("Turnout was 47.3 percent")."""
     known = {hit.passage.id for hit in hits}
     best: dict[str, float] = {}
     for hit in hits:
@@ -132,19 +115,19 @@ def _widened(hits: Sequence[Hit], archive: Archive) -> list[Hit]:
 
 
 def header(article: Article) -> str:
-    """What a citation shows beside the quote: headline, outlet, byline and day."""
+    """The text that a citation shows beside its quote: headline, outlet, byline and day."""
     return f"{article.title} {article.outlet} {article.byline} {written(article.day) if article.day else ''}"
 
 
 def word_weights(text: str, language: str, archive: Archive) -> dict[str, float]:
-    """Stem -> weight of a text's content words: the rarer in the archive, the heavier (BM25's idf, at least .3)."""
+    """The weight of each stem of a text's content words: its BM25 idf in the archive, at least 0.3."""
     words = [t.folded for t in tokens(text) if t.folded not in STOP_WORDS and len(t.folded) > 1]
     rarity = archive.rarity(words, language)
     return {stem(word, language): max(rarity[word], 0.3) for word in words}
 
 
 def share_of(weights: dict[str, float], text: str, language: str) -> float:
-    """How much of the weight of some words a text holds, 0 to 1; 0 when there are none."""
+    """The share of the total weight of words that a text contains, 0 to 1; 0 without weights."""
     total = sum(weights.values())
     if not total:
         return 0.0
@@ -152,11 +135,11 @@ def share_of(weights: dict[str, float], text: str, language: str) -> float:
     return sum(weight for word, weight in weights.items() if word in found) / total
 
 
-def missing_anchors(question: str, articles: Sequence[Article]) -> list[str]:
-    """Names and numbers of the question that none of the articles contains: a true answer can hardly do without.
+def missing_anchors(question: str, articles: Sequence[Article], language: str = "") -> list[str]:
+    """Names and numbers of the question that none of the articles contains, so that an answer is unlikely to be right.
 
-    Names of up to three letters have too many other forms (TV, UK, EU). A year is looked for only where the
-    articles say when they were published.
+    Names of up to three letters are ignored, as they have many variants (TV, UK, EU). Years are ignored unless all
+    articles have a date of publication.
     """
     text = " ".join(f"{header(a)} {citable(a)}" for a in articles)
     present = {t.folded for t in tokens(text)}
@@ -166,13 +149,16 @@ def missing_anchors(question: str, articles: Sequence[Article]) -> list[str]:
         for name in dict.fromkeys(names(question))
         if len(name) > 3 and name not in present and name[:5] not in openings
     ]
+    absent = numbers(question, language)
+    for article in articles if absent else ():
+        shown = f"{header(article)} {citable(article)}"
+        absent -= numbers(shown, article.language) | numbers(shown, language)
     dated = all(a.day for a in articles)
-    absent = numbers(question) - numbers(text)
     return lacking + sorted(n for n in absent if dated or not re.fullmatch(r"(19|20)\d\d", n))
 
 
 def citable(article: Article) -> str:
-    """The text of an article without what may not be cited."""
+    """The text of an article without its uncitable spans."""
     parts, at = [], 0
     for start, end in sorted(article.uncitable):
         parts.append(article.text[at:start])
@@ -184,13 +170,13 @@ def _scored(
     question: str, vector: np.ndarray, weights: dict[str, float], language: str, hits: Sequence[Hit],
     embedder: Embedder,
 ) -> list[Candidate]:  # fmt: skip
-    """Every sentence of the hits with its score, in the order of the hits and of their text."""
+    """Every sentence of the hits with its score, in the order of the hits and of the text."""
     raw: list[tuple[Hit, Span, float]] = []
     for hit in hits:
         passage = hit.passage
         title = share_of(weights, header(passage.article), language)
         for start, end in sentence_spans(passage.text):
-            if count_tokens(passage.text[start:end]) < 4 or _TO_MACHINES.search(fold(passage.text[start:end])):
+            if count_tokens(passage.text[start:end]) < 4 or _addresses_machines(passage, start, end):
                 continue
             own = share_of(weights, passage.text[start:end], language)
             raw.append((hit, (passage.start + start, passage.start + end), own + 0.3 * title * (1 - own)))
@@ -198,12 +184,12 @@ def _scored(
         return []
     top = max(hit.score for hit, _, _ in raw) or 1.0
     near = _cosines(vector, raw, embedder)
-    wanted = expected(question)
+    wanted = expected(question, language)
     scores = [
         COSINE * near[i]
         + WORDS * words
         + RANK * hit.score / top
-        + KIND * holds(wanted, hit.passage.article.text[slice(*span)], question)
+        + KIND * holds(wanted, hit.passage.article.text[slice(*span)], question, language)
         for i, (hit, span, words) in enumerate(raw)
     ]
     return [
@@ -212,8 +198,15 @@ def _scored(
     ]
 
 
+def _addresses_machines(passage: Passage, start: int, end: int) -> bool:
+    """Whether a sentence addresses language models that read the article. It is stored and shown, but not evidence."""
+    folded = fold(passage.text[start:end])
+    lexicons = (EVERY_LANGUAGE, lexicon(passage.article.language))
+    return any(pattern(one.machine_address).search(folded) for one in lexicons)
+
+
 def _lent(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index: int) -> float:
-    """A sentence's score, raised towards a better neighbour's: answers often stand beside the question's words."""
+    """A sentence's score, raised towards that of a better neighbour: answers are often next to the question's words."""
     neighbours = [
         scores[i]
         for i in (index - 1, index + 1)
@@ -222,32 +215,9 @@ def _lent(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index
     return max([scores[index], *(NEAR * other + (1 - NEAR) * scores[index] for other in neighbours)])
 
 
-def expected(question: str) -> str:
-    """What kind of words the answer must hold: "number", "date", "name" or "" when the question does not tell."""
-    folded = f" {' '.join(t.folded for t in tokens(question))} "
-    # "Who said so when the rate was cut?" asks for whom: the first word that asks is the one.
-    found = [(match.start(), kind) for kind, pattern in _ASKS if (match := pattern.search(folded))]
-    return min(found)[1] if found else ""
-
-
-def compares(question: str) -> bool:
-    """Whether a question puts two things side by side, so that its answer may rest on two articles."""
-    return bool(_COMPARES.search(f" {' '.join(t.folded for t in tokens(question))} "))
-
-
-def holds(wanted: str, text: str, question: str) -> bool:
-    """Whether a sentence holds words of the wanted kind that the question does not already say."""
-    if wanted == "number":
-        return bool(numbers(text) - numbers(question) or _IN_WORDS.search(fold(text)))
-    if wanted == "date":
-        return bool(months(text) or weekdays(text) or numbers(text) - numbers(question))
-    if wanted == "name":
-        return bool(set(names(text, sentence_start=True)) - set(names(question, sentence_start=True)))
-    return False
-
-
 def _cosines(vector: np.ndarray, raw: Sequence[tuple[Hit, Span, float]], embedder: Embedder) -> list[float]:
-    """Cosine with the question for the sentences that words and rank put first; a low stand-in for the rest."""
+    """The cosine similarity of each sentence with the question: exact for the best by words and hit, a low estimate for
+    the rest."""
     top = max(hit.score for hit, _, _ in raw) or 1.0
     order = sorted(range(len(raw)), key=lambda i: -(raw[i][2] + 0.7 * raw[i][0].score / top))[:EMBEDDED_SENTENCES]
     texts = [raw[i][0].passage.article.text[slice(*raw[i][1])] for i in order]
@@ -257,7 +227,7 @@ def _cosines(vector: np.ndarray, raw: Sequence[tuple[Hit, Span, float]], embedde
 
 
 def _choose(candidates: list[Candidate], budget: int) -> list[list[Candidate]]:
-    """The best sentences within the budget as units, best first; a unit is a sentence with what it leans on."""
+    """The best sentences within the budget, best first. A unit also holds the sentences that its sentence refers to."""
     ranked = sorted(range(len(candidates)), key=lambda i: -candidates[i].score)
     least = LEAST_SHARE * candidates[ranked[0]].score
     taken: set[int] = set()
@@ -280,7 +250,7 @@ def _choose(candidates: list[Candidate], budget: int) -> list[list[Candidate]]:
 
 
 def _join(units: list[list[Candidate]], unit: list[Candidate]) -> None:
-    """Adds a unit, or lengthens the one that it stands beside in its paragraph, in the order of the text."""
+    """Adds a unit, or merges it with an adjacent unit of the same paragraph in the order of the text."""
     for known in units:
         beside = unit[-1].end <= known[0].start and not _between(unit[-1], known[0])
         behind = known[-1].end <= unit[0].start and not _between(known[-1], unit[0])
@@ -291,46 +261,49 @@ def _join(units: list[list[Candidate]], unit: list[Candidate]) -> None:
 
 
 def _between(one: Candidate, other: Candidate) -> bool:
-    """Whether words stand between two sentences of one article."""
+    """Whether there is text between two sentences of one article."""
     return bool(one.passage.article.text[one.end : other.start].strip())
 
 
 def _opening(candidates: list[Candidate], index: int) -> int:
-    """Where what a sentence leans on begins: speech and pronouns point back to the sentence that names who.
+    """The index of the first sentence of a unit: speech and pronouns refer back to the sentence that names the person.
 
-    Never past the paragraph: in news the next paragraph has the next speaker.
+    A unit never leaves its paragraph, as another paragraph of a news article often has another speaker.
     """
     first = index
-    if _leans(candidates[index].text):
+    if _points_back(candidates[index].text, candidates[index].passage.article.language):
         while first > 0 and index - first < MOST_BEFORE and same_paragraph(candidates[first - 1], candidates[index]):
             first -= 1
     return first
 
 
 def same_paragraph(one: Candidate, other: Candidate) -> bool:
-    """Whether two sentences stand in one paragraph of one article."""
+    """Whether two sentences are in the same paragraph of the same article."""
     if one.passage.article.id != other.passage.article.id:
         return False
     return "\n" not in one.passage.article.text[min(one.start, other.start) : max(one.end, other.end)]
 
 
-def _leans(text: str) -> bool:
-    """Whether a sentence is speech or opens with a pronoun, and names nobody outside the speech."""
+def _points_back(text: str, language: str) -> bool:
+    """Whether a sentence is speech or starts with a pronoun, and contains no name outside the speech."""
     speech = any(mark in text for mark in '“”"«»')
-    opens = speech or any(t.folded in _POINTERS for t in tokens(text)[:4])
+    opens = speech or any(t.folded in lexicon(language).pointers for t in tokens(text)[:4])
     return opens and not names(SPEECH.sub(" ", text))
 
 
 def _excerpts(units: Sequence[Sequence[Candidate]]) -> list[tuple[Article, str]]:
-    """One excerpt an article; the likeliest article last, and in it the likeliest sentence last.
+    """One excerpt per article, with the best article last and the best sentence last in each.
 
-    A small model leans on what stands next to the question: with the same sentences best last, it answered the
-    sample article's "When will the negotiations start?" rightly, best first and in text order wrongly.
+    A small model prefers text that is close to the question. With the same sentences, it answered "When will the
+    negotiations start?" on the sample article correctly when the best came last, and wrongly in the reverse order and
+    in text order.
     """
     by_article: dict[str, list[str]] = {}
     articles: dict[str, Article] = {}
     for unit in units:
         article = unit[-1].passage.article
         articles[article.id] = article
-        by_article.setdefault(article.id, []).append(" ".join(annotated(c.text, article.day) for c in unit))
+        by_article.setdefault(article.id, []).append(
+            " ".join(annotated(c.text, article.day, article.language) for c in unit)
+        )
     return [(articles[a], "\n".join(reversed(by_article[a]))) for a in reversed(list(by_article))]

@@ -1,1 +1,1 @@
-"""The catalogue, which is the truth, and the two indexes derived from it."""
+"""The catalogue, which is the source of truth, and the two indexes derived from it."""

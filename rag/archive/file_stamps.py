@@ -1,6 +1,6 @@
-"""A note of what the files of the indexes were when they were closed: equal at the next start, nothing touched them.
+"""A record of the state of the index files when they were closed. If it matches at the next start, they are unchanged.
 
-Chroma reads its graph without looking: a file that was cut off or has other bytes ends the process by SIGSEGV.
+Chroma reads its graph without validation: a truncated or modified file crashes the process with SIGSEGV.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import json
 import os
 from pathlib import Path
 
-from rag.archive import private_files as private
+from rag.archive import private_files
 
 _NAME = "indexes.closed"
 
 
 def of(folder: Path) -> list[list[object]]:
-    """Name, size in bytes and time of change of every file beneath a folder; locks left out. Reads no content."""
+    """Path, size in bytes and modification time (ns) of every file below a folder except locks. Reads no content."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".lock"))
     return [[path.relative_to(folder).as_posix(), (seen := path.stat()).st_size, seen.st_mtime_ns] for path in files]
 
 
 def read(archive: Path) -> dict[str, object]:
-    """What was noted at the last close; empty after a crash, and where there is no such note."""
+    """The state recorded at the last close; empty after a crash or without a valid record."""
     try:
         noted = json.loads((archive / _NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -30,13 +30,13 @@ def read(archive: Path) -> dict[str, object]:
 
 
 def write(archive: Path, noted: dict[str, object]) -> None:
-    """Notes it, whole or not at all. Raises OSError."""
+    """Records the state atomically. Raises OSError."""
     new = archive / f"{_NAME}.new"
-    private.make_file(new)
+    private_files.make_file(new)
     new.write_text(json.dumps(noted), encoding="utf-8")
     os.replace(new, archive / _NAME)
 
 
 def remove(archive: Path) -> None:
-    """From here on the files may change. Raises OSError."""
+    """Deletes the record, before the files may change. Raises OSError."""
     (archive / _NAME).unlink(missing_ok=True)

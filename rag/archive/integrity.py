@@ -1,4 +1,4 @@
-"""Whether the catalogue is what was written: its pages, and that what they hold fits together."""
+"""Integrity checks of the catalogue: its database pages, and the consistency of their content."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from rag.archive import rows
 from rag.archive.catalog import Catalog, digest
-from rag.archive.database import Database
+from rag.archive.tables import rows
+from rag.archive.tables.database import Database
 from rag.errors import StorageError
 
-_MOST = 20  # problems of one kind that are told
-_AT_A_TIME = 200  # versions or vectors read at once
+_MOST = 20  # problems reported of each kind
+_AT_A_TIME = 200  # versions or vectors per query
 
 
 def problems(catalog: Catalog) -> list[str]:
-    """What is wrong with a catalogue, in sentences for its keeper; empty for a sound one. Reads all of it."""
+    """The problems of a catalogue as sentences for its administrator; empty when it is sound. Reads all of it."""
     found: list[str] = []
     for check in (_pages, _versions, _passages, _vectors):
         try:
             for number, problem in enumerate(check(catalog.database)):
                 if number >= _MOST:
-                    found.append("… and more of this kind.")
+                    found.append("There are more problems of this kind.")
                     break
                 found.append(problem)
         except StorageError as error:
@@ -32,7 +32,7 @@ def problems(catalog: Catalog) -> list[str]:
 
 
 def damaged_pages(catalog: Catalog) -> list[str]:
-    """The quick part of `problems`, about a second a gigabyte: pages that SQLite itself cannot read."""
+    """Pages that SQLite cannot read, as sentences: the fast part of `problems`, about 1 s per GB."""
     try:
         return catalog.database.read("PRAGMA quick_check(1)", (), _unless_ok)[0]
     except StorageError as error:
@@ -41,11 +41,12 @@ def damaged_pages(catalog: Catalog) -> list[str]:
 
 def _told(error: StorageError) -> str:
     cause = error.__cause__
-    return f"SQLite says: {cause}." if isinstance(cause, sqlite3.Error) else f"A row was never written so: {cause}."
+    what = "SQLite reports" if isinstance(cause, sqlite3.Error) else "A row holds an invalid value"
+    return f"{what}: {cause}."
 
 
 def _pages(database: Database) -> Iterable[str]:
-    # Beyond quick_check this finds an index that does not hold what its table holds: such an article is not found.
+    # Unlike quick_check, this also finds an index that disagrees with its table, which would hide an article.
     found = database.read(f"PRAGMA integrity_check({_MOST + 1})", (), _unless_ok)
     return [problem for one in found for problem in one]
 
@@ -56,7 +57,7 @@ def _unless_ok(row: object) -> list[str]:
 
 
 def _versions(database: Database) -> Iterator[str]:
-    """Each version has the fingerprint that was taken when it was stored, and each article its current version."""
+    """Versions whose digest differs from the one taken when they were stored, and articles without current version."""
     last = 0
     while True:
         part = database.read(
@@ -69,7 +70,7 @@ def _versions(database: Database) -> Iterator[str]:
         last = part[-1][0]
         for _, article, stored in part:
             if digest(article) != stored:
-                yield f"Version {article.version} of article '{article.id}' is not what was stored."
+                yield f"Version {article.version} of article '{article.id}' differs from what was stored."
     yield from database.read(
         "SELECT a.id FROM articles a LEFT JOIN versions v ON v.article_id = a.id AND v.version = a.version "
         "WHERE v.article_id IS NULL",
@@ -89,7 +90,7 @@ def _passages(database: Database) -> Iterable[str]:
 
 
 def _vectors(database: Database) -> Iterator[str]:
-    """Each passage has a vector, all are of the same length, and their numbers are finite."""
+    """Passages without a vector, vectors with values that are not finite, and vectors of different lengths."""
     for missing in database.read(
         "SELECT count(*) AS n FROM passages WHERE embedded NOT IN (SELECT hash FROM vectors)",
         (),
@@ -109,6 +110,6 @@ def _vectors(database: Database) -> Iterator[str]:
         for name, vector in part:
             lengths[len(vector)] = lengths.get(len(vector), 0) + 1
             if not np.isfinite(vector).all():
-                yield f"Vector {name} holds what is no number."
+                yield f"Vector {name} holds a value that is not a finite number."
     if len(lengths) > 1:
-        yield f"The vectors are of different lengths: {', '.join(f'{n} of {dim}' for dim, n in lengths.items())}."
+        yield f"The vectors have different lengths: {', '.join(f'{n} of {dim}' for dim, n in lengths.items())}."

@@ -1,19 +1,21 @@
-"""Word search over passages with BM25 (tantivy). Stemming is done here, by the language of each article.
+"""Keyword search over passages with BM25 (tantivy). Terms are stemmed here, by the language of each article.
 
-Two indexes in one folder: of passages, and under articles/ of all words of each article. A passage is scored by its own
-words and by those of its article, since what a question names often stands in different passages of the right article.
+The folder holds two indexes: one of passages and, under articles/, one of all words of each article. The score of a
+passage combines its own words with those of its article, since the terms of a question are often spread over several
+passages of the relevant article.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import log
 from pathlib import Path
 from typing import Any, Protocol
 
-from rag.archive import private_files as private
-from rag.archive.catalog import StoredPassage, day_number
+from rag.archive import private_files
+from rag.archive.tables.passages import StoredPassage
+from rag.archive.tables.table import day_number
 from rag.archive.vector_index import disk_is_full
 from rag.errors import IndexDamaged, StorageError
 from rag.language.stems import index_terms, stem
@@ -22,19 +24,23 @@ from rag.language.tokens import fold, tokens
 from rag.schema import Article, Filters
 
 NAME = "words"
-_WHOLE = "articles"  # folder within
-_MARK = "terms"  # file within, holds TERMS
-# Which rules of rag.language made the terms. An index of others would miss what it holds: raise this with every change
-# of them, and it is made anew. 2: English in one spelling.
+_WHOLE = "articles"  # subfolder of the index of articles
+_MARK = "terms"  # file in the folder that holds TERMS
+# Version of the rules in rag.language that derive the terms. Raise it with every change of those rules: an index with
+# terms of another version would miss passages, so it is rebuilt. Version 2 unifies British and American spelling.
 TERMS = "2"
-_HEAP = 64_000_000  # bytes of tantivy's writer; its least is 15 MB a thread
+_HEAP = 64_000_000  # bytes of memory for tantivy's writer, which needs at least 15 MB per thread
 
 
 class WordIndex(Protocol):
-    """Finds the passages that share words with a question. Derived from the catalogue."""
+    """An index that finds the passages which share words with a question; derived from the catalogue."""
 
-    def put(self, stored: Iterable[StoredPassage]) -> None:
-        """Adds passages under their keys, all those of an article in one call, after dropping its former ones."""
+    def put(self, stored: Iterable[StoredPassage], *, replacing: Sequence[str] | None = ()) -> None:
+        """Adds passages under their keys; all passages of an article must come in one call.
+
+        First removes the passages of the articles `replacing`, or all passages when it is None. A search sees either
+        the state before the call or the state after it.
+        """
         ...
 
     def drop_articles(self, articles: Sequence[str]) -> None:
@@ -44,15 +50,15 @@ class WordIndex(Protocol):
     def search(
         self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
     ) -> list[tuple[int, float]]:
-        """At most k (key, score > 0), best first, within the filters: BM25 of the passage and of its article.
+        """At most k pairs (key, score) within the filters, best first; BM25 of passage and article, above 0.
 
-        The question is stemmed in each of `languages`; `by_author` are the ids of the articles that pass
-        when `filters.authors` is set.
+        The question is stemmed in each of `languages`. `by_author` holds the ids of the articles that match
+        `filters.authors` when that is set.
         """
         ...
 
     def rarity(self, words: Sequence[str], language: str) -> dict[str, float]:
-        """Folded word -> its inverse document frequency (BM25's, about 0 to 12, higher is rarer)."""
+        """The BM25 inverse document frequency of each folded word: about 0 to 12, higher for rarer words."""
         ...
 
     def keys(self) -> set[int]:
@@ -69,13 +75,13 @@ class WordIndex(Protocol):
 
 
 class TantivyWords:
-    """A tantivy index in a folder; other processes may read it while one writes.
+    """A tantivy index in a folder. Other processes may read it while one process writes.
 
-    Every method raises StorageError when the folder is damaged or the disk full.
+    Every method raises StorageError when the disk is full and IndexDamaged when the index is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Opens or creates the index."""
+        """Opens or creates the index. Raises IndexDamaged for one that an earlier version of the program made."""
         import tantivy
 
         self._folder = folder
@@ -86,7 +92,7 @@ class TantivyWords:
         builder.add_text_field("article", tokenizer_name="raw", index_option="basic", stored=True)
         for name in ("outlet", "language"):
             builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
-        # Terms come ready-made from rag.language.text, joined by spaces.
+        # The terms are computed by rag.language.stems and joined by spaces.
         for name in ("words", "stems", "title"):
             builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
         self._schema = builder.build()
@@ -95,8 +101,8 @@ class TantivyWords:
         whole.add_text_field("stems", tokenizer_name="whitespace", index_option="freq")
         self._whole_schema = whole.build()
         with self._reported():
-            private.make_folder(folder)
-            private.make_folder(folder / _WHOLE)
+            private_files.make_folder(folder)
+            private_files.make_folder(folder / _WHOLE)
             self._index = tantivy.Index(self._schema, path=str(folder))
             self._whole = tantivy.Index(self._whole_schema, path=str(folder / _WHOLE))
             if self._searcher(self._index).num_docs:
@@ -105,51 +111,65 @@ class TantivyWords:
                 (folder / _MARK).write_text(TERMS, encoding="ascii")
 
     def _check(self, folder: Path) -> None:
-        """Raises ValueError for an index that an earlier program made."""
+        """Raises ValueError for an index that an earlier version of the program made."""
         if not self._searcher(self._whole).num_docs:
-            raise ValueError("it holds passages, but not the words of their articles")
+            raise ValueError("it holds passages, but no index of their articles")
         made_by = (folder / _MARK).read_text(encoding="ascii") if (folder / _MARK).exists() else "1"
         if made_by != TERMS:
-            raise ValueError(f"its words were made by rules {made_by}, this program has rules {TERMS}")
+            raise ValueError(f"its terms have version {made_by}, this program needs version {TERMS}")
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            # tantivy's own errors are ValueErrors; a torn file can also make it panic, with a class nobody can import.
+            # tantivy raises ValueError; a truncated file can also make it panic, with a class that cannot be imported.
             if not isinstance(error, (ValueError, OSError)) and type(error).__name__ != "PanicException":
                 raise
             if disk_is_full(error, self._folder):
                 raise StorageError(
-                    f"The word index at {self._folder} cannot be written: {error}. The disk is full: free some space "
-                    "and try again. No article is lost."
+                    f"The keyword index at {self._folder} cannot be written: {error}. The disk is full: free some "
+                    "space and try again. No article is lost."
                 ) from error
             raise IndexDamaged(
-                f"The word index at {self._folder} cannot be used: {error}. No article is lost: dateline rebuild "
-                "makes it anew from the catalogue."
+                f"The keyword index at {self._folder} cannot be used: {error}. No article is lost: dateline rebuild "
+                "restores it from the catalogue."
             ) from error
 
     @contextmanager
     def _writer(self, index: Any) -> Iterator[Any]:
-        """A writer whose changes are committed and seen at the end."""
+        """A writer whose changes are committed, and visible to searches, when the context ends."""
         with self._reported():
             writer = index.writer(_HEAP, 1)
-            yield writer
-            writer.commit()
-            writer.wait_merging_threads()
+            try:
+                yield writer
+                writer.commit()
+            except BaseException:
+                # The traceback may keep the writer alive, which holds tantivy's lock: no other writer could be opened.
+                with suppress(Exception):
+                    writer.rollback()
+                with suppress(Exception):
+                    writer.wait_merging_threads()
+                raise
+            writer.wait_merging_threads()  # ends the writer and releases the lock
             index.reload()
 
     def _searcher(self, index: Any) -> Any:
-        """A view of the last commit, also of another process's."""
+        """A searcher over the last commit, including commits of other processes."""
         index.reload()
         return index.searcher()
 
-    def put(self, stored: Iterable[StoredPassage]) -> None:
-        """Adds passages under their keys."""
+    def put(self, stored: Iterable[StoredPassage], *, replacing: Sequence[str] | None = ()) -> None:
+        """Adds passages under their keys after removing those of the articles `replacing` (all passages for None)."""
         whole: dict[str, list[str]] = {}
-        # The articles are committed first and dropped last: no reader sees passages without the words of their article.
+        # The index of articles is committed first here and last in drop_articles: no reader sees passages without the
+        # words of their article.
         with self._writer(self._index) as passages, self._writer(self._whole) as articles:
+            for writer in (passages, articles):
+                if replacing is None:
+                    writer.delete_all_documents()
+                for article_id in replacing or ():
+                    writer.delete_documents_by_term("article", article_id)
             for one in stored:
                 article = one.passage.article
                 words, stems = index_terms(one.passage.text, article.language)
@@ -182,7 +202,7 @@ class TantivyWords:
     def search(
         self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
     ) -> list[tuple[int, float]]:
-        """At most k (key, score > 0), best first, within the filters: BM25 of the passage and of its article."""
+        """At most k pairs (key, score) within the filters, best first; BM25 of passage and article, above 0."""
         terms = _terms(question, languages)
         if not terms or (filters.authors and not by_author):
             return []
@@ -201,7 +221,7 @@ class TantivyWords:
         return sorted(scores, key=lambda one: -one[1])
 
     def _article_scores(self, terms: Mapping[tuple[str, str], float], articles: Collection[str]) -> dict[str, float]:
-        """Article -> BM25 of the question's stems over all its words, for these articles."""
+        """The BM25 score of the question's stems in the full text of each of these articles, by article id."""
         stems = {key: 1.0 for key in terms if key[0] == "stems"}
         if not articles or not stems:
             return {}
@@ -213,7 +233,7 @@ class TantivyWords:
         return {str(searcher.doc(address)["article"][0]): float(score) for score, address in hits}
 
     def _query(self, terms: Mapping[tuple[str, str], float], schema: Any) -> Any:
-        """Any of these (field, term) pairs, each with its share of the score."""
+        """A query that matches any of these (field, term) pairs, each with its weight."""
         q, should = self._tantivy.Query, self._tantivy.Occur.Should
         return q.boolean_query(
             [
@@ -238,7 +258,7 @@ class TantivyWords:
         return found
 
     def rarity(self, words: Sequence[str], language: str) -> dict[str, float]:
-        """Folded word -> its inverse document frequency (BM25's, about 0 to 12, higher is rarer)."""
+        """The BM25 inverse document frequency of each folded word: about 0 to 12, higher for rarer words."""
         found = {}
         with self._reported():
             searcher = self._searcher(self._index)
@@ -268,9 +288,9 @@ class TantivyWords:
                 writer.delete_all_documents()
 
 
-# Shares of the three fields in the score, and of the article's words beside the passage's own. The first three were
-# swept on onestopqa_articles alone (486 questions), where words alone rose from .872 to .897 hit@1 against stems only;
-# the last on three sets (0, .5, 1, 1.5). Words alone, hit@1 at 0 and 1: heq_news_val .828 and .860,
+# Weights of the three fields in the score of a passage, and of the score of its article. The first three were swept on
+# onestopqa_articles only (486 questions), where they raise the hit@1 of keyword search from .872 with stems alone to
+# .897. The last was swept on three sets (0, .5, 1, 1.5). Keyword search, hit@1 at 0 and 1: heq_news_val .828 and .860,
 # norquad_news_validation .886 and .908, onestopqa_articles .899 and .905; fused, onestopqa_articles .920 and .922.
 STEM_BOOST = 1.0
 WORD_BOOST = 0.5
@@ -279,7 +299,7 @@ ARTICLE_BOOST = 1.0
 
 
 def _terms(question: str, languages: Sequence[str]) -> dict[tuple[str, str], float]:
-    """(field, term) -> share: each content word of the question as a stem, as written and in the title."""
+    """The weight of each (field, term): every content word of the question as a stem, as written and in the title."""
     content = _content(question) or question
     wanted: dict[tuple[str, str], float] = {}
     for language in languages or ("",):
@@ -291,7 +311,7 @@ def _terms(question: str, languages: Sequence[str]) -> dict[tuple[str, str], flo
 
 
 def _content(question: str) -> str:
-    """The question without stop words. What stood together stays together: characters are indexed in pairs."""
+    """The question without stop words. Adjacent tokens stay adjacent, since CJK characters are indexed in pairs."""
     content, end = "", -1
     for token in tokens(question):
         if token.folded not in STOP_WORDS:
@@ -301,5 +321,5 @@ def _content(question: str) -> str:
 
 
 def _headline(article: Article) -> str:
-    """What a reader may name instead of words of the text: headline, outlet, month and year."""
+    """Terms that a question may use besides those of the text: headline, outlet, month and year."""
     return f"{article.title} {article.outlet} {article.day.strftime('%B %Y') if article.day else ''}"

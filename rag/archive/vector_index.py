@@ -1,9 +1,10 @@
-"""Vector search over passages: Chroma, or exact search over the catalogue's own vectors."""
+"""Vector search over passages: approximate with Chroma, or exact over the vectors in the catalogue."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,8 +15,10 @@ from urllib.parse import urlparse
 
 import numpy as np
 
-from rag.archive import private_files as private
-from rag.archive.catalog import Catalog, StoredPassage, day_number
+from rag.archive import private_files
+from rag.archive.catalog import Catalog
+from rag.archive.tables.passages import StoredPassage
+from rag.archive.tables.table import day_number
 from rag.errors import IndexDamaged, ModelUnavailable, StorageError
 from rag.language.tokens import fold
 from rag.schema import Article, Filters
@@ -24,14 +27,16 @@ _Given = TypeVar("_Given")
 
 NAME = "vectors"
 _COLLECTION = "dateline-passages"
-# With Chroma's own values (100, 16) 40% of 200 near-copies, such as daily notices, could not be reached in the graph;
-# so 1% at most. Costs a quarter of the insertion speed (6,000 × 384 on 2 cores: 450 a second) and 1.4 ms a query.
+_REBUILT = "dateline-passages-new"  # replaces the collection above when it is complete
+# With Chroma's defaults (100, 16), 40% of 200 near-duplicates such as daily notices were unreachable in the graph; with
+# these values, at most 1%. They cost a quarter of the insertion speed (6,000 × 384 on 2 cores: 450 per second) and
+# 1.4 ms per query.
 _HNSW = {"space": "cosine", "ef_search": 200, "ef_construction": 200, "max_neighbors": 32}
-_BATCH = 500  # records a call; Chroma's own limit is above 5,000 on every platform
+_BATCH = 500  # records per call; Chroma's limit is above 5,000 on every platform
 
 
 class VectorIndex(Protocol):
-    """Finds the passages nearest to a vector. Derived from the catalogue; may be dropped and filled again."""
+    """An index that finds the passages nearest to a vector; derived from the catalogue, so it can be rebuilt."""
 
     def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
         """Adds or replaces passages; `vectors` is (n, dim) float32 of norm 1."""
@@ -42,9 +47,9 @@ class VectorIndex(Protocol):
         ...
 
     def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
-        """At most k (key, cosine), best first, within the filters.
+        """At most k pairs (key, cosine similarity) within the filters, best first.
 
-        `by_author` are the ids of the articles that pass when `filters.authors` is set.
+        `by_author` holds the ids of the articles that match `filters.authors` when that is set.
         """
         ...
 
@@ -61,18 +66,19 @@ class VectorIndex(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of the files, so that the folder can be removed or opened anew in this process."""
+        """Closes the files, so that this process can remove the folder or open it again."""
         ...
 
 
 class ChromaVectors:
-    """A Chroma collection with cosine distance: an embedded folder, or a server by URL.
+    """A Chroma collection with cosine distance, in an embedded folder or on a server.
 
-    Every method raises StorageError when the folder is damaged, the disk full or the server gone.
+    Every method raises StorageError when the disk is full, and IndexDamaged when the folder is damaged or the server
+    unreachable.
     """
 
     def __init__(self, folder: Path, url: str = "") -> None:
-        """Opens or creates the collection. Raises ModelUnavailable when a server named by URL does not answer."""
+        """Opens or creates the collection. Raises ModelUnavailable when the server at `url` does not answer."""
         self._where = url or str(folder)
         self._folder = None if url else folder
         self._failed = False
@@ -92,35 +98,39 @@ class ChromaVectors:
                     ssl=secure,
                     settings=quiet,
                 )
-            except Exception as error:  # Chroma raises ValueError, httpx errors and its own
+            except Exception as error:  # Chroma raises ValueError, httpx errors and its own classes
                 raise ModelUnavailable(
                     f"No Chroma server answers at DATELINE_CHROMA_URL={url}: {error}. "
                     "Start it (chroma run) or unset it."
                 ) from error
         else:
             with self._reported():
-                private.make_folder(folder)
+                private_files.make_folder(folder)
                 try:
                     self._client = chromadb.PersistentClient(path=str(folder), settings=quiet)
                 except BaseException:
-                    # Chroma would hand the client that failed to start to the next one of this folder.
+                    # Chroma would reuse the client that failed to start for the next client of this folder.
                     SharedSystemClient._identifier_to_system.pop(str(folder), None)
                     raise
+        self._switching = threading.Lock()  # prevents deletion of a collection during a search
         try:
-            self._collection = self._call(self._open)
+            # The collection that is searched and the one that is written; they differ only during a rebuild.
+            self._collection = self._written = self._call(self._open)
+            self._drop_rebuilt()
         except BaseException:
             self.close()
             raise
 
     def _call(self, call: Callable[[], _Given]) -> _Given:
-        """What Chroma gives. Raises StorageError; close this then, and open the folder anew.
+        """The result of a call to Chroma. Raises StorageError; then close this object and open the folder again.
 
-        After an error such as a full disk a connection of Chroma may hold its SQLite file, and its next call would wait
-        for 1,000 s with Python's global lock held: no thread could end that, so no call may follow an error.
+        After an error such as a full disk, a connection of Chroma may keep its SQLite file locked. Its next call would
+        wait 1,000 s while holding the global interpreter lock, which no thread could interrupt. So no call may follow
+        an error.
         """
         with self._reported():
             if self._failed:
-                raise OSError("an earlier call failed, and Chroma may wait for ever after that")
+                raise OSError("an earlier call failed, after which Chroma may block forever")
             try:
                 return call()
             except BaseException:
@@ -128,12 +138,12 @@ class ChromaVectors:
                 raise
 
     def _check_space(self) -> None:
-        """Raises StorageError before Chroma would run out of space."""
+        """Raises StorageError when so little space is free that Chroma might run out of it."""
         if self._folder is not None:
             with self._reported():
                 free = disk_usage(self._folder).free
                 if free < _LITTLE:
-                    raise OSError(f"{free // 1000:,} KB are free of the {_LITTLE // 1000:,} KB that a change may need")
+                    raise OSError(f"{free // 1000:,} KB are free; a change may need {_LITTLE // 1000:,} KB")
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
@@ -141,7 +151,7 @@ class ChromaVectors:
             yield
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # Chroma's own kinds, httpx errors, OSError, panics of its Rust part
+        except BaseException as error:  # Chroma's classes, httpx errors, OSError, panics of its Rust part
             if self._folder is not None and disk_is_full(error, self._folder):
                 raise StorageError(
                     f"The vector index at {self._where} cannot be written: {error}. The disk is full: free some space "
@@ -149,14 +159,12 @@ class ChromaVectors:
                 ) from error
             raise IndexDamaged(
                 f"The vector index at {self._where} cannot be used: {error}. No article is lost: dateline rebuild "
-                "makes it anew from the catalogue."
+                "restores it from the catalogue."
             ) from error
 
-    def _open(self) -> Any:
-        # Embeddings are given, so no embedding function: Chroma's default one would fetch a model.
-        return self._client.get_or_create_collection(
-            _COLLECTION, configuration={"hnsw": _HNSW}, embedding_function=None
-        )
+    def _open(self, name: str = _COLLECTION) -> Any:
+        # No embedding function, since embeddings are passed in: Chroma's default one would download a model.
+        return self._client.get_or_create_collection(name, configuration={"hnsw": _HNSW}, embedding_function=None)
 
     def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
         """Adds or replaces passages."""
@@ -168,24 +176,24 @@ class ChromaVectors:
                 "embeddings": vectors[start : start + _BATCH],
                 "metadatas": [_metadata(one.passage.article) for one in part],
             }
-            self._call(partial(self._collection.upsert, **given))
+            self._call(partial(self._written.upsert, **given))
 
     def drop_articles(self, articles: Sequence[str]) -> None:
         """Removes all passages of these articles."""
         for start in range(0, len(articles), 200):
             self._check_space()
             of_these = {"article": {"$in": list(articles[start : start + 200])}}
-            self._call(partial(self._collection.delete, where=of_these))
+            self._call(partial(self._written.delete, where=of_these))
 
     def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
-        """At most k (key, cosine), best first, within the filters."""
+        """At most k pairs (key, cosine similarity) within the filters, best first."""
         if filters.authors and not by_author:
             return []
         where = _condition(filters, by_author)
-        # Chroma gives fewer where there are fewer; to count them first took a fifth of the search.
-        found = self._call(
-            partial(self._collection.query, query_embeddings=[vector], n_results=k, where=where, include=["distances"])
-        )
+        # Chroma returns fewer when there are fewer than k; counting them first took a fifth of the search time.
+        asked = {"query_embeddings": [vector], "n_results": k, "where": where, "include": ["distances"]}
+        with self._switching:
+            found = self._call(partial(self._collection.query, **asked))
         return [(int(i), 1.0 - float(d)) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)]
 
     def keys(self) -> set[int]:
@@ -198,15 +206,36 @@ class ChromaVectors:
 
     def clear(self) -> None:
         """Removes everything."""
-        self._call(partial(self._client.delete_collection, _COLLECTION))
-        self._collection = self._call(self._open)
+        with self._switching:
+            self._call(partial(self._client.delete_collection, _COLLECTION))
+            self._collection = self._written = self._call(self._open)
+
+    def begin_rebuild(self) -> None:
+        """Makes `put` and `drop_articles` write to a second, empty collection; searches still read the first."""
+        self._drop_rebuilt()
+        self._written = self._call(partial(self._open, _REBUILT))
+
+    def finish_rebuild(self) -> None:
+        """Makes searches read the second collection and deletes the first.
+
+        If the process is killed between the two steps, the next start fills an empty collection from the catalogue.
+        """
+        with self._switching:
+            self._call(partial(self._client.delete_collection, _COLLECTION))
+            self._call(partial(self._written.modify, name=_COLLECTION))
+            self._collection = self._written
+
+    def _drop_rebuilt(self) -> None:
+        """Deletes the collection of a rebuild that was interrupted."""
+        if _REBUILT in [one.name for one in self._call(self._client.list_collections)]:
+            self._call(partial(self._client.delete_collection, _REBUILT))
 
     def close(self) -> None:
-        """Lets go of the files; Chroma would hand the same open folder to the next client of this process."""
+        """Closes the files; otherwise Chroma would reuse the open folder for the next client of this process."""
         self._client.close()
 
     def probe(self) -> None:
-        """Reads records spread over the index and searches for them. A torn index raises StorageError or ends the
+        """Reads records spread over the index and searches for them. A corrupt index raises StorageError or crashes the
         process."""
         number = self.count()
         for start in range(0, number, max(1, number // _PROBES)):
@@ -216,7 +245,7 @@ class ChromaVectors:
 
 
 _PROBES = 50
-_PROBE_SECONDS = 20  # a torn graph may lead in circles; a second more for each 10 MB
+_PROBE_SECONDS = 20  # a corrupt graph may contain cycles; one more second for each 10 MB
 _PROBE = """
 import pathlib, sys
 folder = pathlib.Path(sys.argv[1])
@@ -239,9 +268,9 @@ vectors.close()
 
 
 def opens(folder: Path) -> bool:
-    """Whether a Chroma folder can be opened and searched, tried in a process of its own with limits.
+    """Whether a Chroma folder can be opened and searched. Tested in a child process with resource limits, in about 2 s.
 
-    A torn index can end the process that reads it by SIGSEGV (chroma-core/chroma#7238). Takes about 2 s.
+    A corrupt index can crash the process that reads it with SIGSEGV (chroma-core/chroma#7238).
     """
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     try:
@@ -254,13 +283,13 @@ def opens(folder: Path) -> bool:
     return tried.returncode == 0
 
 
-# What SQLite, Rust and the system call it: no space, a file beyond the limit on its size, a used up quota.
+# Messages of SQLite, Rust and the system for a full disk, a file above the size limit and an exhausted quota.
 _FULL = ("disk is full", "No space left", "os error 28", "File too large", "os error 27", "quota", "os error 122")
-_LITTLE = 16_000_000  # bytes free, below which an error of an index is taken for one of space
+_LITTLE = 16_000_000  # free bytes below which an error of an index is attributed to a full disk
 
 
 def disk_is_full(error: BaseException, folder: Path) -> bool:
-    """Whether an index failed for want of space: it is not damaged then, and making it anew would not help."""
+    """Whether an index failed because the disk is full; then it is not damaged, and a rebuild would not help."""
     if any(sign in str(error) for sign in _FULL):
         return True
     try:
@@ -270,10 +299,10 @@ def disk_is_full(error: BaseException, folder: Path) -> bool:
 
 
 class ExactVectors:
-    """Exact search over the catalogue's vectors, for a process that may not open the Chroma folder.
+    """Exact search over the vectors in the catalogue, for a process that may not open the Chroma folder.
 
-    Chroma's embedded index is not safe for two processes; the catalogue is. Reads all vectors once and again
-    after a change: 100,000 passages of 384 numbers are 150 MB.
+    Two processes may share the catalogue, but not an embedded Chroma index. Searches use the vectors of the last
+    `refresh`; 100,000 passages of 384 dimensions take 150 MB of memory.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -282,9 +311,10 @@ class ExactVectors:
         self._read: tuple[np.ndarray, np.ndarray] = (np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.float32))
 
     def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
-        """At most k (key, cosine), best first, within the filters."""
-        self._refresh()
-        keys, vectors = self._read  # replaced as one: another thread may be refreshing
+        """At most k pairs (key, cosine similarity) within the filters, best first."""
+        if self._seen < 0:
+            self.refresh()
+        keys, vectors = self._read  # one attribute, so that a refresh in another thread replaces both at once
         if filters != Filters():
             mask = np.isin(keys, self._catalog.passage_keys(filters))
             keys, vectors = keys[mask], vectors[mask]
@@ -294,7 +324,8 @@ class ExactVectors:
         order = np.argsort(-scores, kind="stable")[:k]
         return [(int(keys[i]), float(scores[i])) for i in order]
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Reads the vectors again if the catalogue has changed. Until it returns, searches use the previous vectors."""
         seq = self._catalog.last_change()
         if seq != self._seen:
             keys, vectors = self._catalog.all_vectors()
@@ -302,10 +333,10 @@ class ExactVectors:
             self._seen = seq
 
     def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
-        """Nothing to do: the catalogue has them."""
+        """Does nothing: the catalogue already holds the passages."""
 
     def drop_articles(self, articles: Sequence[str]) -> None:
-        """Nothing to do: the catalogue has dropped them."""
+        """Does nothing: the catalogue has already removed the passages."""
 
     def keys(self) -> set[int]:
         """All keys in the catalogue."""
@@ -316,15 +347,15 @@ class ExactVectors:
         return self._catalog.count_passages()
 
     def clear(self) -> None:
-        """Forgets what was read."""
+        """Makes the next search read the vectors again."""
         self._seen = -1
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: no file is open."""
 
 
 def _metadata(article: Article) -> dict[str, str | int]:
-    """What Chroma filters by. Its range filters take numbers only, so the day is one; 0 is an unknown day."""
+    """The metadata that Chroma filters by. Its range filters need numbers, so the day is one, 0 when unknown."""
     return {
         "article": article.id,
         "day": day_number(article.day) or 0,

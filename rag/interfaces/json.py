@@ -1,45 +1,247 @@
-"""Answers and hits as plain data and as text: one shape for every face."""
+"""The shape of everything that a face returns, declared once: typed dictionaries and the functions that build them.
+
+HTTP and MCP publish the schemas of these types; `--json`, OpenAI's clients and llama-index get the same dictionaries.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, NotRequired, Protocol
 
-from rag.schema import Answer, Article, Citation, Coverage, Hit, Sentence, marked
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-UNSUPPORTED = "[unsupported]"  # stands where a sentence that failed its check would have its numbers
+from rag.archive.catalog import Catalog
+from rag.schema import Answer, Article, Citation, Coverage, Hit, Sentence, Status, Timings, Verdict
+
+JobState = Literal["waiting", "running", "done", "failed"]
 
 
-def answer_data(answer: Answer) -> dict[str, Any]:
-    """What `ask --json` prints and every other face returns."""
-    t = answer.timings
+class SentenceData(TypedDict):
+    """A sentence of an answer; `citations` are numbers of the answer's citations, `reason` says why unsupported."""
+
+    text: str
+    verdict: Verdict
+    reason: str
+    citations: list[int]
+
+
+class SourceData(TypedDict):
+    """The article that words come from; `published` in ISO 8601, the day alone where only the day is known."""
+
+    article_id: str
+    title: str
+    outlet: str
+    published: str | None
+    url: str
+
+
+class CitationData(SourceData):
+    """The quote behind `[number]`: `text[start:end]` of the article."""
+
+    number: int
+    passage_id: str
+    quote: str
+    start: int
+    end: int
+
+
+class CopyData(TypedDict):
+    """Another article that carries the same story."""
+
+    article_id: str
+    outlet: str
+    title: str
+    url: str
+
+
+class HitData(SourceData):
+    """A passage that was found: `text[start:end]` of the article. Higher scores are better, within one list."""
+
+    score: float
+    passage_id: str
+    text: str
+    start: int
+    end: int
+    copies: list[CopyData]
+
+
+CoverageData = TypedDict("CoverageData", {"articles": int, "from": str | None, "to": str | None})
+
+
+class TimingsData(TypedDict):
+    """Milliseconds from the question to the sources, the first word, the end; null: never came."""
+
+    retrieve_ms: float | None
+    first_token_ms: float | None
+    total_ms: float | None
+
+
+class AnswerData(TypedDict):
+    """An answer with everything it rests on. Refusing is a value: `answered` is false, `text` the refusal.
+
+    `reason` says why an answer is refused, and is empty for an answer that is given. `by_extraction`: no language
+    model writes, the sentences are the articles' own.
+    """
+
+    question: str
+    answered: bool
+    reason: str
+    text: str
+    sentences: list[SentenceData]
+    citations: list[CitationData]
+    hits: list[HitData]
+    coverage: CoverageData
+    model: str
+    by_extraction: bool
+    stray_markers: int
+    withheld: list[str]
+    timings: TimingsData
+
+
+class SearchData(TypedDict):
+    """The passages nearest to a question, best first."""
+
+    query: str
+    hits: list[HitData]
+
+
+class ArticleData(SourceData):
+    """An article without its text."""
+
+    byline: str
+    genre: str
+    modified: str | None
+    language: str
+    version: int
+    status: Status
+
+
+class FullArticleData(ArticleData):
+    """An article with its text and the spans of it that are never cited (teasers)."""
+
+    text: str
+    uncitable: list[list[int]]
+
+
+class ArticlesData(TypedDict):
+    """A page of the list of articles, newest first; `total` counts the live articles within the filters."""
+
+    articles: list[ArticleData]
+    total: int
+
+
+class OutletData(TypedDict):
+    """An outlet of the archive and how many live articles it has."""
+
+    outlet: str
+    articles: int
+
+
+class OutletsData(TypedDict):
+    """The outlets of the archive by name."""
+
+    outlets: list[OutletData]
+    coverage: CoverageData
+
+
+class JobData(TypedDict):
+    """An ingest: waiting, running, done (with a report that names every rejection) or failed (with the reason)."""
+
+    id: str
+    state: JobState
+    report: dict[str, Any]
+    error: str
+
+
+class HealthData(TypedDict):
+    """The server: `ready` once its models are loaded; `running` and `waiting` are answers."""
+
+    live: bool
+    ready: bool
+    version: str
+    model: str
+    embedder: str
+    coverage: CoverageData
+    running: int
+    waiting: int
+
+
+class ProbeData(TypedDict):
+    """For a supervisor."""
+
+    live: bool
+    ready: bool
+
+
+class FieldProblem(TypedDict):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemData(TypedDict):
+    """After RFC 9457; detail says what is wrong, what was expected and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: NotRequired[list[FieldProblem]]
+
+
+# Published schemas forbid further fields: one that allowed them would tell a client nothing.
+for _shape in (
+    SentenceData, SourceData, CitationData, CopyData, HitData, CoverageData, TimingsData, AnswerData, SearchData,
+    ArticleData, FullArticleData, ArticlesData, OutletData, OutletsData, JobData, HealthData, ProbeData, FieldProblem,
+    ProblemData,
+):  # fmt: skip
+    setattr(_shape, "__pydantic_config__", {"extra": "forbid"})  # noqa: B010
+
+
+def answer_data(answer: Answer) -> AnswerData:
+    """A final answer, the same for every face."""
     return {
         "question": answer.question,
         "answered": answer.answered,
+        "reason": answer.reason,
         "text": answer.text,
-        "sentences": [
-            {
-                "text": s.text,
-                "verdict": s.verdict,
-                "reason": s.reason,
-                "citations": [c.number for c in s.citations],
-            }
-            for s in answer.sentences
-        ],
-        "citations": [citation_data(c) for c in answer.citations],
-        "hits": [hit_data(h) for h in answer.hits],
+        "sentences": [sentence_data(sentence) for sentence in answer.sentences],
+        "citations": [citation_data(citation) for citation in answer.citations],
+        "hits": [hit_data(hit) for hit in answer.hits],
         "coverage": coverage_data(answer.coverage),
         "model": answer.model,
+        "by_extraction": answer.by_extraction,
         "stray_markers": answer.stray_markers,
         "withheld": list(answer.withheld),
-        "timings": {"retrieve_ms": t.retrieve_ms, "first_token_ms": t.first_token_ms, "total_ms": t.total_ms},
+        "timings": timings_data(answer.timings),
     }
 
 
-def citation_data(citation: Citation) -> dict[str, Any]:
+def sentence_data(sentence: Sentence) -> SentenceData:
+    """A sentence with the numbers of its citations."""
+    return {
+        "text": sentence.text,
+        "verdict": sentence.verdict,
+        "reason": sentence.reason,
+        "citations": [citation.number for citation in sentence.citations],
+    }
+
+
+def timings_data(timings: Timings) -> TimingsData:
+    """Milliseconds."""
+    return {
+        "retrieve_ms": timings.retrieve_ms,
+        "first_token_ms": timings.first_token_ms,
+        "total_ms": timings.total_ms,
+    }
+
+
+def citation_data(citation: Citation) -> CitationData:
     """A citation with the quote and its place in the article's text."""
     return {
         "number": citation.number,
-        **_source(citation.passage.article),
+        **_source_data(citation.passage.article),
         "passage_id": citation.passage.id,
         "quote": citation.quote,
         "start": citation.start,
@@ -47,11 +249,11 @@ def citation_data(citation: Citation) -> dict[str, Any]:
     }
 
 
-def hit_data(hit: Hit) -> dict[str, Any]:
-    """A hit with its passage and its place in the article's text."""
+def hit_data(hit: Hit) -> HitData:
+    """A hit with its passage and its place in the article's text; the score with four decimals."""
     return {
         "score": round(hit.score, 4),
-        **_source(hit.passage.article),
+        **_source_data(hit.passage.article),
         "passage_id": hit.passage.id,
         "text": hit.passage.text,
         "start": hit.passage.start,
@@ -60,9 +262,15 @@ def hit_data(hit: Hit) -> dict[str, Any]:
     }
 
 
-def article_data(article: Article, *, with_text: bool = False) -> dict[str, Any]:
-    """An article's metadata; its text and the spans that may not be cited on demand."""
-    data = _source(article) | {
+def search_data(query: str, hits: list[Hit]) -> SearchData:
+    """The hits of a search, in their order."""
+    return {"query": query, "hits": [hit_data(hit) for hit in hits]}
+
+
+def article_data(article: Article) -> ArticleData:
+    """What is known of an article, without its text."""
+    return {
+        **_source_data(article),
         "byline": article.byline,
         "genre": article.genre,
         "modified": article.modified.isoformat() if article.modified else None,
@@ -70,12 +278,18 @@ def article_data(article: Article, *, with_text: bool = False) -> dict[str, Any]
         "version": article.version,
         "status": article.status,
     }
-    if with_text:
-        data |= {"text": article.text, "uncitable": [list(span) for span in article.uncitable]}
-    return data
 
 
-def coverage_data(coverage: Coverage) -> dict[str, Any]:
+def full_article_data(article: Article) -> FullArticleData:
+    """An article with its text and the spans of it that are never cited."""
+    return {
+        **article_data(article),
+        "text": article.text,
+        "uncitable": [list(span) for span in article.uncitable],
+    }
+
+
+def coverage_data(coverage: Coverage) -> CoverageData:
     """What was searched; days as ISO 8601 or None."""
     return {
         "articles": coverage.articles,
@@ -84,8 +298,30 @@ def coverage_data(coverage: Coverage) -> dict[str, Any]:
     }
 
 
+def outlets_data(catalog: Catalog) -> OutletsData:
+    """The outlets of an archive with their number of live articles, and the days that the archive covers."""
+    return {
+        "outlets": [{"outlet": name, "articles": count} for name, count in catalog.outlets().items()],
+        "coverage": coverage_data(catalog.coverage()),
+    }
+
+
+class Job(Protocol):
+    """An ingest that was asked for over the network or on the page; ingest.jobs.Job is one."""
+
+    id: str
+    state: JobState
+    report: dict[str, Any]
+    error: str
+
+
+def job_data(job: Job) -> JobData:
+    """How far an ingest is."""
+    return {"id": job.id, "state": job.state, "report": job.report, "error": job.error}
+
+
 def published(article: Article) -> str | None:
-    """ISO 8601: the day alone where only the day is known."""
+    """The time of publication in ISO 8601: the day alone where only the day is known, None where nothing is."""
     moment = article.published
     if moment is None:
         return None
@@ -93,7 +329,7 @@ def published(article: Article) -> str | None:
     return moment.date().isoformat() if day_only else moment.isoformat()
 
 
-def _source(article: Article) -> dict[str, Any]:
+def _source_data(article: Article) -> SourceData:
     return {
         "article_id": article.id,
         "title": article.title,
@@ -101,37 +337,3 @@ def _source(article: Article) -> dict[str, Any]:
         "published": published(article),
         "url": article.url,
     }
-
-
-def byline(article: Article) -> str:
-    """`The Tide, 3 March 2025` as far as it is known."""
-    day = f"{article.day.day} {article.day:%B %Y}" if article.day else "undated"
-    return ", ".join(part for part in (article.outlet, day) if part)
-
-
-def answer_text(answer: Answer) -> str:
-    """An answer for a terminal: the text, why a sentence is unsupported, and the quotes behind the numbers."""
-    lines = [answer.text]
-    for sentence in answer.sentences:
-        if sentence.verdict == "unsupported":
-            lines.append(f"  ! not supported: “{sentence.text}” ({sentence.reason})")
-    for c in answer.citations:
-        lines += ["", f"[{c.number}] {c.passage.article.title} — {byline(c.passage.article)}", f"    “{c.quote}”"]
-    if not answer.answered:
-        lines += [f"  · {h.passage.article.title} — {byline(h.passage.article)}" for h in answer.hits[:3]]
-    return "\n".join([*lines, "", f"({answer.model})"])
-
-
-def checked_text(answer: Answer) -> str:
-    """An answer for those who see nothing but its text: the numbers, and a warning behind what failed its check."""
-    return " ".join(map(sentence_text, answer.sentences)) or answer.refusal
-
-
-def sentence_text(sentence: Sentence) -> str:
-    """The sentence with its numbers, or with the warning that it failed its check."""
-    return marked(sentence) if sentence.verdict == "supported" else f"{marked(sentence)} {UNSUPPORTED}"
-
-
-def is_settled(answer: Answer) -> bool:
-    """Whether the sentences of an unfinished answer stay: a final answer has at least one that is supported."""
-    return any(sentence.verdict == "supported" for sentence in answer.sentences)

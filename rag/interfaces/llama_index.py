@@ -1,5 +1,5 @@
-"""Dateline for llama-index: a retriever, a query engine and a chat engine over an Assistant, and the other way
-round, an Assistant with a llama-index LLM or embedding model. Nothing here reads llama-index's global Settings."""
+"""Dateline for llama-index: a retriever, a query engine and a chat engine over an Assistant, and in the other
+direction, an Assistant with a llama-index LLM or embedding model. llama-index's global Settings are never read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import ModelUnavailable
-from rag.interfaces.json import answer_data, checked_text, is_settled, published
+from rag.interfaces.json import answer_data, published
+from rag.interfaces.text import checked_text, is_settled
 from rag.models.chat import HOSTED_EVIDENCE_TOKENS, Message, open_llm
 from rag.models.embeddings import Embedder, LazyEmbedder
 from rag.schema import Answer, Filters, Hit, Turn
@@ -102,7 +103,7 @@ class DatelineQueryEngine(BaseQueryEngine):  # type: ignore[misc]
         return nodes
 
     def _get_prompt_modules(self) -> dict[str, Any]:
-        return {}  # the prompts are Dateline's own: its checks rely on them
+        return {}  # the prompts cannot be replaced: the checks of the answer rely on them
 
 
 class DatelineChatEngine(BaseChatEngine):  # type: ignore[misc]
@@ -114,11 +115,11 @@ class DatelineChatEngine(BaseChatEngine):  # type: ignore[misc]
 
     @property
     def chat_history(self) -> list[ChatMessage]:
-        """What was said so far."""
+        """The conversation so far."""
         return list(self._history)
 
     def reset(self) -> None:
-        """Begins anew."""
+        """Forgets the conversation."""
         self._history = []
 
     def chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
@@ -147,33 +148,29 @@ class DatelineChatEngine(BaseChatEngine):  # type: ignore[misc]
         return response
 
     def _pieces(self, message: str, answers: Iterator[Answer]) -> Iterator[ChatResponse]:
-        grown = self._growth(message)
+        sent = ""
         with closing(answers):  # type: ignore[type-var]
             for answer in answers:
-                yield from grown(answer)
-
-    async def _async_pieces(self, message: str, answers: AsyncIterator[Answer]) -> AsyncIterator[ChatResponse]:
-        grown = self._growth(message)
-        async with aclosing(answers):  # type: ignore[type-var]
-            async for answer in answers:
-                for piece in grown(answer):
+                if piece := self._next_piece(message, answer, sent):
+                    sent = str(piece.message.content)
                     yield piece
 
-    def _growth(self, message: str) -> Callable[[Answer], Iterator[ChatResponse]]:
-        """A function from growing answers to what is new in their text and cannot be withdrawn any more."""
-        firm, sent = self.assistant.llm is None or not self.assistant.llm.judges, ""
+    async def _async_pieces(self, message: str, answers: AsyncIterator[Answer]) -> AsyncIterator[ChatResponse]:
+        sent = ""
+        async with aclosing(answers):  # type: ignore[type-var]
+            async for answer in answers:
+                if piece := self._next_piece(message, answer, sent):
+                    sent = str(piece.message.content)
+                    yield piece
 
-        def grown(answer: Answer) -> Iterator[ChatResponse]:
-            nonlocal sent
-            final = answer.final
-            text = checked_text(answer) if final or (firm and is_settled(answer)) else sent
-            if final:
-                self._remember(message, text)
-            if len(text) > len(sent):
-                delta, sent = text[len(sent) :], text
-                yield ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=text), delta=delta)
-
-        return grown
+    def _next_piece(self, message: str, answer: Answer, sent: str) -> ChatResponse | None:
+        """What is new in the settled text of an answer since `sent`, if anything; a final answer is remembered."""
+        text = checked_text(answer) if is_settled(answer, self.assistant.llm) else ""
+        if answer.final:
+            self._remember(message, text)
+        if len(text) <= len(sent):
+            return None
+        return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=text), delta=text[len(sent) :])
 
     def _reply(self, message: str, answer: Answer) -> AgentChatResponse:
         text = checked_text(answer)
@@ -242,11 +239,11 @@ class LlamaLLM:
             ) from error
 
     def probability(self, messages: Sequence[Message], word: str) -> float | None:
-        """llama-index does not tell."""
+        """None: llama-index gives no probabilities of words."""
         return None
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: the LLM belongs to the caller."""
 
 
 class LlamaEmbedder:

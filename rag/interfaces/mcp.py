@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
@@ -12,16 +12,26 @@ from urllib.parse import quote, unquote
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent, ToolAnnotations
+from pydantic import Field
 
 import rag
 from rag.assistant import Assistant
-from rag.errors import DatelineError
-from rag.interfaces.http.errors import said
-from rag.interfaces.json import answer_data, answer_text, article_data, byline, hit_data
-from rag.interfaces.shapes import AnswerData, FullArticleData, OutletsData, SearchData
-from rag.schema import Article, Filters
+from rag.errors import DatelineError, without_location
+from rag.interfaces.filters import encodable, filters_from
+from rag.interfaces.json import (
+    AnswerData,
+    FullArticleData,
+    OutletsData,
+    SearchData,
+    answer_data,
+    full_article_data,
+    outlets_data,
+    search_data,
+)
+from rag.interfaces.text import answer_text, article_text, byline, hits_text
+from rag.schema import Article
 from rag.serving import tracing as traces
-from rag.serving.answer_queue import Question, Runs, day_of, outlets_data, sound
+from rag.serving.answer_queue import AnswerQueue, AnswerRequest
 from rag.settings import Settings
 
 _INSTRUCTIONS = (
@@ -32,13 +42,14 @@ _INSTRUCTIONS = (
 _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
 
-def create_mcp(assistant: Assistant, runs: Runs | None = None) -> MCPServer:
-    """The server of an assistant. `runs` are those of the HTTP face, where both stand in one line for the model."""
-    assistant, settings = traces.watched(assistant), assistant.settings
-    line = runs or Runs(assistant, settings.answer_slots, settings.answer_queue, lambda answer: None)
-    with _logging_left_alone():
-        server = MCPServer("dateline", title="Dateline", version=rag.__version__, instructions=_INSTRUCTIONS)
-    tools = Tools(assistant, line)
+def create_mcp(queue: AnswerQueue) -> MCPServer:
+    """The server of the queue's assistant. Beside HTTP it shares that face's queue, and so its limits."""
+    with _root_logger_restored():
+        server = MCPServer(
+            "dateline", title="Dateline", version=rag.__version__, instructions=_INSTRUCTIONS,
+            subscriptions=False,  # streams without end, on which nothing would come
+        )  # fmt: skip
+    tools = Tools(queue)
     for tool in (tools.ask, tools.search, tools.get_article, tools.list_outlets):
         server.tool(annotations=_READS)(tool)
     server.resource(
@@ -48,8 +59,8 @@ def create_mcp(assistant: Assistant, runs: Runs | None = None) -> MCPServer:
 
 
 @contextmanager
-def _logging_left_alone() -> Iterator[None]:
-    """MCPServer gives the root logger a handler and a level when it is made: those are the program's to choose."""
+def _root_logger_restored() -> Iterator[None]:
+    """Undoes what MCPServer does when it is made: it gives the root logger a handler and a level."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     try:
@@ -62,9 +73,8 @@ def _logging_left_alone() -> Iterator[None]:
 class Tools:
     """What an agent can do. The docstrings are what its model reads."""
 
-    def __init__(self, assistant: Assistant, runs: Runs) -> None:
-        self.assistant, self.runs = assistant, runs
-        self.catalog = assistant.archive.catalog
+    def __init__(self, queue: AnswerQueue) -> None:
+        self.queue, self.archive = queue, queue.assistant.archive
 
     async def ask(
         self,
@@ -81,14 +91,10 @@ class Tools:
         outlets, languages (en, es), authors: restrict to these.
         """
         try:
-            filters = _filters(since, until, outlets, languages, authors)
-            run = self.runs.start(Question(sound(question), filters))
-            async with self.runs.reading(run):
-                async for _ in run.follow():
-                    pass
+            filters = filters_from(since=since, until=until, outlets=outlets, languages=languages, authors=authors)
+            answer = await self.queue.ask(AnswerRequest(question=encodable(question), filters=filters))
         except DatelineError as error:
             return self._failed(error)
-        answer = run.answers[-1]
         cited = [c.passage.article for c in answer.citations]
         return _result(answer_text(answer), answer_data(answer), cited or [h.passage.article for h in answer.hits[:3]])
 
@@ -108,59 +114,40 @@ class Tools:
         to these. top_k: how many, 1 to 100.
         """
         try:
-            filters = _filters(since, until, outlets, languages, authors)
-            hits = await self.assistant.asearch(sound(query), filters, top_k=min(max(top_k, 1), 100))
+            filters = filters_from(since=since, until=until, outlets=outlets, languages=languages, authors=authors)
+            hits = await self.queue.search(encodable(query), filters, top_k=min(max(top_k, 1), 100))
         except DatelineError as error:
             return self._failed(error)
-        lines = [f"{h.passage.article.title} — {byline(h.passage.article)}\n{h.passage.text}" for h in hits]
-        data = {"query": query, "hits": [hit_data(hit) for hit in hits]}
-        return _result("\n\n".join(lines) or "Nothing was found.", data, [hit.passage.article for hit in hits])
+        return _result(hits_text(hits), search_data(query, hits), [hit.passage.article for hit in hits])
 
     async def get_article(
-        self, article_id: str, version: int | None = None
+        self, article_id: str, version: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     ) -> Annotated[CallToolResult, FullArticleData]:
         """An article with its whole text, by the article_id of a citation or a hit."""
-        found = await asyncio.to_thread(self.catalog.article, article_id, version)
+        found = await asyncio.to_thread(self.archive.catalog.article, article_id, version)
         if found is None:
             return self._failed(DatelineError(f"There is no article '{article_id[:200]}'."))
-        return _result(f"{found.title}\n{byline(found)}\n\n{found.text}", article_data(found, with_text=True), [found])
+        return _result(article_text(found), full_article_data(found), [found])
 
     async def list_outlets(self) -> Annotated[CallToolResult, OutletsData]:
         """The outlets of the archive with their number of articles, and the days that it covers."""
-        data = await asyncio.to_thread(outlets_data, self.assistant)
+        data = await asyncio.to_thread(outlets_data, self.archive.catalog)
         lines = [f"{one['outlet']}: {one['articles']}" for one in data["outlets"]]
         return _result("\n".join(lines) or "The archive names no outlet.", data, [])
 
     def article_text(self, article_id: str) -> str:
         """The text of an article under its headline."""
-        found = self.catalog.article(unquote(article_id))
+        found = self.archive.catalog.article(unquote(article_id))
         if found is None:
             raise ValueError(f"There is no article '{article_id[:200]}'.")
-        return f"{found.title}\n{byline(found)}\n\n{found.text}"
+        return article_text(found)
 
     def _failed(self, error: DatelineError) -> CallToolResult:
-        text = said(error, self.assistant.archive.folder)
+        text = without_location(error, self.archive.folder)
         return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 
-def _filters(
-    since: str | None,
-    until: str | None,
-    outlets: list[str] | None,
-    languages: list[str] | None,
-    authors: list[str] | None,
-) -> Filters:
-    """Raises QuestionError."""
-    return Filters(
-        since=day_of("since", since),
-        until=day_of("until", until),
-        outlets=tuple(outlets or ()),
-        languages=tuple(languages or ()),
-        authors=tuple(authors or ()),
-    )
-
-
-def _result(text: str, data: Any, articles: Iterable[Article]) -> CallToolResult:
+def _result(text: str, data: Mapping[str, Any], articles: Iterable[Article]) -> CallToolResult:
     """Text for models, data for programs, a link for each article."""
     content: list[ContentBlock] = [TextContent(type="text", text=text)]
     for article in {one.id: one for one in articles}.values():
@@ -173,11 +160,14 @@ def _result(text: str, data: Any, articles: Iterable[Article]) -> CallToolResult
                 mime_type="text/plain",
             )
         )
-    return CallToolResult(content=content, structured_content=data)
+    return CallToolResult(content=content, structured_content=dict(data))
 
 
 def http_app(server: MCPServer) -> Any:
-    """Streamable HTTP at /mcp, an ASGI application with a lifespan of its own. Host and origin are the door's."""
+    """Streamable HTTP at /mcp, an ASGI application with a lifespan of its own.
+
+    Hosts and origins are checked by rag.interfaces.http.middleware, so the library's own check is off.
+    """
     guarded = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     return server.streamable_http_app(streamable_http_path="/mcp", stateless_http=True, transport_security=guarded)
 
@@ -186,5 +176,5 @@ def run(settings: Settings) -> int:
     """`dateline mcp`: serves one client over standard input and output until it leaves; the exit code."""
     traces.export()
     with Assistant.open(settings=settings) as assistant:
-        asyncio.run(create_mcp(assistant).run_stdio_async())
+        asyncio.run(create_mcp(AnswerQueue(traces.watched(assistant))).run_stdio_async())
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.language.calendar import MONTHS, WEEKDAYS
+from rag.language.calendar import WEEKDAYS, month_at
 from rag.language.sentences import sentence_spans
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import tokens
@@ -14,17 +14,19 @@ def names(text: str, *, sentence_start: bool = False) -> list[str]:
     With `sentence_start` the opening word counts too unless it is a stop word. Months and days of the
     week are left out. Text all in capitals (a headline) gives none.
     """
-    words = [t for t in tokens(text) if t.text[0].isalpha()]
+    every = tokens(text)
+    words = [t for t in every if t.text[0].isalpha()]
     if not words or sum(t.text[0].isupper() for t in words) > 0.7 * len(words) > 4:
         return []
     openers = {start for start, _ in sentence_spans(text)}
     found = []
-    for token in words:
+    for index, token in enumerate(every):
+        if not token.text[0].isupper() or len(token.text) == 1:
+            continue
         opens = token.start in openers or (
             token.start > 0 and text[token.start - 1] in '“"‘«¿¡(' and not sentence_start
         )
-        common = token.folded in STOP_WORDS or token.folded in MONTHS or token.folded in WEEKDAYS
-        capital = token.text[0].isupper()
-        if capital and not common and len(token.text) > 1 and (sentence_start or not opens):
+        common = token.folded in STOP_WORDS or token.folded in WEEKDAYS or month_at(every, index)
+        if not common and (sentence_start or not opens):
             found.append(token.folded)
     return found

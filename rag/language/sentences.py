@@ -5,14 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from rag.language.lexicons import EVERY_LANGUAGE
 from rag.schema import Span
 
-_ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof gen col lt sgt capt cmdr adm sen rep gov pres st jr sr inc ltd co corp vs etc no nos "
-    "jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun art fig vol approx dept est "
-    "sra srta dra ud uds pág núm av avda ing lic d dña h r z bzw ca usw ggf nr str tel mio mrd u a e g i p m "
-    "al cf ed eds hon rev messrs mme mlle".split()
-)
 # “ closes in German („Es ist vorbei.“); with a letter behind it, it opens, and the space before it was lost.
 _END = re.compile(r"(?:[.!?…]+|[。！？]+)[\"”’'»)\]]*(?:“(?=\s|$))?")
 # "3." is no end in front of a month, behind a German article ("der 3. Tag"), or where it numbers an item of a list.
@@ -74,7 +69,9 @@ def _ends_sentence(text: str, match: re.Match[str], end: int) -> bool:
     if match.group().startswith((".", "…")):
         word = _LAST_WORD.search(text[max(0, match.start() - 20) : match.start()])
         last = word.group() if word else ""
-        if match.group() == "." and (last.casefold() in _ABBREVIATIONS or (len(last) == 1 and last.isupper())):
+        if match.group() == "." and (
+            last.casefold() in EVERY_LANGUAGE.abbreviations or (len(last) == 1 and last.isupper())
+        ):
             return False
         if match.group() == "." and last.isdigit() and len(last) <= 2:
             begins = match.start() - len(last)

@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 
 from rag.language.numbers import normal_number
 from rag.language.spelling import american
-from rag.language.stop_words import STOP_WORDS
+from rag.language.stop_words import stop_words
 from rag.language.tokens import is_unspaced, tokens
 
 # ISO 639-1 -> Snowball stemmer. Hebrew has a rule of its own below; other languages without a stemmer are compared by
@@ -62,7 +62,7 @@ def _hebrew_stem(word: str) -> str:
 
 
 def index_terms(text: str, language: str) -> tuple[list[str], list[str]]:
-    """The terms of a text for a word index: (folded words, their stems).
+    """The terms of a text for a keyword index: (folded words, their stems).
 
     For scripts without spaces pairs of neighbouring characters stand beside the single ones, since
     single characters say little (Chinese bigram indexing, as in Lucene's CJKAnalyzer).
@@ -79,8 +79,9 @@ def index_terms(text: str, language: str) -> tuple[list[str], list[str]]:
 
 def content_stems(text: str, language: str) -> list[str]:
     """The stems of the words that carry meaning: without stop words and single letters."""
+    without_meaning = stop_words(language)
     return [
         stem(t.folded, language)
         for t in tokens(text)
-        if t.folded not in STOP_WORDS and (len(t.folded) > 1 or t.folded.isdigit() or is_unspaced(t.text))
+        if t.folded not in without_meaning and (len(t.folded) > 1 or t.folded.isdigit() or is_unspaced(t.text))
     ]

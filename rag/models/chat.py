@@ -7,7 +7,7 @@ import math
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -28,7 +28,7 @@ class Message:
     content: str
 
     def __post_init__(self) -> None:
-        # Here, since every word to a model passes here: no prompt that is written later can forget it.
+        # Done here since every prompt is made of messages: no prompt that is added later can leave it out.
         object.__setattr__(self, "content", unmarked(self.content))
 
 
@@ -36,8 +36,8 @@ class LLM(Protocol):
     """A chat model that continues a conversation."""
 
     name: str  # shown on every face
-    evidence_tokens: int  # how much evidence it reads before a person gets impatient
-    judges: bool  # whether its probability of "Yes" to prompt.judge was calibrated; else it is asked to refuse itself
+    evidence_tokens: int  # how much evidence a prompt holds: more makes the first word later
+    judges: bool  # whether its probability of "Yes" to prompts.judge was calibrated; else the prompt lets it refuse
 
     def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
         """The reply piece by piece. Closing the iterator stops the model. Raises ModelUnavailable."""
@@ -60,20 +60,24 @@ class OpenAIChat:
     def __init__(self, *, url: str, model: str, key: str, name: str, timeout: float, evidence_tokens: int) -> None:
         self.name = name
         self.evidence_tokens = evidence_tokens
-        # Without a key something must still stand behind "Bearer": an empty one is no header.
+        # An empty key would make "Bearer " an invalid header.
         self._url, self._model, self._key, self._timeout = url, model, key or "none", timeout
         self._made: Any = None
+        self._http: Any = None  # the httpx client of the llama-index LLM, which does not close it
         self._lock = threading.Lock()
         self._latest = threading.local()  # the HTTP response that this thread's last request got
 
     @property
     def client(self) -> Any:
-        """The llama-index LLM behind it, made at the first question: importing it takes seconds."""
+        """The llama-index LLM of the endpoint, made at the first question: importing it takes seconds."""
         with self._lock:
             if self._made is None:
                 import httpx
                 from llama_index.llms.openai_like import OpenAILike
 
+                self._http = httpx.Client(
+                    timeout=self._timeout, follow_redirects=True, event_hooks={"response": [self._note]}
+                )
                 self._made = OpenAILike(
                     model=self._model,
                     api_base=self._url,
@@ -83,13 +87,11 @@ class OpenAIChat:
                     timeout=self._timeout,
                     max_retries=1,
                     context_window=32000,
-                    http_client=httpx.Client(
-                        timeout=self._timeout, follow_redirects=True, event_hooks={"response": [self._remember]}
-                    ),
+                    http_client=self._http,
                 )
             return self._made
 
-    def _remember(self, response: Any) -> None:
+    def _note(self, response: Any) -> None:
         self._latest.response = response
 
     def check(self) -> None:
@@ -113,10 +115,13 @@ class OpenAIChat:
                 f"It offers: {', '.join(sorted(str(m) for m in listed)[:20])}."
             )
 
-    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
-        """The reply piece by piece."""
+    def stream(
+        self, messages: Sequence[Message], max_tokens: int, *, sampling: Mapping[str, float] | None = None
+    ) -> Iterator[str]:
+        """The reply piece by piece, at temperature 0 unless `sampling` says otherwise (names of the OpenAI API)."""
         try:
-            pieces, response = self.client.stream_chat(_chat(messages), max_tokens=max_tokens), None
+            pieces = self.client.stream_chat(_chat(messages), max_tokens=max_tokens, **(sampling or {}))
+            response = None
             try:
                 for piece in pieces:
                     response = response or self._latest.response
@@ -125,7 +130,7 @@ class OpenAIChat:
             finally:
                 pieces.close()
                 if response is not None:
-                    # llama-index leaves it to the garbage collector; until then the model would write on.
+                    # llama-index leaves this to the garbage collector; until then the model goes on generating.
                     response.close()
         except _errors() as error:
             raise self._unavailable(error) from error
@@ -147,7 +152,11 @@ class OpenAIChat:
         )
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Closes the connections to the endpoint. Closing again does nothing; a later question opens new ones."""
+        with self._lock:
+            client, self._http, self._made = self._http, None, None
+        if client is not None:
+            client.close()
 
 
 class EmbeddedChat(OpenAIChat):
@@ -156,39 +165,41 @@ class EmbeddedChat(OpenAIChat):
     def __init__(self, found: weights.Weights, *, threads: int, timeout: float, evidence_tokens: int) -> None:
         """Loads the model: seconds, and as much memory as the file is large. Raises ModelUnavailable."""
         key, name = secrets.token_urlsafe(24), found.name
-        self._server: Any = _serve(found.path, key, threads or os.cpu_count() or 2)
-        if found.check is not None:
-            try:
+        server = _serve(found.path, key, threads or os.cpu_count() or 2)
+        try:
+            if found.check is not None:
                 found.check.wait()
-            except ModelUnavailable:
-                self.close()
-                raise
+        except ModelUnavailable:
+            del server  # frees the model now, not when the error and its traceback are gone
+            raise
+        self._server: Any = server
         super().__init__(
-            url=f"{self._server.listening_address}/v1",
+            url=f"{server.listening_address}/v1",
             model=name,
             key=key,
             name=name,
             timeout=timeout,
             evidence_tokens=evidence_tokens,
         )
-        # The thresholds in assistant.py were measured on this model; another one's "Yes" means something else.
+        # The thresholds in answerability.py were measured on this model; they do not hold for another one.
         self.judges = name == weights.LLM_NAME
 
     def close(self) -> None:
         """Stops the server and frees the model."""
+        super().close()
         self._server = None
 
 
-# A question waits for its evidence to be read. 2 cores read 50 to 65 tokens a second (Qwen 1.5B Q4_K_M). With 260 the
-# first word came after 6.8 s at the median and the answer stood among the chosen sentences of .92 of the demo gold
-# set, with 200 after 5.2 s, of .90; but the sample article's seven questions are all right with 210, 220 and 230 only.
-# Hosted models read far faster.
+# The first word waits for the prefill of the evidence: 50 to 65 tokens a second on 2 cores (Qwen 1.5B Q4_K_M). On the
+# demo gold set 260 tokens gave a first word after 6.8 s at the median and held the answer for .92 of the questions,
+# 200 tokens after 5.2 s and for .90. The value between them is a compromise, chosen by hand: it was not compared with
+# its neighbours on a set large enough to tell them apart. Hosted models read far faster.
 EMBEDDED_EVIDENCE_TOKENS = 210
 HOSTED_EVIDENCE_TOKENS = 1500
 
 
 def open_llm(settings: Settings) -> LLM | None:
-    """The model that the settings name, ready to answer; None for 'none'. Raises ModelUnavailable, never falls back."""
+    """The model that the settings name, ready to answer, and no other one; None for 'none'. Raises ModelUnavailable."""
     if settings.llm == "none":
         return None
     if settings.llm_url:
@@ -238,19 +249,20 @@ def _serve(file: Path, key: str, threads: int) -> Any:
         params.n_ctx = 8192
         params.n_parallel = 2
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-        # Between batches llama.cpp sees who has hung up, and lets the other slot go on. With its default of 2,048 a
-        # prompt of 700 tokens was read on for 9 seconds for nobody, with 256 for 3 to 4, with 128 for 2. 356 tokens
-        # took 18.3 ms each with 2,048, 17.9 with 256, 19.3 with 128 (2 cores, means of two medians of 7).
+        # Only between batches does llama.cpp notice a closed connection and serve its other slot. With its default of
+        # 2,048 the prefill of a prompt of 700 tokens went on for 9 s after its client had left, with 256 for 3 to 4 s,
+        # with 128 for 2 s. Prefill of 356 tokens took 18.3 ms a token with 2,048, 17.9 with 256 and 19.3 with 128
+        # (2 cores, means of two medians of 7).
         params.n_batch = 256
         params.cache_prompt = True
-        # Beside the slots' own cache llama.cpp would keep old prompts in up to 8 GB of memory.
+        # Otherwise llama.cpp keeps old prompts, beside the caches of its slots, in up to 8 GB of memory.
         params.cache_ram_mib = 0
         params.verbosity = -1
         params.ui = False
-        # A trial load that fits the model to a GPU's memory, and a reading of nothing: Assistant.warm_up reads the
-        # prompt itself. Python waits for the server's start, which took 2.6 s with them and 1.5 s without.
+        # Without a trial load that fits the model to a GPU's memory, and without a warm-up of its own, since
+        # Assistant.warm_up runs the real prompt: the server starts in 1.5 s instead of 2.6 s.
         params.fit_params = params.warmup = False
-        params.offline = True  # the file is here: nothing of it, such as a projector, is looked up anywhere
+        params.offline = True  # never look up a file that belongs to the model, such as a projector
         server = xllamacpp.Server(params)
     except ImportError as error:
         raise ModelUnavailable(
@@ -267,11 +279,11 @@ def _serve(file: Path, key: str, threads: int) -> Any:
 
 
 def _await_tasks(server: Any, key: str) -> None:
-    """Returns when the server works on tasks. One that is destroyed between its start and that moment waits for ever:
-    its loop begins after it was told to end (seen when a busy machine was slow to start it)."""
+    """Returns when the server answers requests. Destroying it before that moment would block for ever, since its loop
+    would start after the order to end (seen on a busy machine)."""
     import httpx
 
-    with contextlib.suppress(httpx.HTTPError):  # a question would meet the same trouble, and say so
+    with contextlib.suppress(httpx.HTTPError):  # the first question would report the same error
         httpx.get(f"{server.listening_address}/slots", headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
 

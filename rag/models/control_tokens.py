@@ -1,9 +1,9 @@
-"""Text on its way to a language model: what looks like a control token of a chat template is broken up.
+"""Breaks up what looks like a control token of a chat template in the text of a message to a language model.
 
-A server renders the messages into the template of its model and reads the result with its control tokens: an
-`<|im_end|>` that an article or a question holds would end the turn there, and what follows it would be read as the
-words of another speaker. Which tokens a model has is not known here (it may be behind a URL), so the test is the form
-of the known ones, not a list. A space in the middle makes text of them: each must match to the letter.
+A server renders the messages into its model's chat template and tokenises the result: an `<|im_end|>` in an article or
+a question would end the turn there, and the model would read what follows as another speaker's. The tokens of a model
+behind a URL are not known, so the patterns describe the form of known tokens instead of listing them. A space inside
+makes ordinary text of a control token, since tokenizers match them exactly.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 
 from rag.language.tokens import INVISIBLE
 
-# Controls too, except tab and line feed: within a mark they would hide it from the patterns below.
+# With control characters except tab and line feed: inside a token they would hide it from the patterns below.
 _UNSEEN = re.compile(rf"{INVISIBLE.pattern}|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Nearly every control token begins with, or holds, an angle bracket with something right behind it: <|im_end|>, </s>,
 # <<SYS>>, <start_of_turn>, <｜User｜>, >>TITLE<<, ]<]minimax[>[. The fullwidth and small brackets are made plain ones

@@ -84,14 +84,14 @@ class SentenceEmbedder:
                 list(texts), batch_size=32, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
             )
         rows: np.ndarray = np.asarray(vectors, dtype=np.float32)
-        # bfloat16 keeps three digits, so its rows are a little off norm 1.
+        # bfloat16 keeps three digits, so the norms of its rows differ a little from 1.
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         unit: np.ndarray = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
         return unit
 
 
 class LazyEmbedder:
-    """An embedder that is loaded when something is first embedded: looking at an archive needs none."""
+    """An embedder that is loaded when something is first embedded: opening an archive does not need it."""
 
     def __init__(self, source: str = "packaged", cache: Path | None = None) -> None:
         """`source`: packaged, e5, minilm, a folder or a hub name; `cache`: where converted models are kept."""
@@ -130,13 +130,16 @@ class LazyEmbedder:
         return self._embedder().embed_passages(texts)
 
 
-class Remembering:
-    """An embedder that keeps the vectors of the passages it saw last; for sentences, which questions share."""
+class CachedEmbedder:
+    """An embedder with a cache of passage vectors, least recently used first out.
 
-    def __init__(self, inner: Embedder, most: int = 20_000) -> None:
-        """`most` vectors are kept; 20,000 of 384 numbers take 31 MB."""
+    For sentences: the same ones are compared with many questions.
+    """
+
+    def __init__(self, inner: Embedder, capacity: int = 20_000) -> None:
+        """`capacity` vectors are kept; 20,000 of 384 numbers take 31 MB."""
         self.name = inner.name
-        self._inner, self._most = inner, most
+        self._inner, self._capacity = inner, capacity
         self._known: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -150,7 +153,7 @@ class Remembering:
         return self._inner.embed_queries(texts)
 
     def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, dim) float32, rows of norm 1; only those not seen lately are computed."""
+        """(n, dim) float32, rows of norm 1; only those not in the cache are computed."""
         with self._lock:
             known = {text: self._known[text] for text in texts if text in self._known}
         new = [text for text in dict.fromkeys(texts) if text not in known]
@@ -160,19 +163,14 @@ class Remembering:
             for text in texts:
                 self._known[text] = known[text]
                 self._known.move_to_end(text)
-            while len(self._known) > self._most:
+            while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
         return np.array([known[text] for text in texts], dtype=np.float32).reshape(len(texts), self.dim)
 
 
 def packaged_name(source: str) -> str:
-    """The name of the packaged model that a setting means; "" for a model of the user's own.
-
-    The multilingual model has no package for every platform; where it is missing, "packaged" is the English one.
-    """
-    if source == "packaged":
-        return E5_SMALL.name if files.has_packaged_e5() else MINILM.name
-    return {"e5": E5_SMALL.name, "minilm": MINILM.name}.get(source, "")
+    """The name of the packaged model that a setting means; "" for a model of the user's own."""
+    return {"packaged": MINILM.name, "minilm": MINILM.name, "e5": E5_SMALL.name}.get(source, "")
 
 
 def _load(source: str, *, local: bool) -> Any:
@@ -191,7 +189,7 @@ def _load(source: str, *, local: bool) -> Any:
                 trust_remote_code=False,  # no Python file of a model is run
                 model_kwargs={"use_safetensors": True},  # no pickle is read: it could run anything
             )
-        except Exception as error:  # the libraries raise many kinds; each means: no embedder
+        except Exception as error:  # the libraries raise many classes; each means that there is no embedder
             raise ModelUnavailable(
                 f"The embedding model {source!r} cannot be loaded: {error}. Name a folder or a hub name with "
                 "DATELINE_EMBEDDER, or unset it to use the packaged one."
@@ -222,7 +220,7 @@ def _has_bfloat16_units() -> bool:
 
 @contextlib.contextmanager
 def _quiet_and_offline(local: bool) -> Iterator[None]:
-    """For the time of one load: no look at a hub for files that are here, no progress bar on the terminal."""
+    """During one load: no request to a hub for local files, and no progress bar on the terminal."""
     wanted = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     if local:
         wanted |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}

@@ -1,7 +1,7 @@
-"""Where model files come from: packages of the index, each file checked by its SHA-256, or a path of the user's.
+"""Model files: from packages of the package index, each checked by its SHA-256, or from a path of the user's.
 
-The check reads the content, at every start: size and time of a file are whatever its writer wants them to be, and who
-can write the file can write a note beside it that calls it checked.
+The content is read and hashed at every start. Size and time of a file prove nothing, and neither does a note beside it
+that it was checked: whoever can replace the file can set all three.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ EMBEDDER_FILES = {
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
     "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 }
-# Notes of an older Dateline beside files that it had checked. They count for nothing now.
+# Suffix of the notes that an older Dateline left beside checked files; they are ignored and deleted.
 _OLD_NOTE = ".sha256"
 
 LLM_NAME = "Qwen2.5-Coder-1.5B-Instruct Q4_K_M"
@@ -56,8 +56,8 @@ LLM_BYTES = 1_117_320_768
 
 
 class Check:
-    """The comparison of a file with its SHA-256, in a thread of its own: reading 1.1 GB takes 1.3 s with the CPU's own
-    SHA instructions and 3 s without, as long as loading the model, which goes on meanwhile."""
+    """Compares a file with its SHA-256 in a thread, while the model loads: 1.1 GB takes 1.3 s where the CPU has SHA
+    instructions and 3 s elsewhere, about as long as loading."""
 
     def __init__(self, file: Path, expected: str) -> None:
         """Begins at once. Raises ModelUnavailable when the file cannot be read."""
@@ -74,13 +74,13 @@ class Check:
         self._thread.start()
 
     def _read(self) -> None:
-        # One call on a map of the file: Python's lock is given up once for all of it. llama.cpp keeps the lock while it
-        # loads, and a loop over blocks would stop at its next block until the model is there.
+        # One call on a memory map releases the GIL once, for the whole file. A loop over blocks would need the GIL for
+        # each block, and llama.cpp holds it while it loads.
         self._found = hashlib.sha256(self._content).hexdigest()
         self._content.close()
 
     def wait(self) -> None:
-        """Returns when the content was found right. Raises ModelUnavailable when not: the model must not answer."""
+        """Returns when the content has the expected SHA-256; raises ModelUnavailable when it has another."""
         self._thread.join()
         if self._found != self._expected:
             raise ModelUnavailable(
@@ -95,7 +95,7 @@ class Weights:
 
     name: str
     path: Path
-    check: Check | None = None  # still running perhaps; None for a file of the user's and one that was checked already
+    check: Check | None = None  # perhaps still running; None for a user's own file and one that is checked already
 
 
 def packaged_minilm() -> Path:
@@ -152,8 +152,8 @@ def _package_folder(package: str) -> Path:
 def join(parts: Iterator[Path], file: Path, expected: str) -> None:
     """Writes the parts into a file that only its owner may read, if they add up to the SHA-256 `expected`.
 
-    An interrupted run leaves no half file: they are written beside the target, under a name that nobody can guess and
-    lay a link under. Raises ModelUnavailable.
+    An interrupted run leaves no partial file. The parts are written beside the target under a random name, which nobody
+    can guess and prepare as a symbolic link. Raises ModelUnavailable.
     """
     digest, unfinished = hashlib.sha256(), ""
     try:

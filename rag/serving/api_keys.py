@@ -37,7 +37,7 @@ class Key:
 
 
 class Keys:
-    """The keys of an archive folder. Another process may add or revoke some: each check sees the file as it is."""
+    """The keys of an archive folder. Another process may add or revoke keys: each check reads a changed file."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
@@ -46,7 +46,7 @@ class Keys:
         self._keys: tuple[Key, ...] = ()
 
     def all(self) -> tuple[Key, ...]:
-        """The keys in order of their making. Raises StorageError: a file that cannot be read lets nobody in."""
+        """The keys, oldest first. Raises StorageError for a file that cannot be read: then nobody is let in."""
         with self._lock:
             try:
                 state = self.path.stat()
@@ -63,6 +63,10 @@ class Keys:
                     "dateline key create NAME"
                 ) from error
             return self._keys
+
+    def exist(self) -> bool:
+        """Whether keys were ever made for this archive: revoking the last one leaves a file without keys."""
+        return self.path.exists()
 
     def create(self, name: str, scopes: Sequence[str] = ("read",)) -> tuple[Key, str]:
         """A new key and its secret, which is not stored and cannot be shown again. Raises SettingsError."""
@@ -93,7 +97,7 @@ class Keys:
     def check(self, secret: str) -> Key | None:
         """The key that this is the secret of, or None."""
         wanted, found = _hash(secret), None
-        for key in self.all():  # all of them, and in constant time: how long it takes tells nothing
+        for key in self.all():  # all keys, in constant time, so that timing reveals nothing
             if compare_digest(key.sha256, wanted):
                 found = key
         return found

@@ -1,4 +1,4 @@
-"""What a server counts, in Prometheus' text format. One registry an assistant: two in a process do not mix."""
+"""Metrics of a server in the Prometheus text format. Each assistant has its own registry, so two never mix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 
 
 class Metrics:
-    """Counters of one server."""
+    """The counters, histograms and gauges of one server."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -21,21 +21,26 @@ class Metrics:
             "dateline_requests", "Requests by route and status", ["route", "status"], registry=self.registry
         )
         self._seconds = Histogram(
-            "dateline_request_seconds", "From request to the end of its answer", ["route"],
+            "dateline_request_seconds", "Seconds from the request to the end of its response", ["route"],
             buckets=_SECONDS, registry=self.registry,
         )  # fmt: skip
         self._answers = Counter("dateline_answers", "Final answers", ["answered"], registry=self.registry)
-        self._sentences = Counter("dateline_sentences", "Sentences by verdict", ["verdict"], registry=self.registry)
+        self._sentences = Counter(
+            "dateline_sentences", "Answer sentences by verdict", ["verdict"], registry=self.registry
+        )
         self._first = Histogram(
-            "dateline_first_word_seconds", "From question to first word", buckets=_SECONDS, registry=self.registry
+            "dateline_first_word_seconds",
+            "Seconds from the question to the first word of its answer",
+            buckets=_SECONDS,
+            registry=self.registry,
         )
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """A number that is looked up when it is asked for."""
+        """Adds a gauge whose value is read at each scrape; `text` is its description."""
         Gauge(f"dateline_{name}", text, registry=self.registry).set_function(value)
 
     def request(self, route: str, status: int, seconds: float) -> None:
-        """Counts a request that has ended."""
+        """Counts a completed request, which took `seconds`."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
@@ -48,5 +53,5 @@ class Metrics:
             self._first.observe(answer.timings.first_token_ms / 1000)
 
     def text(self) -> str:
-        """Everything that was counted."""
+        """All metrics in the Prometheus text format."""
         return generate_latest(self.registry).decode()

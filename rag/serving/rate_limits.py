@@ -6,29 +6,29 @@ import time
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
 
-from rag.interfaces.http.errors import Busy
+from rag.errors import Busy
 
-CLIENTS = 10_000  # counted at once; the one that has not come for longest is forgotten first
+MOST_CLIENTS = 10_000  # counted at once; the one that has been silent for longest is forgotten first
 
 
-class Rate:
-    """A token bucket for each client."""
+class RateLimiter:
+    """A token bucket for each client, in the memory of this process."""
 
     def __init__(self, per_minute: int, what: str = "requests") -> None:
-        """`per_minute` 0 lets everything pass; `what` names in messages that which is counted."""
+        """`per_minute` 0 sets no limit; `what` names in messages that which is counted."""
         self._per_minute, self._what = per_minute, what
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> tokens left, at what time
 
     def take(self, client: str) -> None:
-        """Counts one. Raises Busy with the seconds until the next is free."""
+        """Takes one token of the client's. Raises Busy with the seconds until there is one again."""
         if not self._per_minute:
             return
         now = time.monotonic()
-        left, since = self._left.pop(client, (float(self._per_minute), now))
+        left, since = self._buckets.pop(client, (float(self._per_minute), now))
         left = min(self._per_minute, left + (now - since) * self._per_minute / 60)
-        self._left[client] = (left - 1 if left >= 1 else left, now)
-        if len(self._left) > CLIENTS:
-            self._left.popitem(last=False)
+        self._buckets[client] = (left - 1 if left >= 1 else left, now)
+        if len(self._buckets) > MOST_CLIENTS:
+            self._buckets.popitem(last=False)
         if left < 1:
             seconds = int((1 - left) * 60 / self._per_minute) + 1
             raise Busy(f"More than {self._per_minute} {self._what} a minute came from you. Wait {seconds} s.", seconds)

@@ -1,7 +1,7 @@
-"""OpenTelemetry spans of asks and searches, by the OpenInference names. The only import of opentelemetry.
+"""OpenTelemetry spans of questions and searches, named after OpenInference. The only import of opentelemetry.
 
-Without the package nothing happens; with it but without a tracer provider its spans do nothing. Question, messages,
-passages and answer stand in a span only where the settings let the log hold questions; ids and scores always.
+Without the package nothing happens; with it but without a tracer provider its spans do nothing. Ids and scores are
+always recorded; question, prompts, passages and answer only with the setting log_questions.
 Names: https://github.com/Arize-ai/openinference/blob/main/spec/semantic_conventions.md
 """
 
@@ -10,23 +10,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from copy import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from rag.answering.retriever import Retriever
+from rag.answering.tracer import ModelStep
 from rag.assistant import Assistant
 from rag.errors import DatelineError
 from rag.models.chat import LLM, Message
-from rag.schema import Answer, Filters, Hit, Turn
+from rag.schema import Answer, Hit
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-HIDDEN = "__REDACTED__"  # what OpenInference puts in the place of a text that is not to be seen
+HIDDEN = "__REDACTED__"  # OpenInference's replacement for a hidden text
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
@@ -42,17 +41,17 @@ def _api() -> Any:
 
 
 def watched(assistant: Assistant) -> Assistant:
-    """The same assistant, each ask and search of it a span; `assistant` itself where opentelemetry is not installed."""
-    if isinstance(assistant, Watched) or _api() is None:
-        return assistant
-    return Watched(assistant)
+    """The assistant, which from now on makes spans of its questions and searches; unchanged without opentelemetry."""
+    if _api() is not None and not isinstance(assistant.tracer, OpenTelemetryTracer):
+        assistant.tracer = OpenTelemetryTracer(show_text=assistant.settings.log_questions)
+    return assistant
 
 
 def export(environ: Mapping[str, str] = os.environ) -> bool:
-    """Sends spans to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names; whether it does from now on.
+    """Whether spans are sent, from now on, to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names.
 
-    A provider that the program has set already stays. What is missing is said on standard error: a collector that
-    gets nothing is no reason to answer nobody.
+    A provider that the program has set before is kept. A missing exporter package is reported on standard error and is
+    no exception: questions can be answered without traces.
     """
     api = _api()
     wanted = any(environ.get(name) for name in _ENDPOINTS) and environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
@@ -69,7 +68,7 @@ def export(environ: Mapping[str, str] = os.environ) -> bool:
         package = f"opentelemetry-exporter-otlp-proto-{way}"
         sys.stderr.write(f"dateline: no traces are sent: {error}. Install {package}, or unset {_ENDPOINTS[1]}.\n")
         return False
-    # What is given here wins over the environment, so that is looked at first.
+    # Resource.create prefers its argument to the environment, so the environment is read here.
     provider = TracerProvider(resource=Resource.create({"service.name": environ.get("OTEL_SERVICE_NAME", "dateline")}))
     provider.add_span_processor(BatchSpanProcessor(exporter))
     api.set_tracer_provider(provider)
@@ -78,7 +77,7 @@ def export(environ: Mapping[str, str] = os.environ) -> bool:
 
 @contextmanager
 def incoming(headers: Mapping[str, str]) -> Iterator[None]:
-    """While it lasts, spans belong to the trace that the caller's `traceparent` names, if to none of this process."""
+    """Within it, spans belong to the trace that the `traceparent` header names, unless a span is open already."""
     api = _api()
     if api is None or "traceparent" not in headers or api.get_current_span().get_span_context().is_valid:
         yield
@@ -92,178 +91,130 @@ def incoming(headers: Mapping[str, str]) -> Iterator[None]:
         context.detach(token)
 
 
-class Watched(Assistant):
-    """An assistant whose asks and searches are spans. All that it is made of is the assistant's."""
+class OpenTelemetryTracer:
+    """Makes a CHAIN span of each question, with a RETRIEVER span and LLM spans below it; a RETRIEVER of each search."""
 
-    def __init__(self, assistant: Assistant) -> None:
-        self._assistant = assistant
+    def __init__(self, *, show_text: bool) -> None:
+        """With `show_text`, spans contain questions, prompts, passages and answers; otherwise HIDDEN in their place."""
+        self._show_text = show_text
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "_assistant" or name.startswith("__"):  # `copy` asks for them before there is an assistant
-            raise AttributeError(name)
-        return getattr(self._assistant, name)
+    def ask(self, question: str) -> _AskSpans:
+        """The spans of one question, below the caller's current span."""
+        return _AskSpans(question, show_text=self._show_text)
 
-    def search(self, question: str, filters: Filters = Filters(), *, top_k: int | None = None) -> list[Hit]:
-        """As the assistant's; a RETRIEVER span."""
-        view = copy(self._assistant)
-        view.retriever = cast(Retriever, _Retriever(view.retriever, _Pen(None, self.settings.log_questions)))
-        return view.search(question, filters, top_k=top_k)
-
-    def stream(self, question: str, filters: Filters = Filters(), history: Sequence[Turn] = ()) -> Iterator[Answer]:
-        """As the assistant's; a CHAIN span with a RETRIEVER span and LLM spans below it."""
-        view = copy(self._assistant)
-        view.llm = self.llm
-        pen = _Pen(None, self.settings.log_questions)
-        span = pen.begin("dateline.ask", "CHAIN", question)
-        if not span.is_recording():
-            return view.stream(question, filters, history)
-        below = _Pen(span, pen.open)
-        view.retriever = cast(Retriever, _Retriever(view.retriever, below))
-        view.llm = _Model(view.llm, below) if view.llm is not None else None
-        try:
-            answers = view.stream(question, filters, history)
-        except BaseException as error:
-            pen.end(span, error)
-            raise
-        return _followed(answers, span, pen)
+    def search(self, question: str) -> AbstractContextManager[Callable[[Sequence[Hit]], None]]:
+        """The span of one search, below the caller's current span."""
+        return _Spans(None, show_text=self._show_text).retrieval(question)
 
 
-def _followed(answers: Iterator[Answer], span: Span, pen: _Pen) -> Iterator[Answer]:
-    """The answers; the span ends with them."""
-    failed: BaseException | None = None
-    last: Answer | None = None
-    try:
-        for last in answers:
-            yield last
-    except BaseException as error:
-        failed = error
-        raise
-    finally:
-        answers.close()  # type: ignore[attr-defined]
-        if last is not None:
-            verdicts = [sentence.verdict for sentence in last.sentences]
-            span.set_attribute("output.value", pen.text(last.text))
-            span.set_attribute("dateline.answered", last.answered)
-            span.set_attribute("dateline.supported", verdicts.count("supported"))
-            span.set_attribute("dateline.unsupported", verdicts.count("unsupported"))
-        pen.end(span, failed)
+class _Spans:
+    """Begins and ends spans below one span, or below the caller's current one; hides texts unless `show_text`."""
 
-
-class _Pen:
-    """Begins and ends spans below one span, or below the current one of the caller; hides texts unless `open`."""
-
-    def __init__(self, above: Span | None, open_: bool) -> None:
-        self._above, self.open = above, open_
+    def __init__(self, parent: Span | None, *, show_text: bool) -> None:
+        self._parent, self._show_text = parent, show_text
 
     def begin(self, name: str, kind: str, text: str) -> Span:
-        """A span that has begun, `text` its input."""
+        """A new span with `text` as its input."""
         api = _api()
-        context = api.set_span_in_context(self._above) if self._above is not None else None
-        given = {"openinference.span.kind": kind, "input.value": self.text(text)}
+        context = api.set_span_in_context(self._parent) if self._parent is not None else None
+        given = {"openinference.span.kind": kind, "input.value": self.shown(text)}
         span: Span = api.get_tracer("dateline").start_span(name, context=context, attributes=given)
         return span
 
-    def end(self, span: Span, error: BaseException | None = None) -> None:
-        """Ends a span; a reader who left is no error. What is no error of ours may quote anything: only its class."""
+    def conclude(self, span: Span, error: BaseException | None = None) -> None:
+        """Sets the status and ends the span. A reader who left is no error.
+
+        The message of an unexpected error may contain text of a user or an article: only its class is recorded.
+        """
         codes = _api().StatusCode
         if isinstance(error, GeneratorExit):
             span.set_attribute("dateline.stopped", True)
         elif error is not None:
-            told = f": {error}" if isinstance(error, DatelineError) and self.open else ""
-            span.set_status(codes.ERROR, f"{type(error).__name__}{told}")
+            message = f": {error}" if isinstance(error, DatelineError) and self._show_text else ""
+            span.set_status(codes.ERROR, f"{type(error).__name__}{message}")
         else:
             span.set_status(codes.OK)
         span.end()
 
-    def text(self, text: str) -> str:
-        """The text, or the sign that there is one."""
-        return text if self.open else HIDDEN
+    def shown(self, text: str) -> str:
+        """The text, or HIDDEN."""
+        return text if self._show_text else HIDDEN
 
+    @contextmanager
+    def retrieval(self, query: str) -> Iterator[Callable[[Sequence[Hit]], None]]:
+        """A RETRIEVER span with the id and score of each hit that its value is called with."""
+        span = self.begin("dateline.retrieve", "RETRIEVER", query)
 
-class _Retriever:
-    """A retriever whose every look-up is a span."""
-
-    def __init__(self, retriever: Retriever, pen: _Pen) -> None:
-        self._retriever, self._pen = retriever, pen
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._retriever, name)
-
-    def retrieve(self, question: str, filters: Filters = Filters(), **options: Any) -> list[Hit]:
-        span = self._pen.begin("dateline.retrieve", "RETRIEVER", question)
-        try:
-            hits = self._retriever.retrieve(question, filters, **options)
-        except BaseException as error:
-            self._pen.end(span, error)
-            raise
-        if span.is_recording():
-            for number, hit in enumerate(hits):
+        def found(hits: Sequence[Hit]) -> None:
+            for number, hit in enumerate(hits) if span.is_recording() else ():
                 name = f"retrieval.documents.{number}.document"
                 span.set_attribute(f"{name}.id", hit.passage.id)
                 span.set_attribute(f"{name}.score", hit.score)
-                span.set_attribute(f"{name}.content", self._pen.text(hit.passage.text))
-        self._pen.end(span)
-        return hits
+                span.set_attribute(f"{name}.content", self.shown(hit.passage.text))
 
-
-class _Model:
-    """A model whose every call is a span."""
-
-    def __init__(self, llm: LLM, pen: _Pen) -> None:
-        self.name, self.evidence_tokens, self.judges = llm.name, llm.evidence_tokens, llm.judges
-        self._llm, self._pen = llm, pen
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._llm, name)
-
-    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
-        """As the model's; the span begins with the first word that is asked for."""
-        span = self._begin("dateline.write", messages, {"max_tokens": max_tokens})
-        failed: BaseException | None = None
-        said: list[str] = []
-        pieces = self._llm.stream(messages, max_tokens)
         try:
-            for piece in pieces:
-                if not said:
-                    span.add_event("first word")
-                said.append(piece)
-                yield piece
+            yield found
+        except BaseException as error:
+            self.conclude(span, error)
+            raise
+        self.conclude(span)
+
+
+class _AskSpans(_Spans):
+    """The CHAIN span of one question, and the spans below it."""
+
+    def __init__(self, question: str, *, show_text: bool) -> None:
+        super().__init__(None, show_text=show_text)
+        self._span = self._parent = self.begin("dateline.ask", "CHAIN", question)
+        self._last: Answer | None = None
+
+    def answered(self, answer: Answer) -> None:
+        """Keeps the answer: the last one is recorded."""
+        self._last = answer
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Records the last answer and ends the CHAIN span."""
+        if self._last is not None:
+            verdicts = [sentence.verdict for sentence in self._last.sentences]
+            self._span.set_attribute("output.value", self.shown(self._last.text))
+            self._span.set_attribute("dateline.answered", self._last.answered)
+            self._span.set_attribute("dateline.supported", verdicts.count("supported"))
+            self._span.set_attribute("dateline.unsupported", verdicts.count("unsupported"))
+        self.conclude(self._span, error)
+
+    @contextmanager
+    def model_call(
+        self, step: ModelStep, llm: LLM, messages: Sequence[Message], parameters: Mapping[str, Any]
+    ) -> Iterator[Callable[[str], None]]:
+        """An LLM span with the messages, the parameters and the reply."""
+        span = self.begin(f"dateline.{step}", "LLM", messages[-1].content if messages else "")
+        if span.is_recording():
+            self._describe(span, llm, messages, parameters)
+        said: list[str] = []
+
+        def add(piece: str) -> None:
+            if step == "write" and not said:
+                span.add_event("first word")
+            said.append(piece)
+
+        failed: BaseException | None = None
+        try:
+            yield add
         except BaseException as error:
             failed = error
             raise
         finally:
-            pieces.close()  # type: ignore[attr-defined]
-            self._end(span, "".join(said), failed)
+            reply = self.shown("".join(said))
+            span.set_attribute("llm.output_messages.0.message.role", "assistant")
+            span.set_attribute("llm.output_messages.0.message.content", reply)
+            span.set_attribute("output.value", reply)
+            self.conclude(span, failed)
 
-    def probability(self, messages: Sequence[Message], word: str) -> float | None:
-        """As the model's."""
-        span = self._begin("dateline.judge", messages, {"max_tokens": 1, "logprobs": True})
-        try:
-            found = self._llm.probability(messages, word)
-        except BaseException as error:
-            self._end(span, "", error)
-            raise
-        self._end(span, f"{word}: {found:.3f}" if found is not None else "", None)
-        return found
-
-    def close(self) -> None:
-        """The model's."""
-        self._llm.close()
-
-    def _begin(self, name: str, messages: Sequence[Message], parameters: dict[str, Any]) -> Span:
-        span = self._pen.begin(name, "LLM", messages[-1].content if messages else "")
-        span.set_attribute("llm.model_name", self.name)
-        # Dateline writes at temperature 0 unless the question brought parameters of its own (rag.models.sampling).
-        given = {"temperature": 0} | parameters | dict(getattr(self._llm, "parameters", {}))
-        span.set_attribute("llm.invocation_parameters", json.dumps(given))
+    def _describe(self, span: Span, llm: LLM, messages: Sequence[Message], parameters: Mapping[str, Any]) -> None:
+        span.set_attribute("llm.model_name", llm.name)
+        # Dateline writes at temperature 0 unless the question has sampling parameters of its own.
+        span.set_attribute("llm.invocation_parameters", json.dumps({"temperature": 0} | dict(parameters)))
         for number, message in enumerate(messages):
             place = f"llm.input_messages.{number}.message"
             span.set_attribute(f"{place}.role", message.role)
-            span.set_attribute(f"{place}.content", self._pen.text(message.content))
-        return span
-
-    def _end(self, span: Span, said: str, error: BaseException | None) -> None:
-        span.set_attribute("llm.output_messages.0.message.role", "assistant")
-        span.set_attribute("llm.output_messages.0.message.content", self._pen.text(said))
-        span.set_attribute("output.value", self._pen.text(said))
-        self._pen.end(span, error)
+            span.set_attribute(f"{place}.content", self.shown(message.content))

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 
 import pytest
 from conftest import Asked
-from fakes import ScriptedLLM, WordEmbedder
+from fakes import ModelServer, ScriptedLLM, WordEmbedder
 
 from ingest.pipeline import ingest
+from rag.answering.answerability import LEAST_BELIEF, MIXED
 from rag.archive.archive import Archive
-from rag.assistant import EXTRACTION, LEAST_BELIEF, MIXED, Assistant, standalone
+from rag.assistant import EXTRACTION, Assistant
 from rag.errors import ArchiveMissing, ModelUnavailable, QuestionError
-from rag.interfaces.json import answer_data, answer_text
+from rag.interfaces.json import answer_data
+from rag.interfaces.text import answer_text
+from rag.models.chat import OpenAIChat
 from rag.schema import Answer, Article, Filters, Turn
 from rag.settings import Settings
 
@@ -227,24 +232,6 @@ def test_a_follow_up_is_looked_up_with_what_it_leans_on(assistant: Asked) -> Non
     assert [h.passage.id for h in alone.hits[:2]] != [h.passage.id for h in answer.hits[:2]]
 
 
-@pytest.mark.parametrize(
-    ("question", "looked_up"),
-    [
-        ("How many seats has she?", "Who won the seat? Joanna Teague Alliance How many seats has she?"),
-        ("What had the union asked for?", "Who won the seat? Joanna Teague Alliance What had the union asked for?"),
-        ("What did Kamala Harris promise?", "What did Kamala Harris promise?"),
-        ("Why?", "Who won the seat? Joanna Teague Alliance Why?"),
-    ],
-)
-def test_what_a_follow_up_is_looked_up_with(question: str, looked_up: str) -> None:
-    history = [
-        Turn(question="Is it raining?", answer="No."),
-        Turn(question="Who won the seat?", answer="It was Joanna Teague of the Alliance, Joanna Teague from Orrin."),
-    ]
-    assert standalone(question, history).replace("joanna teague alliance", "Joanna Teague Alliance") == looked_up
-    assert standalone(question, []) == question
-
-
 def test_a_question_that_stands_alone_is_not_mixed_with_what_was_asked_before(assistant: Asked) -> None:
     history = [Turn(question="What did Governor Hal Mercer do?", answer="He lowered the key rate.")]
     question = "How many people fell ill with measles in Harrow Bay since October?"
@@ -290,6 +277,88 @@ def test_a_cited_version_can_still_be_read_after_a_correction(archive: Archive) 
     ingest([replace(before, text="The Bank of Corvane did nothing at all.")], archive, WordEmbedder())
     assert archive.catalog.article("a9").text != before.text  # type: ignore[union-attr]
     assert every_citation_is_verbatim(answer, archive)
+
+
+def test_a_question_unlike_every_article_is_refused_before_the_model_is_asked(assistant: Asked) -> None:
+    asked = assistant("Eggs are not needed.", belief=1.0)
+    answer = asked.ask("best pancake recipe without eggs")
+    assert (answer.answered, answer.reason) == (False, "nothing similar enough found")
+    assert answer.hits
+    assert asked.llm.asked == []  # type: ignore[union-attr]
+
+
+def test_a_refusal_names_what_no_article_has(assistant: Asked) -> None:
+    answer = assistant(TRUE).ask("What did the Bank of Corvane tell Angela Merkel?")
+    assert answer.reason == "a name or number of the question is in no article found"
+    assert answer.missing == ("angela", "merkel")
+    assert assistant(TRUE).ask(QUESTION).missing == ()
+
+
+@pytest.mark.parametrize(
+    ("reply", "belief", "reason"),
+    [
+        (TRUE, None, ""),
+        ("NOT FOUND", None, "the model found no answer in the excerpts"),
+        (TRUE, 0.0, "the model doubts that the excerpts state the answer"),
+        (FALSE, None, "no sentence of the model is supported by the articles"),
+        ("Hal Mercer said so.", 1.0, "the cited words do not answer the question"),
+    ],
+)
+def test_a_refusal_says_why(assistant: Asked, reply: str, belief: float | None, reason: str) -> None:
+    question = "By how much did the Bank of Corvane lower its key rate in 2025?" if belief == 1.0 else QUESTION
+    answer = assistant(reply, belief=belief).ask(question.replace("By how much", "How much"))
+    assert (answer.reason, answer.answered) == (reason, not reason)
+
+
+@pytest.fixture
+def hosted(stored: Archive, endpoint: ModelServer) -> Iterator[Assistant]:
+    """An assistant whose model is on the network; the archive is shared, so only the model is closed."""
+    llm = OpenAIChat(url=endpoint.url, model="tide", key="", name="Tide", timeout=10, evidence_tokens=200)
+    yield Assistant(stored, WordEmbedder(), llm, Settings(data_dir=stored.folder, llm="none"))
+    llm.close()
+
+
+def test_sampling_is_an_argument_of_one_question(hosted: Assistant, endpoint: ModelServer) -> None:
+    hosted.ask(QUESTION, sampling={"temperature": 0.9, "seed": 7})
+    hosted.ask(QUESTION)
+    list(hosted.stream(QUESTION, sampling={"presence_penalty": 1.5}))
+    asyncio.run(hosted.aask(QUESTION, sampling={"temperature": 0.4}))
+    sent = [(b["temperature"], b.get("seed"), b.get("presence_penalty")) for b in endpoint.bodies]
+    assert sent == [(0.9, 7, None), (0, None, None), (0, None, 1.5), (0.4, None, None)]
+
+
+def test_closing_the_assistant_again_does_nothing(archive: Archive) -> None:
+    model = CountingLLM()
+    with Assistant(archive, WordEmbedder(), model, Settings(data_dir=archive.folder)) as assistant:
+        assistant.close()
+    assistant.close()
+    assert model.closings == 1
+
+
+class CountingLLM(ScriptedLLM):
+    """Counts how often it is closed."""
+
+    closings = 0
+
+    def close(self) -> None:
+        """One more."""
+        self.closings += 1
+
+
+class StubbornLLM(ScriptedLLM):
+    """A model that cannot be closed."""
+
+    def close(self) -> None:
+        """Raises RuntimeError."""
+        raise RuntimeError("It hangs.")
+
+
+def test_a_model_that_cannot_be_closed_does_not_keep_the_archive_open(archive: Archive) -> None:
+    assistant = Assistant(archive, WordEmbedder(), StubbornLLM(), Settings(data_dir=archive.folder))
+    assistant.search("ferry")
+    with pytest.raises(RuntimeError, match="hangs"):
+        assistant.close()
+    assert not archive.owns_indexes
 
 
 def test_closing_the_assistant_closes_model_and_archive(archive: Archive) -> None:

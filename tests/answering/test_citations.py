@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.citations import Citer, link, same_words, split_finished, strip_markers, verbatim
+from rag.answering.citations import Citer, link, same_words, split_finished, strip_markers
 from rag.answering.sentence_selection import Candidate
 from rag.language.sentences import sentence_spans
 from rag.schema import Article, Passage
@@ -161,21 +161,6 @@ def test_a_second_quote_is_taken_where_it_adds_what_the_first_lacks() -> None:
 def test_one_quote_is_enough_where_it_carries_all() -> None:
     quotes, _ = linked("Villasera council approved a parking levy of 3.50 euros a day.")
     assert len(quotes) == 1
-
-
-@pytest.mark.parametrize(
-    ("quote", "there"),
-    [
-        ("eleven new tram stops", True),
-        ("Eleven NEW tram stops!", True),
-        ("lucia prat", True),
-        ("new eleven tram stops", False),
-        ("tram sto", False),  # whole words
-        ("", True),
-    ],
-)
-def test_a_quotation_is_looked_up_word_for_word(quote: str, there: bool) -> None:
-    assert verbatim(quote, LEVY.text) is there
 
 
 # --- numbers and growing text ------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from fakes import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.retriever import COPY_LEAST_WORDS, Retriever, fuse, same_story, select
+from rag.answering.retriever import Candidate, Retriever, fuse, select
 from rag.archive.archive import Archive
 from rag.schema import Article, Filters, Passage
 from rag.settings import Settings
@@ -68,28 +68,9 @@ def article(article_id: str, text: str) -> Article:
     return Article(id=article_id, title=article_id, text=text)
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (text_of(100), text_of(100), True),
-        (text_of(100), text_of(160), True),  # 96 of 96 runs of the shorter; 96 >= .4 * 156
-        (text_of(100), text_of(100, 40), True),  # 60 common words: 56 of 96 runs = .58
-        (text_of(100), text_of(100, 55), False),  # 45 common words: 41 of 96 runs = .43
-        (text_of(100), text_of(300), False),  # 96 < .4 * 296: a note within a long report is a quotation
-        (text_of(COPY_LEAST_WORDS + 3), text_of(COPY_LEAST_WORDS + 3), False),  # 79 runs: a short notice
-        (text_of(COPY_LEAST_WORDS + 4), text_of(COPY_LEAST_WORDS + 4), True),  # 80 runs
-        ("", "", False),
-        ("one two three", text_of(100), False),
-    ],
-)
-def test_a_copy_shares_half_of_the_shorter_ones_runs_of_five_words(one: str, other: str, same: bool) -> None:
-    assert same_story(article("a", one), article("b", other)) is same
-    assert same_story(article("b", other), article("a", one)) is same
-
-
 def test_no_article_has_more_hits_than_allowed() -> None:
     long, other = article("long", text_of(100)), article("other", text_of(100, 500))
-    ranked = [(passage(long, n), 1 - n / 10) for n in range(5)] + [(passage(other), 0.1)]
+    ranked = [Candidate(passage(long, n), 1 - n / 10) for n in range(5)] + [Candidate(passage(other), 0.1)]
     assert [h.passage.id for h in select(ranked, top_k=4, per_article=2)] == ["long#0", "long#1", "other#0"]
     assert [h.passage.id for h in select(ranked, top_k=2, per_article=9)] == ["long#0", "long#1"]
 
@@ -101,11 +82,11 @@ def test_copies_are_folded_into_the_best_hit_and_named_there() -> None:
         article("other", text_of(100, 500)),
     )
     ranked = [
-        (passage(story), 0.9),
-        (passage(copy), 0.8),
-        (passage(copy, 1), 0.7),
-        (passage(other), 0.6),
-        (passage(story, 1), 0.5),
+        Candidate(passage(story), 0.9, frozenset({"copy"})),
+        Candidate(passage(copy), 0.8, frozenset({"story"})),
+        Candidate(passage(copy, 1), 0.7, frozenset({"story"})),
+        Candidate(passage(other), 0.6),
+        Candidate(passage(story, 1), 0.5, frozenset({"copy"})),
     ]
     hits = select(ranked, top_k=8, per_article=2)
     assert [(h.passage.id, [c.id for c in h.copies]) for h in hits] == [
@@ -113,12 +94,6 @@ def test_copies_are_folded_into_the_best_hit_and_named_there() -> None:
         ("other#0", []),
         ("story#1", ["copy"]),
     ]
-
-
-def test_short_texts_are_never_folded() -> None:
-    notices = [article(f"n{i}", "The road is closed until Monday because of works.") for i in range(3)]
-    hits = select([(passage(notice), 0.5) for notice in notices], top_k=8, per_article=2)
-    assert [h.passage.article.id for h in hits] == ["n0", "n1", "n2"]
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,11 +24,19 @@ from rag.errors import ArchiveBusy, ArchiveMismatch, StorageError
 from rag.schema import Article, Filters
 from rag.settings import Settings
 
+
+@pytest.fixture(scope="module")
+def child_environment(child_environment: dict[str, str]) -> dict[str, str]:
+    """Second processes import this file too."""
+    path = os.pathsep.join([child_environment["PYTHONPATH"], str(Path(__file__).parent)])
+    return child_environment | {"PYTHONPATH": path}
+
+
 # --- killed --------------------------------------------------------------------------------------
 
 # One process imports everything and forks one for each (folder, arguments); prints how each ended.
 FORK = """
-import json, os, signal, sys
+import json, os, signal, sys, threading
 import chromadb
 import ingest.pipeline
 from test_archive import open_and_check, second_ingest
@@ -41,6 +50,7 @@ def die_at(event, name, count):
             if not left[0]:
                 os.kill(os.getpid(), signal.SIGKILL)
     sys.setprofile(watch)
+    threading.setprofile(watch)  # the indexer works in a thread of its own
 
 running = []
 for folder, moment in json.loads(sys.argv[1]):
@@ -69,7 +79,7 @@ MOMENTS = [
     ("return", "Catalog._store_one", 300),  # in the middle of the second batch's transaction
     ("call", "ChromaVectors.put", 1),  # old passages dropped from the vectors, new ones not yet there
     ("return", "ChromaVectors.put", 1),  # there, but not noted
-    ("call", "index_terms", 200),  # the word index has an open writer with 100 passages
+    ("call", "index_terms", 200),  # the keyword index has an open writer with 100 passages
     ("return", "TantivyWords.put", 1),  # all done but the note
 ]
 
@@ -102,8 +112,8 @@ def contents(archive: Archive) -> dict[str, object]:
     return {
         "articles": sorted((a.id, a.version, a.text) for a in catalog.articles(limit=-1, live=False)),
         "passages": {key: (p.id, p.text) for key, p in catalog.passages(keys).items()},
-        "vectors": archive._vectors.keys(),  # type: ignore[union-attr]
-        "words": archive._words.keys(),  # type: ignore[union-attr]
+        "vectors": archive.indexer.vectors().keys(),
+        "words": archive.indexer.words().keys(),
     }
 
 
@@ -217,7 +227,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 [Prepared(article=a, spans=((0, len(a.text)),), hashes=(a.id,)) for a in part],
                 {a.id: vectors[start + i] for i, a in enumerate(part)},
             )
-            archive.sync()
+            archive.wait_until_indexed()
     assert list(folder.glob("vectors/*/data_level0.bin"))
     return folder
 
@@ -265,8 +275,8 @@ def test_a_sound_index_is_not_made_anew_at_a_start(archive: Archive) -> None:
 
 def test_rebuilding_embeds_nothing_and_mends_what_doctor_finds(archive: Archive, articles: list[Article]) -> None:
     before = hits(archive)
-    archive._vectors.drop_articles(["a7"])  # type: ignore[union-attr]
-    archive._words.drop_articles(["a1", "a2"])  # type: ignore[union-attr]
+    archive.indexer.vectors().drop_articles(["a7"])
+    archive.indexer.words().drop_articles(["a1", "a2"])
     health = archive.health()
     assert (health.vectors_missing, health.words_missing, health.sound) == (1, 2, False)
     assert archive.rebuild() == archive.catalog.count_passages() == health.passages
@@ -368,6 +378,7 @@ def test_the_owner_finds_what_another_process_ingested(archive: Archive, child_e
     assert "n007#0" not in [i for i, _ in hits(archive, "number7 cellar")]
     with Child(archive.folder, INGEST, child_environment) as child:
         assert child.says() == "1"
+    # The other process waited until this one had indexed its article.
     assert hits(archive, "number7 cellar")[0][0] == "n007#0"
     assert archive.health().sound
 
@@ -377,6 +388,7 @@ def test_the_indexes_are_handed_on_when_their_owner_leaves(archive: Archive) -> 
         before = hits(reader)
         assert not reader.owns_indexes
         archive.close()
+        reader.wait_until_indexed()
         assert hits(reader) == before
         assert reader.owns_indexes
         assert reader.health().sound

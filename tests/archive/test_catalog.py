@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from rag.archive.archive import Archive
-from rag.archive.catalog import Catalog, Prepared, day_number, digest
+from rag.archive.catalog import Catalog, Prepared, digest
+from rag.archive.tables.table import day_number
 from rag.errors import ArchiveMismatch, StorageError
 from rag.schema import Article, Filters
 
@@ -109,7 +110,7 @@ def test_vectors_come_back_in_the_order_asked_for(catalog: Catalog) -> None:
     catalog.store([prepared(RAIN, "a", "b")], {"a": VECTOR, "b": -VECTOR})
     # stored as float16: three digits
     np.testing.assert_allclose(catalog.vectors(["b", "a", "b"]), np.array([-VECTOR, VECTOR, -VECTOR]), atol=1e-3)
-    with pytest.raises(StorageError, match="1 passages .* have no vector. Mend it: dateline rebuild --embed"):
+    with pytest.raises(StorageError, match="1 passages .* have no vector. Run: dateline rebuild --embed"):
         catalog.vectors(["a", "gone"])
 
 
@@ -230,9 +231,9 @@ def test_a_day_number_sorts_like_the_day() -> None:
 
 def test_a_newer_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "catalogue.sqlite")
-    catalog.set_meta({"format": "2"})
+    catalog.set_meta({"format": "3"})
     catalog.close()
-    with pytest.raises(ArchiveMismatch, match="has format 2; this program knows formats up to 1. Upgrade Dateline"):
+    with pytest.raises(ArchiveMismatch, match="has format 3; this program knows formats up to 2. Upgrade Dateline"):
         Catalog(tmp_path / "catalogue.sqlite")
 
 

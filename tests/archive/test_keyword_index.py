@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rag.archive.archive import Archive
-from rag.archive.catalog import StoredPassage
 from rag.archive.keyword_index import TERMS, TantivyWords
+from rag.archive.tables.passages import StoredPassage
 from rag.errors import StorageError
 from rag.schema import Article, Filters, Passage
 
@@ -151,7 +151,7 @@ def test_an_index_of_an_earlier_program_or_without_its_articles_is_reported(tmp_
     folder = tmp_path / "words"
     TantivyWords(folder).put([one(1, "a", "rain")])
     shutil.rmtree(folder / "articles")
-    with pytest.raises(StorageError, match="not the words of their articles.*dateline rebuild"):
+    with pytest.raises(StorageError, match="no index of their articles.*dateline rebuild"):
         TantivyWords(folder)
 
 
@@ -160,7 +160,9 @@ def test_an_index_made_by_other_rules_is_reported_and_an_empty_one_takes_the_new
     TantivyWords(folder).put([one(1, "a", "rain")])
     for earlier in ("1", None):
         (folder / "terms").write_text(earlier) if earlier else (folder / "terms").unlink()
-        with pytest.raises(StorageError, match=r"made by rules 1, this program has rules \d+\. No article is lost"):
+        with pytest.raises(
+            StorageError, match=r"terms have version 1, this program needs version \d+\. No article is lost"
+        ):
             TantivyWords(folder)
     (folder / "terms").write_text(TERMS)
     TantivyWords(folder).clear()

@@ -9,7 +9,7 @@ import pytest
 from fakes import WordEmbedder
 
 from rag.archive.archive import Archive
-from rag.archive.catalog import StoredPassage
+from rag.archive.tables.passages import StoredPassage
 from rag.archive.vector_index import ChromaVectors, ExactVectors, VectorIndex
 from rag.errors import ModelUnavailable, StorageError
 from rag.schema import Filters
@@ -136,6 +136,7 @@ def test_exact_search_follows_the_catalogue(archive: Archive) -> None:
     vector = WordEmbedder().embed_queries(["ferry"])[0]
     before = len(exact.search(vector, 100, Filters(), []))
     archive.catalog.remove("a1")
+    exact.refresh()
     assert len(exact.search(vector, 100, Filters(), [])) == before - 1 == exact.count() == len(exact.keys())
 
 

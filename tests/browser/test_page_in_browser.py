@@ -517,7 +517,7 @@ def test_serve_answers_with_the_packaged_model(
     fields = ("id", "url", "title", "outlet", "byline", "language", "text")
     rows = [{name: getattr(a, name) for name in fields} | {"published": str(a.day or "")} for a in articles[:4]]
     news.write_text("\n".join(json.dumps(row) for row in rows))
-    command = [python, "-m", "rag.interfaces.cli", "--data-dir", str(tmp_path / "archive")]
+    command = [python, "-m", "app", "--data-dir", str(tmp_path / "archive")]
     subprocess.run([*command, "ingest", str(news)], env=child_environment, check=True, capture_output=True)
     uploads = tmp_path / "tmp"
     uploads.mkdir()

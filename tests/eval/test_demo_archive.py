@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fakes import WordEmbedder
 
-from eval.datasets import demo as gold
-from eval.metrics.statistics import contains_answer
+from eval.datasets import demo as demo_set
+from eval.metrics.answers import contains_answer
 from ingest.pipeline import IngestReport, ingest
 from ingest.readers.files import ReadOptions, read
 from rag.answering.sentence_selection import citable
@@ -24,7 +24,7 @@ from rag.settings import Settings
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, IngestReport]]:
     """The demo archive under a fake embedder: text and labels need no model."""
     archive = Archive(Settings(data_dir=tmp_path_factory.mktemp("demo")))
-    yield archive, ingest(read([gold.ARCHIVE], ReadOptions()), archive, WordEmbedder())
+    yield archive, ingest(read([demo_set.ARCHIVE], ReadOptions()), archive, WordEmbedder())
     archive.close()
 
 
@@ -56,13 +56,13 @@ def test_the_archive_is_as_large_and_varied_as_it_claims(articles: dict[str, Art
 
 
 def test_the_same_input_again_changes_nothing(demo: tuple[Archive, IngestReport]) -> None:
-    again = ingest(read([gold.ARCHIVE], ReadOptions()), demo[0], WordEmbedder())
+    again = ingest(read([demo_set.ARCHIVE], ReadOptions()), demo[0], WordEmbedder())
     assert (again.kept, again.embedded, again.withdrawn) == (0, 0, 0)
     assert again.unchanged == again.read
 
 
 def test_every_question_is_labelled_with_live_articles_that_hold_its_answer(articles: dict[str, Article]) -> None:
-    questions = gold.load()
+    questions = demo_set.load()
     assert len(questions) >= 150
     for question in questions:
         assert question.articles <= set(articles), question.id
@@ -73,7 +73,7 @@ def test_every_question_is_labelled_with_live_articles_that_hold_its_answer(arti
 
 
 def test_no_answer_to_an_unanswerable_question_was_written_by_accident() -> None:
-    assert all(not q.answers and not q.sentences for q in gold.load() if not q.answerable)
+    assert all(not q.answers and not q.sentences for q in demo_set.load() if not q.answerable)
 
 
 def test_a_withdrawn_article_is_kept_and_cannot_be_found(demo: tuple[Archive, IngestReport]) -> None:
@@ -85,9 +85,9 @@ def test_a_withdrawn_article_is_kept_and_cannot_be_found(demo: tuple[Archive, In
 
 
 def test_a_hidden_instruction_in_a_page_does_not_reach_the_text(articles: dict[str, Article]) -> None:
-    page = next(Path(gold.ARCHIVE).glob("b05*")).read_text(encoding="utf-8")
+    page = next(Path(demo_set.ARCHIVE).glob("b05*")).read_text(encoding="utf-8")
     assert re.search(r"ignore|instruction|AI (system|assistant)", page, re.I)
-    stored = next(a for a in articles.values() if a.source.endswith(next(Path(gold.ARCHIVE).glob("b05*")).name))
+    stored = next(a for a in articles.values() if a.source.endswith(next(Path(demo_set.ARCHIVE).glob("b05*")).name))
     assert not re.search(r"ignore (all|any|previous)|AI (system|assistant)", stored.text, re.I)
 
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from fakes import ScriptedLLM, WordEmbedder
-from test_eval_datasets import lines
+from small_set import embed_words, lines
 
-from eval import measuring_commands as commands
-from eval.__main__ import main
+from eval.cli import main
 from eval.datasets.beir import load, questions
-from eval.experiments import answers, asking
-from eval.metrics import answers as scores
+from eval.experiments import answers, predictions
+from eval.metrics import answers as answer_metrics
 from eval.metrics.judge import Judge
 from eval.reporting import compare, outcome
 from rag.errors import SettingsError
@@ -51,8 +50,8 @@ CRASHED = {**GOOD, "answer": None, "error": "ValueError: boom"}
 
 
 @pytest.mark.parametrize(("scorer", "good"), [
-    (scores.contains, 1.0), (scores.citation_recall, 1.0), (scores.citation_precision, 1.0), (scores.right, 1.0),
-    (scores.token_f1, 2 * 1 / (4 + 1)),
+    (answer_metrics.contains, 1.0), (answer_metrics.citation_recall, 1.0), (answer_metrics.citation_precision, 1.0),
+    (answer_metrics.right, 1.0), (answer_metrics.token_f1, 2 * 1 / (4 + 1)),
 ])  # fmt: skip
 def test_each_scorer_catches_a_wrong_answer(scorer: Any, good: float) -> None:
     assert scorer(GOOD) == pytest.approx(good)
@@ -61,41 +60,50 @@ def test_each_scorer_catches_a_wrong_answer(scorer: Any, good: float) -> None:
 
 def test_exact_match_and_f1() -> None:
     exact = prediction("The 1,200.", answers=["1200"])
-    assert (scores.exact_match(exact), scores.token_f1(exact)) == (1.0, 1.0)
-    assert scores.exact_match(GOOD) == 0.0
+    assert (answer_metrics.exact_match(exact), answer_metrics.token_f1(exact)) == (1.0, 1.0)
+    assert answer_metrics.exact_match(GOOD) == 0.0
     half = prediction("red green", answers=["red blue", "black"])
-    assert scores.token_f1(half) == pytest.approx(0.5)
+    assert answer_metrics.token_f1(half) == pytest.approx(0.5)
 
 
 def test_refusals_and_crashes_are_no_answers() -> None:
     for one in (SILENT, CRASHED):
-        assert scores.right(one) == scores.contains(one) == scores.token_f1(one) == scores.exact_match(one) == 0.0
-    assert scores.right({**SILENT, "answerable": False}) == 1.0
-    assert scores.right({**CRASHED, "answerable": False}) == 0.0
-    assert scores.right({**GOOD, "answerable": False}) == 0.0
+        assert (
+            answer_metrics.right(one)
+            == answer_metrics.contains(one)
+            == answer_metrics.token_f1(one)
+            == answer_metrics.exact_match(one)
+            == 0.0
+        )
+    assert answer_metrics.right({**SILENT, "answerable": False}) == 1.0
+    assert answer_metrics.right({**CRASHED, "answerable": False}) == 0.0
+    assert answer_metrics.right({**GOOD, "answerable": False}) == 0.0
 
 
 def test_choice_takes_the_option_that_answer_and_quotes_support() -> None:
     options = ["in a red house", "in a blue house", "in a green house"]
     asked = {"options": options, "answers": [options[1]]}
-    assert scores.choice(prediction("It was blue.", **asked)) == 1.0
-    assert scores.chosen(prediction("It was red.", **asked)) == options[0]
-    assert scores.chosen(prediction("It was a house.", **asked)) == ""  # all options have it
-    assert scores.chosen(prediction("Red or blue.", **asked)) == ""  # two alike
-    assert scores.chosen(prediction("Red or blue.", {**cited(1, ""), "quote": "the blue one"}, **asked)) == options[1]
+    assert answer_metrics.choice(prediction("It was blue.", **asked)) == 1.0
+    assert answer_metrics.chosen(prediction("It was red.", **asked)) == options[0]
+    assert answer_metrics.chosen(prediction("It was a house.", **asked)) == ""  # all options have it
+    assert answer_metrics.chosen(prediction("Red or blue.", **asked)) == ""  # two alike
+    assert (
+        answer_metrics.chosen(prediction("Red or blue.", {**cited(1, ""), "quote": "the blue one"}, **asked))
+        == options[1]
+    )
 
 
 def test_citations_against_gold() -> None:
     two = prediction("A.", cited(1, "The ferry"), cited(2, "It carried", "bank"))
     two["answer"]["sentences"].append({"text": "B.", "verdict": "supported", "reason": "", "citations": [2]})
-    assert scores.citation_recall(two) == 0.5  # one of two sentences cites the gold article
-    assert scores.citation_precision(two) == pytest.approx(1 / 3)  # one of three citations
+    assert answer_metrics.citation_recall(two) == 0.5  # one of two sentences cites the gold article
+    assert answer_metrics.citation_precision(two) == pytest.approx(1 / 3)  # one of three citations
 
 
 def test_a_quote_that_was_changed_is_caught() -> None:
-    assert scores.verbatim(GOOD, {"ferry": ARTICLE}) == [1.0]
-    assert scores.verbatim(GOOD, {"ferry": ARTICLE.replace("212", "213")}) == [0.0]
-    assert scores.verbatim(GOOD, {}) == [0.0]
+    assert answer_metrics.verbatim(GOOD, {"ferry": ARTICLE}) == [1.0]
+    assert answer_metrics.verbatim(GOOD, {"ferry": ARTICLE.replace("212", "213")}) == [0.0]
+    assert answer_metrics.verbatim(GOOD, {}) == [0.0]
 
 
 def test_refusal_precision_and_recall(archive: Any) -> None:
@@ -114,7 +122,7 @@ def test_refusal_precision_and_recall(archive: Any) -> None:
 
 def test_labels_of_answerability() -> None:
     found = [
-        asking.answerable(m)
+        predictions.answerable(m)
         for m in ({}, {"kind": "false-premise"}, {"answerability": "PARTIAL"}, {"answerability": "UNDERSPECIFIED"})
     ]
     assert found == [None, False, True, None]
@@ -190,7 +198,7 @@ def test_a_judge_grades_but_not_itself(folder: Path, tmp_path: Path) -> None:
 def test_the_command(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(commands, "LazyEmbedder", lambda source: WordEmbedder())
+    embed_words(monkeypatch)
     out = tmp_path / "out"
     assert main(["answers", "--data", str(folder), "--out", str(out), "--llm", "none"]) == 0
     assert "answer contains gold" in capsys.readouterr().out

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from fakes import ModelServer, WordEmbedder
 
-from eval.__main__ import main
+from eval.cli import main
 from eval.datasets import generated
 from eval.performance import bench
 from eval.reporting import outcome
+from eval.reporting.progress import silent
 from eval.systems import baselines
 from rag.settings import Settings
 
@@ -52,7 +53,7 @@ def test_ratios_and_slopes_are_reported(
     result = outcome.load(tmp_path)
     assert result["ratios_to_plain"]["query p50 ms at 100"] == 0.5
     assert result["slopes"]["dateline p50"] == pytest.approx(1.0)
-    assert "grows as x^" in capsys.readouterr().out
+    assert "grows as passages^" in capsys.readouterr().out
     assert main(["report", str(tmp_path)]) == 0
     assert main(["bench", "query", "--out", str(tmp_path), "--sizes", "many"]) == 2
 
@@ -63,7 +64,7 @@ def test_one_model_answers_through_both(
 ) -> None:
     monkeypatch.setattr(baselines, "plain_embedding", lambda: baselines.borrowed_embedding(WordEmbedder()))
     settings = Settings(embedder=str(tiny_model), llm="tide", llm_url=endpoint.url)
-    result = bench.bench_answer(settings, tmp_path, 2, lambda what, done, total: None)
+    result = bench.bench_answer(settings, tmp_path, 2, silent)
     found = {(row["system"], row["measure"]): row["value"] for row in result["rows"]}
     assert found["plain-llamaindex", "answer contains gold"] == 0  # "It rained on Monday." is no answer to either
     assert 0 < found["plain-llamaindex", "to first word p50 ms"] <= found["plain-llamaindex", "in total p95 ms"]

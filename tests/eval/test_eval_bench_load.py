@@ -17,10 +17,10 @@ from conftest import Asked
 from conftest import Served as Server
 from fakes import ScriptedLLM, WordEmbedder
 
-from eval.__main__ import main
+from eval.cli import main
 from eval.performance import clients
 from eval.performance import load as bench_load
-from eval.performance.clients import Call, Load, Process, Served
+from eval.performance.clients import Call, LoadResult, Served, ServerProcess
 from eval.reporting import outcome
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
@@ -30,7 +30,7 @@ from rag.settings import Settings
 
 def at(url: str) -> Served:
     place = urlsplit(url)
-    return Served(str(place.hostname), int(place.port or 0), Process(os.getpid()))
+    return Served(str(place.hostname), int(place.port or 0), ServerProcess(os.getpid()))
 
 
 class _Moody(BaseHTTPRequestHandler):
@@ -78,7 +78,7 @@ def moody() -> Iterator[Served]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Moody)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield Served("127.0.0.1", server.server_address[1], Process(os.getpid()))
+    yield Served("127.0.0.1", server.server_address[1], ServerProcess(os.getpid()))
     server.shutdown()
     server.server_close()
 
@@ -87,8 +87,8 @@ def call(mood: str, **more: Any) -> Call:
     return Call(path="/", body={"mood": mood, **more}, key=mood, essence=lambda data: data["text"])
 
 
-def met(served: Served, *calls: Call, at_once: int = 3) -> Load:
-    return clients.load(served, calls, at_once, lambda done: None)
+def met(served: Served, *calls: Call, at_once: int = 3) -> LoadResult:
+    return clients.load(served, calls, at_once)
 
 
 def test_who_is_told_to_come_back_does_and_is_counted_once(moody: Served) -> None:
@@ -166,9 +166,9 @@ def test_a_run_over_the_real_api(
         4,
     )
     for system in ("search", "extraction", "model"):
-        assert rows[system, "other than 200 and 429"] == rows[system, "said something else"] == 0
+        assert rows[system, "other than 200 and 429"] == rows[system, "replies that differ"] == 0
     assert rows["extraction", "p50 ms to first event"] <= rows["extraction", "p99 ms"]
-    assert rows["model", "killed clients: next request 200"] == 1
-    assert rows["model", "killed clients: s from then until the processor rests"] < 60
+    assert rows["model", "disconnected clients: next request 200"] == 1
+    assert rows["model", "disconnected clients: s from then until the server is idle"] < 60
     assert result["clients"] == {"search": 50, "extraction": 50, "model": 8}
     assert "answered 200" in capsys.readouterr().out

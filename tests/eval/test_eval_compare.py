@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eval.reporting import outcome
-from eval.reporting.compare import as_text, compare, paired, split_name
+from eval.reporting.compare import compare, flips, paired, split_name, table
 from rag.errors import SettingsError
 
 
@@ -28,7 +28,7 @@ def test_a_run_against_itself_finds_nothing(tmp_path: Path) -> None:
     (difference,) = found["dateline → dateline"]
     assert (difference.difference, difference.low, difference.high, difference.p) == (0.0, 0.0, 0.0, 1.0)
     assert (difference.better, difference.worse, difference.found) == ((), (), False)
-    assert "No difference is found." in as_text(one, one, found)
+    assert flips(one, one, "dateline → dateline", difference) == []
 
 
 def test_a_difference_is_found_with_the_questions_that_flipped(tmp_path: Path) -> None:
@@ -40,6 +40,8 @@ def test_a_difference_is_found_with_the_questions_that_flipped(tmp_path: Path) -
     assert difference.p == pytest.approx(2 / 2**8, abs=0.003)
     assert difference.better == tuple(f"q{n}" for n in range(8))
     assert difference.found
+    (row,) = table("dateline → dateline", [difference]).rows
+    assert (row[0].text, row[3].text, row[3].best, row[5].text, row[6].text) == ("RR@10", "+0.400", True, "8", "0")
 
 
 def test_one_question_of_twenty_is_not_enough() -> None:
@@ -50,7 +52,8 @@ def test_two_systems_of_one_folder(tmp_path: Path) -> None:
     out = save(tmp_path / "a", dense=GOOD, words=BAD)
     found = compare(f"{out}:dense", f"{out}:words")
     assert [d.difference for d in found["dense → words"]] == [pytest.approx(-0.4)]
-    assert "8 worse, 0 better" in as_text(f"{out}:dense", f"{out}:words", found)
+    first = flips(f"{out}:dense", f"{out}:words", "dense → words", found["dense → words"][0])[0]
+    assert first == "flipped on RR@10: 8 worse, 0 better"
     assert split_name(f"{out}:dense") == (Path(out), "dense")
 
 
@@ -66,7 +69,7 @@ def test_two_files_of_demo_runs(tmp_path: Path) -> None:
     assert not compare(one, one)["small → small"][0].found
     (difference,) = compare(one, other)["small → small"]
     assert (difference.measure, difference.n, len(difference.worse), difference.found) == ("right", 12, 12, True)
-    shown = as_text(one, other, {"small → small": [difference]})
+    shown = "\n".join(flips(one, other, "small → small", difference))
     assert "A: Brightwater\u2028Estates 3" in shown
     assert "B: The council 3" in shown
 

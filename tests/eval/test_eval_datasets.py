@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from small_set import lines
 
 from eval.datasets.beir import load, turns
 from eval.datasets.records import digest
@@ -18,11 +19,6 @@ QUERIES = [
     {"_id": "q1", "text": "What sank?", "meta": {"answer": "the ferry", "options": ["the ferry", "the bank"]}},
     {"_id": "q2", "text": "And why?", "meta": {"history": [["user", "What closed?"], ["agent", "A bank."]]}},
 ]
-
-
-def lines(path: Path, rows: list[object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows))
 
 
 def write(folder: Path, corpus: list[object], queries: list[object], qrels: list[str]) -> Path:
@@ -75,9 +71,9 @@ def test_duplicate_ids(tmp_path: Path) -> None:
     again = [*CORPUS, {"_id": "d1", "title": "", "text": "Other."}]
     found = problems(write(tmp_path, again, [*QUERIES, QUERIES[0]], ["q1\td1\t1", "q1\td1\t1"]))
     assert [p.split(";")[0] for p in found] == [
-        "corpus.jsonl:3: the id 'd1' stands on line 1 too",
-        "queries_test.jsonl:3: the id 'q1' stands on line 1 too",
-        "qrels_test.tsv:3: 'q1' and 'd1' stand on line 2 too",
+        "corpus.jsonl:3: the id 'd1' is also on line 1",
+        "queries_test.jsonl:3: the id 'q1' is also on line 1",
+        "qrels_test.tsv:3: 'q1' and 'd1' are also on line 2",
     ]
 
 

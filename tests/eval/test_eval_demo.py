@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from eval.__main__ import main
-from eval.datasets import demo as gold
-from eval.experiments import demo as demo_run
+from eval.cli import main
+from eval.datasets import demo as demo_set
+from eval.experiments import demo as demo_experiment
 from rag.assistant import Assistant
 from rag.schema import Answer
 
@@ -22,9 +22,9 @@ def few(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("DATELINE_EMBEDDER", str(tiny_model))
     folder = tmp_path / "few"
     folder.mkdir()
-    for path in sorted(gold.ARCHIVE.glob("a0*"))[:4]:
+    for path in sorted(demo_set.ARCHIVE.glob("a0*"))[:4]:
         shutil.copy(path, folder)
-    monkeypatch.setattr(gold, "ARCHIVE", folder)
+    monkeypatch.setattr(demo_set, "ARCHIVE", folder)
 
 
 def test_the_file_can_be_kept_as_it_is(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,13 +33,13 @@ def test_the_file_can_be_kept_as_it_is(tmp_path: Path, tiny_model: Path, capsys:
     text = file.read_text(encoding="utf-8")
     found = json.loads(text)
     assert set(found) >= {"commit", "code", "date", "machine", "seed", "settings", "versions", "rows", "predictions"}
-    assert found["data"] == {"name": "demo", "digest": gold.digest(), "questions": 7}
+    assert found["data"] == {"name": "demo", "digest": demo_set.digest(), "questions": 7}
     assert str(tmp_path) not in text
     assert str(tiny_model) not in text
     assert "hits" not in found["predictions"][0]["answer"]
     assert "citations" in found["predictions"][0]["answer"]
     assert sum(line.startswith('  {"id"') for line in text.splitlines()) == 7  # a line each
-    assert demo_run.as_json(found) == text.rstrip("\n")
+    assert demo_experiment.as_json(found) == text.rstrip("\n")
     printed = capsys.readouterr().out
     for row in found["rows"]:
         assert row["measure"] in printed or row["value"] is None
@@ -62,10 +62,10 @@ def test_an_interrupted_run_goes_on_where_it_was(
     monkeypatch.setattr(Assistant, "ask", third_interrupts)
     command = ["demo", "--llm", "none", "--every", "24", "--data-dir", str(tmp_path / "a")]
     assert main(command) == 130
-    assert "Without --out nothing is kept" in capsys.readouterr().err
+    assert "Without --out no answer is kept" in capsys.readouterr().err
     asked.clear()
     assert main([*command, "--out", str(file)]) == 130
-    assert "goes on from there" in capsys.readouterr().err
+    assert "continues from there" in capsys.readouterr().err
     assert not file.exists()
     assert main([*command, "--out", str(file)]) == 0
     assert "1 questions crashed and count as misses" in capsys.readouterr().out

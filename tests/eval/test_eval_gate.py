@@ -10,14 +10,14 @@ import pytest
 from fakes import WordEmbedder
 
 from eval import gate
-from eval.__main__ import main
-from eval.gate import Measured, check, noise, updated
+from eval.cli import main
+from eval.gate import MeasuredSet, check, noise, updated
 from rag.errors import SettingsError
 from rag.settings import Settings
 
 
-def measured(value: float, n: int = 100, digest: str = "d") -> dict[str, Measured]:
-    return {"demo": Measured(digest, {"RR@10": (value, n)})}
+def measured(value: float, n: int = 100, digest: str = "d") -> dict[str, MeasuredSet]:
+    return {"demo": MeasuredSet(digest, {"RR@10": (value, n)})}
 
 
 FLOORS = updated({}, measured(0.90), lower=False, reason="")
@@ -39,9 +39,18 @@ def test_a_fall_is_stopped_and_noise_passes() -> None:
 def test_other_data_or_fewer_questions_are_stopped() -> None:
     assert "floors are for d" in check(FLOORS, measured(1.0, digest="e"))[0]
     assert "measured on 50 questions, its floor on 100" in check(FLOORS, measured(1.0, n=50))[0]
-    assert "measured on 0" in check(FLOORS, {"demo": Measured("d", {})})[0]
+    assert "measured on 0" in check(FLOORS, {"demo": MeasuredSet("d", {})})[0]
     assert "no floors yet" in check({}, measured(1.0))[0]
     assert check(FLOORS, {}) == []  # a set that is not on this machine
+
+
+def test_the_number_of_quotes_may_move_a_little() -> None:
+    def quotes(n: int) -> dict[str, MeasuredSet]:
+        return {"demo": MeasuredSet("d", {"quote verbatim in article": (1.0, n)})}
+
+    floors = updated({}, quotes(400), lower=False, reason="")
+    assert check(floors, quotes(401)) == check(floors, quotes(360)) == []
+    assert "measured on 350 questions" in check(floors, quotes(350))[0]
 
 
 def test_lowering_needs_a_flag_and_a_reason() -> None:
@@ -53,7 +62,7 @@ def test_lowering_needs_a_flag_and_a_reason() -> None:
     assert new["lowered"][0]["reason"] == "a harder set"
     assert check(new, measured(0.8)) == []
     with pytest.raises(SettingsError, match="gone"):
-        updated(FLOORS, {"demo": Measured("d", {})}, lower=False, reason="")
+        updated(FLOORS, {"demo": MeasuredSet("d", {})}, lower=False, reason="")
     assert updated(FLOORS, measured(0.95), lower=False, reason="")["demo"]["figures"]["RR@10"]["floor"] == 0.95
 
 
@@ -61,7 +70,7 @@ def test_sets_are_named_and_present(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     embedder, settings = WordEmbedder(), Settings(llm="none")
     with pytest.raises(SettingsError, match="--only names 'xquad_fr', expected some of demo"):
         gate.measure(settings, embedder, tmp_path, ["xquad_fr"], lambda *_: None)
-    monkeypatch.setattr(gate, "_demo", lambda *_: Measured("d", {"RR@10": (0.9, 100)}))
+    monkeypatch.setattr(gate, "_demo", lambda *_: MeasuredSet("d", {"RR@10": (0.9, 100)}))
     assert set(gate.measure(settings, embedder, tmp_path, gate.SETS, lambda *_: None)) == {"demo"}
     assert main(["gate", "--only", "xquad_en", "--shared", str(tmp_path), "--cache", str(tmp_path)]) == 2
 

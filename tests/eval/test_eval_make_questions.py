@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from fakes import ScriptedLLM
 
-from eval.__main__ import main
+from eval.cli import main
 from eval.datasets import beir as datasets
 from eval.experiments import make_questions
+from eval.reporting.progress import silent
 from rag.archive.archive import Archive
 from rag.errors import SettingsError
 from rag.schema import Passage
@@ -45,7 +46,7 @@ def test_a_good_draft_has_its_span(passage: Passage) -> None:
 def test_from_drafts_to_a_data_set(stored: Archive, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     replies = [GOOD, "212"] + ["no"] * 9
     llm = ScriptedLLM(*(replies if first_is_ferry(stored) else ["no"] * 20))
-    drafts, dropped = make_questions.make(stored, llm, tmp_path, 3, lambda what, done, total: None)
+    drafts, dropped = make_questions.make(stored, llm, tmp_path, 3, silent)
     assert len(drafts) + sum(dropped.values()) == 10
     draft = {"accept": True, "question": "How many?", "answer": "212", "sentence": "S.", "article": "a1", "title": ""}
     (tmp_path / "drafts.jsonl").write_text(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.__main__ import main
+from eval.cli import main
 from eval.experiments import pages
 from eval.reporting import outcome
 from rag.errors import SettingsError
@@ -69,11 +69,11 @@ def test_titles_and_days_where_they_are_given(tmp_path: Path) -> None:
     )
     (page,) = pages.load(tmp_path)
     assert (page.text, str(page.day)) == (None, "2025-03-04")
-    assert pages._values([page], {"x": pages.Read(title="eire wins", day=page.day)}) == {
+    assert pages._values([page], {"x": pages.Extracted(title="eire wins", day=page.day)}) == {
         "title": {"x": 1.0},
         "day": {"x": 1.0},
     }
-    assert pages._values([page], {"x": pages.Read(title="Éire loses")}) == {"title": {"x": 0.0}, "day": {"x": 0.0}}
+    assert pages._values([page], {"x": pages.Extracted(title="Éire loses")}) == {"title": {"x": 0.0}, "day": {"x": 0.0}}
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from fakes import WordEmbedder
-from test_eval_datasets import lines
+from small_set import QUESTIONS, STORIES, lines, small_set
 
 from eval.datasets.beir import Dataset, load
 from eval.experiments import retrieval
-from eval.metrics import retrieval as measures
+from eval.metrics import retrieval as retrieval_metrics
 from eval.reporting import outcome
 from eval.reporting.outcome import commit
 from eval.systems.bm25 import Bm25, terms
@@ -21,27 +21,10 @@ from rag.errors import SettingsError
 from rag.schema import Article, Hit, Passage
 from rag.settings import Settings
 
-STORIES = {
-    "ferry": "The ferry Castellan ran aground on a sandbank off Port Selwyn shortly after dawn.",
-    "bank": "The Bank of Corvane lowered its key rate by a quarter point on Thursday.",
-    "zoo": "A zebra escaped from the zoo in Lunada and was caught near the stadium.",
-    "levy": "The parking levy in Villasera brought in less money than the council expected.",
-}
-QUESTIONS = {
-    "q1": "Which ferry ran aground?",
-    "q2": "Which key rate did the Bank of Corvane change?",
-    "q3": "Which animal escaped from the zoo?",
-}
-QRELS = ["q1\tferry\t1", "q2\tbank\t1", "q3\tlevy\t1"]  # q3 is labelled wrong on purpose
-
 
 @pytest.fixture
 def data(tmp_path: Path) -> Dataset:
-    folder = tmp_path / "tiny"
-    lines(folder / "corpus.jsonl", [{"_id": i, "title": "", "text": text} for i, text in STORIES.items()])
-    lines(folder / "queries_test.jsonl", [{"_id": i, "text": text} for i, text in QUESTIONS.items()])
-    lines(folder / "qrels_test.tsv", ["query-id\tcorpus-id\tscore", *QRELS])
-    return load(folder)
+    return small_set(tmp_path / "tiny")
 
 
 def run(data: Dataset, out: Path, *systems: str) -> dict[str, Any]:
@@ -51,7 +34,7 @@ def run(data: Dataset, out: Path, *systems: str) -> dict[str, Any]:
 
 def test_measures_by_hand() -> None:
     ranked = {"a": [("x", 3.0), ("y", 2.0), ("z", 1.0)], "b": [("w", 1.0)]}
-    found = measures.score(ranked, {"a": {"y": 1, "z": 1}, "b": {"v": 1}, "c": {"u": 1}})
+    found = retrieval_metrics.score(ranked, {"a": {"y": 1, "z": 1}, "b": {"v": 1}, "c": {"u": 1}})
     assert found["RR@10"] == {"a": 0.5, "b": 0.0, "c": 0.0}
     assert found["AP@100"]["a"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     ideal = 1 + 1 / math.log2(3)
@@ -60,7 +43,7 @@ def test_measures_by_hand() -> None:
 
 
 def test_equal_scores_keep_their_order() -> None:
-    found = measures.score({"q": [("b", 0.5), ("a", 0.5), ("c", 0.5)]}, {"q": {"b": 1}})
+    found = retrieval_metrics.score({"q": [("b", 0.5), ("a", 0.5), ("c", 0.5)]}, {"q": {"b": 1}})
     assert found["Success@1"] == {"q": 1.0}  # trec_eval alone would put c first
 
 
@@ -71,7 +54,7 @@ def test_the_run_file_scored_from_outside_gives_our_figures(data: Dataset, tmp_p
     run(data, out)
     ours = outcome.load_per_query(out)
     for system in ("dateline", "dense", "words", "bm25"):
-        trec = measures.read_run((out / f"run_{system}.trec").read_text().splitlines())
+        trec = retrieval_metrics.read_run((out / f"run_{system}.trec").read_text().splitlines())
         scorer = pytrec_eval.RelevanceEvaluator(
             {q: dict(g) for q, g in data.qrels.items()},
             {"ndcg_cut.10", "recall.5,100", "map_cut.100", "success.1,5,10"},
@@ -116,7 +99,7 @@ def test_a_second_call_goes_on_where_the_first_stopped(
     out, asked = tmp_path / "out", []
     first = run(data, out, "bm25")
     journal = out / "ranked_bm25.jsonl"
-    journal.write_text("\n".join(journal.read_text().splitlines()[:2]) + '\n["q2", [["ba')
+    journal.write_text("\n".join(journal.read_text().splitlines()[:2]) + '\n{"id": "q2", "ranked": [["ba')
     monkeypatch.setattr(Bm25, "search", lambda self, text, k: asked.append(text) or [])
     again = run(data, out, "bm25")
     assert asked == [QUESTIONS["q2"], QUESTIONS["q3"]]
@@ -192,16 +175,6 @@ def test_bm25_by_hand() -> None:
     assert terms("Don't 3.5") == ["don", "t", "3", "5"]
 
 
-def test_percentiles_by_hand() -> None:
-    assert retrieval.percentiles([1.0, 2.0, 3.0]) == {
-        "p50": 2.0,
-        "p95": pytest.approx(2.9),
-        "p99": pytest.approx(2.98),
-        "n": 3.0,
-    }
-    assert retrieval.percentiles([]) == {}
-
-
 def test_the_commit_is_read_from_git_files(tmp_path: Path) -> None:
     assert commit(tmp_path / "none") == ""
     (tmp_path / "refs" / "heads").mkdir(parents=True)
@@ -216,5 +189,5 @@ def test_bm25_reaches_the_reference_figures(shared_data: Path) -> None:
     data = load(shared_data / "retrieval" / "xquad_en")
     index = Bm25((one.id, f"{one.title} {one.text}") for one in data.corpus.values())
     found = {query: index.search(data.queries[query].text, 10) for query in data.qrels}
-    hits = measures.score(found, data.qrels, ["Success@1"])["Success@1"]
+    hits = retrieval_metrics.score(found, data.qrels, ["Success@1"])["Success@1"]
     assert sum(hits.values()) / len(hits) == pytest.approx(0.924, abs=0.01)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -113,9 +113,9 @@ def test_an_endless_sentence_is_cut_at_spaces() -> None:
 
 
 def test_a_text_of_a_million_characters_without_a_stop_is_cut_in_seconds() -> None:
-    began = perf_counter()
+    began = process_time()
     passage_spans(plain("word " * 200_000))
-    assert perf_counter() - began < 5
+    assert process_time() - began < 5
 
 
 @pytest.mark.parametrize(

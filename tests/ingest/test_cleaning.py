@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.cleaning.text import clean, uncitable_spans, unwrap
+from ingest.cleaning.boilerplate import uncitable_spans
+from ingest.cleaning.text import clean, unwrap
 from ingest.readers.markdown import from_markdown
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

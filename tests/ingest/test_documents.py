@@ -12,7 +12,9 @@ from pathlib import Path
 import docx
 import pytest
 
-from ingest.readers.documents import docx_fields, fragment_text, page_fields, pdf_fields
+from ingest.readers.pages.page import fragment_text, page_fields
+from ingest.readers.pdf import pdf_fields
+from ingest.readers.word import docx_fields
 from rag.errors import BadInput
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

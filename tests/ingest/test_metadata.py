@@ -4,20 +4,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from ingest.metadata.fields import (
-    Fields,
-    article_id,
-    byline_names,
-    canonical_url,
-    date_in_url,
-    dateline_fields,
-    language_code,
-    parse_date,
-    record_fields,
-    records_in,
-    slug,
-    text_fields,
-)
+from ingest.metadata.addresses import article_id, canonical_url
+from ingest.metadata.dates import date_in_url, parse_date
+from ingest.metadata.fields import Fields
+from ingest.metadata.records import record_fields, records_in
+from ingest.metadata.text_lines import dateline_fields, text_fields
+from ingest.metadata.values import byline_names, language_code, slug
 
 FEB_14 = datetime(2025, 2, 14)
 CET = timezone(timedelta(hours=1))

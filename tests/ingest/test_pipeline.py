@@ -22,7 +22,7 @@ def ingest_files(archive: Archive, *paths: Path) -> IngestReport:
 
 
 def found(archive: Archive, words: str) -> set[str]:
-    """The articles that the word index finds; both indexes are checked against the catalogue on the way."""
+    """The articles that the keyword index finds; both indexes are checked against the catalogue on the way."""
     assert archive.health().sound
     keys = [key for key, _ in archive.search_words(words, 50, ["en"], Filters())]
     return {passage.article.id for passage in archive.catalog.passages(keys).values()}

@@ -1,9 +1,7 @@
 """Files, folders and archives become articles; whatever is wrong with one of them stays with that one."""
 
 import gzip
-import io
 import json
-import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,8 +9,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from support import zipped
 
-from ingest.readers.files import ReadOptions, Rejected, decode, discover, read, read_bytes
+from ingest.readers.encoding import decode
+from ingest.readers.files import ReadOptions, Rejected, discover, read, read_bytes
 from rag.errors import BadInput, SettingsError
 from rag.schema import Article
 
@@ -333,19 +333,11 @@ def test_an_unknown_suffix_is_sniffed() -> None:
 # --- archives
 
 
-def zip_of(*members: tuple[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members:
-            archive.writestr(name, data)
-    return out.getvalue()
-
-
 def test_an_archive_gives_its_members_and_one_bad_entry_stops_nothing(tmp_path: Path) -> None:
-    packed = zip_of(
+    packed = zipped(
         ("../climbs.txt", TEXT.encode()),
         ("/etc/absolute.txt", TEXT.encode()),
-        ("inner.zip", zip_of(("a.txt", TEXT.encode()))),
+        ("inner.zip", zipped(("a.txt", TEXT.encode()))),
         ("big.txt", b"x" * 3000),
         ("__MACOSX/._a.txt", b"\x00"),
         ("news/a.txt", TEXT.encode()),
@@ -358,13 +350,13 @@ def test_an_archive_gives_its_members_and_one_bad_entry_stops_nothing(tmp_path: 
 
 
 def test_an_archive_that_unpacks_to_too_much_is_not_opened(tmp_path: Path) -> None:
-    bomb = zip_of(*[(f"{n}.txt", b"x" * 2000) for n in range(30)])
+    bomb = zipped(*[(f"{n}.txt", b"x" * 2000) for n in range(30)])
     assert len(bomb) < 10_000
     assert reasons(everything(tmp_path, {"a.zip": bomb}, max_bytes=2000)) == ["unsafe archive"]
 
 
 def test_an_encrypted_member_is_password_protected(tmp_path: Path) -> None:
-    packed = bytearray(zip_of(("a.txt", TEXT.encode())))
+    packed = bytearray(zipped(("a.txt", TEXT.encode())))
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         packed[packed.index(mark) + offset] |= 1
     assert reasons(everything(tmp_path, {"a.zip": bytes(packed)})) == ["password-protected"]

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from app import main
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
-from rag.interfaces.cli import main
 from rag.models.embeddings import LazyEmbedder
 from rag.schema import Article
 from rag.settings import Settings
@@ -73,8 +73,8 @@ def test_ask_as_json_has_the_shape_of_every_face(run: Run, articles: list[Articl
     code, said = data(run, "ask", QUESTION)
     assert code == 0
     assert list(said) == [
-        "question", "answered", "text", "sentences", "citations", "hits", "coverage", "model", "stray_markers",
-        "withheld", "timings",
+        "question", "answered", "reason", "text", "sentences", "citations", "hits", "coverage", "model",
+        "by_extraction", "stray_markers", "withheld", "timings",
     ]  # fmt: skip
     assert (said["question"], said["answered"]) == (QUESTION, True)
     texts = {article.id: article.text for article in articles}
@@ -166,7 +166,7 @@ def test_show_prints_an_article_and_as_json_its_text(run: Run, articles: list[Ar
 def test_doctor_finds_a_sound_archive(run: Run) -> None:
     code, said = data(run, "doctor")
     assert (code, said["sound"], said["vectors_missing"], said["words_extra"]) == (0, True, 0, 0)
-    assert "Sound." in run("doctor")[1]
+    assert "The archive is sound." in run("doctor")[1]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_options_stand_before_or_behind_the_command(run: Run, folder: Path) -> N
     assert run("--data-dir", str(folder), "articles")[1] == run("articles", "--data-dir", str(folder))[1]
 
 
-def test_ingest_remove_and_rebuild_go_through_the_same_door(run: Run, tmp_path: Path) -> None:
+def test_ingest_remove_and_rebuild_are_commands_of_one_line(run: Run, tmp_path: Path) -> None:
     source = tmp_path / "in" / "rain.txt"
     source.parent.mkdir()
     source.write_text(

@@ -14,16 +14,19 @@ import httpx
 import openai
 import pytest
 from conftest import Served
+from mcp import Client
 
-from app import Desk, create_app
+from app import create_app, main
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
-from rag.interfaces.cli import main
-from rag.interfaces.http.app import create_api
 from rag.interfaces.json import answer_data
+from rag.interfaces.page.answers import PageAnswers
+from rag.interfaces.page.exchange import Exchange
+from rag.interfaces.text import answer_text
 from rag.models.embeddings import LazyEmbedder
 from rag.schema import Article, Filters
+from rag.serving.answer_queue import AnswerQueue
 from rag.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -82,7 +85,7 @@ def http_stream(question: str, one: Assistant, url: str) -> dict[str, Any]:
     text = httpx.post(f"{url}/api/ask", json={"question": question, "stream": True}).text
     last = text.strip().split("\n\n")[-1]
     assert "event: answer" in last
-    found: dict[str, Any] = json.loads(last.split("data: ", 1)[1])
+    found: dict[str, Any] = json.loads(last.split("data: ", 1)[1].splitlines()[0])
     return found
 
 
@@ -97,8 +100,6 @@ def openai_client(question: str, one: Assistant, url: str) -> dict[str, Any]:
 
 
 def mcp_client(question: str, one: Assistant, url: str) -> dict[str, Any]:
-    from mcp import Client
-
     async def call() -> Any:
         async with Client(f"{url}/mcp") as client:
             return await client.call_tool("ask", {"question": question})
@@ -128,18 +129,39 @@ def test_a_face_gives_what_python_gives(face: Face, question: str, one: Assistan
         key: value for key, value in expected.items() if key not in own
     }
     assert found["answered"] is (question == ANSWERED)
+    assert bool(found["reason"]) is (question == REFUSED)
+    assert found["by_extraction"] is True
+
+
+def test_the_texts_of_a_refusal_say_why(one: Assistant, url: str) -> None:
+    reason = one.ask(REFUSED).reason
+    assert reason
+    assert f"Reason: {reason}." in answer_text(one.ask(REFUSED)).splitlines()
+
+    async def call() -> Any:
+        async with Client(f"{url}/mcp") as client:
+            return await client.call_tool("ask", {"question": REFUSED})
+
+    assert f"Reason: {reason}." in asyncio.run(call()).content[0].text.splitlines()
 
 
 @pytest.mark.parametrize("question", [ANSWERED, REFUSED])
 def test_the_page_shows_what_python_gives(question: str, one: Assistant) -> None:
     expected = answer_data(one.ask(question))
-    *_, exchange = Desk(one).ask("session", question, filters=Filters(), earlier=[])
+
+    async def on_the_page() -> Exchange:
+        answers = PageAnswers(AnswerQueue(one), lambda: True)
+        return [exchange async for exchange in answers.ask("session", question, Filters(), [])][-1]
+
+    exchange = asyncio.run(on_the_page())
     assert [(line.text, list(line.numbers), line.reason) for line in exchange.lines] == [
         (s["text"], s["citations"], s["reason"]) for s in expected["sentences"]
     ]
     cited = [(card.number, card.article, card.quote) for card in exchange.cards if card.number]
     assert cited == [(c["number"], c["article_id"], c["quote"]) for c in expected["citations"]]
     assert exchange.refusal == ("" if expected["answered"] else expected["text"])
+    assert bool(exchange.reason) is not expected["answered"]
+    assert exchange.by_extraction
 
 
 @pytest.mark.parametrize("question", [ANSWERED, REFUSED])
@@ -170,7 +192,7 @@ def test_the_page_stands_beside_the_api(url: str) -> None:
 
 def test_two_assistants_serve_two_archives_in_one_process(one: Assistant, written: Assistant) -> None:
     served = Served()
-    first, second = served.app(create_api(one)), served.app(create_api(written))
+    first, second = served.app(create_app(one, with_page=False)), served.app(create_app(written, with_page=False))
     names = [httpx.get(f"{where}/api/health").json()["embedder"] for where in (first, second)]
     served.stop()
     assert names == [one.embedder.name, "fake/words"]

@@ -13,32 +13,17 @@ from typing import Any
 import httpx
 import pytest
 from conftest import Asked, Served
-from fakes import ScriptedLLM, WordEmbedder
+from fakes import WordEmbedder
+from http_support import QUESTION, REPLY, events_of, eventually, slow, without_times
+from support import settled
 
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import ModelUnavailable
 from rag.interfaces.json import answer_data
-from rag.serving.answer_queue import KEPT_RUNS
+from rag.serving.answer_queue import MOST_KEPT
 from rag.serving.api_keys import Keys
 from rag.settings import Settings
-
-QUESTION = "Where did the ferry Castellan run aground?"
-REPLY = "The ferry Castellan ran aground on a sandbank off Port Selwyn. Nobody was hurt."
-
-
-def without_times(data: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if key != "timings"}
-
-
-def events_of(text: str) -> list[tuple[str, str, dict[str, Any]]]:
-    """(id, kind, data) of each server-sent event."""
-    found = []
-    for block in text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
-        if fields:
-            found.append((fields["id"], fields["event"], json.loads(fields["data"])))
-    return found
 
 
 def test_ask_returns_what_python_returns(serve: Served, assistant: Asked) -> None:
@@ -85,20 +70,6 @@ def test_a_stream_that_is_not_kept_any_more_is_gone(serve: Served, assistant: As
     gone = httpx.get(f"{url}/api/ask/unheard-of")
     assert gone.status_code == 410
     assert "Ask the question again" in gone.json()["detail"]
-
-
-def slow(archive: Archive, reply: str, pause: float = 0.05, **settings: Any) -> tuple[Assistant, ScriptedLLM]:
-    llm = ScriptedLLM(*[reply] * 50, seconds_a_word=pause)
-    return Assistant(archive, WordEmbedder(), llm, Settings(data_dir=archive.folder, llm="none", **settings)), llm
-
-
-def eventually(what: Any, seconds: float = 8) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -250,15 +221,6 @@ def test_articles_are_listed_read_and_found_in_their_outlets(serve: Served, assi
     assert {"outlet": "The Tide", "articles": 3} in httpx.get(f"{url}/api/outlets").json()["outlets"]
 
 
-def done(url: str, job: dict[str, Any]) -> dict[str, Any]:
-    for _ in range(400):
-        job = httpx.get(f"{url}/api/jobs/{job['id']}").json()
-        if job["state"] in ("done", "failed"):
-            return job
-        time.sleep(0.02)
-    raise AssertionError(job)
-
-
 def test_an_article_is_added_found_updated_and_removed(serve: Served, written: Assistant) -> None:
     url = serve(written)
     article = {
@@ -268,11 +230,11 @@ def test_an_article_is_added_found_updated_and_removed(serve: Served, written: A
     took = httpx.post(f"{url}/api/articles", json=article)
     assert took.status_code == 202
     assert took.headers["location"] == f"/api/jobs/{took.json()['id']}"
-    assert done(url, took.json())["report"]["kept"] == 1
+    assert settled(url, took.json()["id"])["report"]["kept"] == 1
     answer = httpx.post(f"{url}/api/ask", json={"question": "What did the herring gull steal?"}).json()
     assert answer["citations"][0]["article_id"] == "gull"
     changed = article | {"text": article["text"] + " The hat was found."}
-    assert done(url, httpx.post(f"{url}/api/articles", json=changed).json())["report"]["updated"] == 1
+    assert settled(url, httpx.post(f"{url}/api/articles", json=changed).json()["id"])["report"]["updated"] == 1
     assert httpx.get(f"{url}/api/articles/gull").json()["version"] == 2
     assert httpx.delete(f"{url}/api/articles/gull").status_code == 204
     assert httpx.get(f"{url}/api/articles/gull").status_code == 404
@@ -285,7 +247,7 @@ def test_uploads_report_each_rejection_under_the_name_that_was_sent(serve: Serve
         ("files", ("gull.txt", b"Gull steals hat\n\nA herring gull stole a straw hat in Villasera on Sunday.")),
         ("files", ("../../evil.exe", b"MZ\x00\x01")),
     ]
-    report = done(url, httpx.post(f"{url}/api/articles", files=files).json())["report"]
+    report = settled(url, httpx.post(f"{url}/api/articles", files=files).json()["id"])["report"]
     assert (report["read"], report["kept"]) == (2, 1)
     assert report["rejections"][0]["source"] == "evil.exe"
     assert "dateline-job" not in json.dumps(report)
@@ -456,7 +418,7 @@ def test_only_streams_are_kept_and_only_so_many(serve: Served, assistant: Asked)
     body = {"question": QUESTION, "stream": True}
     first = events_of(httpx.post(f"{url}/api/ask", json=body).text)[0][0].rpartition("-")[0]
     with httpx.Client(base_url=url) as client:
-        for _ in range(KEPT_RUNS - 1):
+        for _ in range(MOST_KEPT - 1):
             client.post("/api/ask", json=body)
         assert client.get(f"/api/ask/{first}").status_code == 200
         client.post("/api/ask", json=body)

@@ -14,12 +14,13 @@ import httpx
 import pytest
 from conftest import Asked, Served
 from fakes import ModelServer, ScriptedLLM, WordEmbedder
-from test_http import QUESTION, REPLY, done, events_of
+from http_support import QUESTION, REPLY, events_of
+from support import settled
 
+from app import main
 from rag.archive.archive import Archive
 from rag.archive.catalog import FORMAT
 from rag.assistant import Assistant
-from rag.interfaces.cli import main
 from rag.models.chat import OpenAIChat
 from rag.settings import Settings
 
@@ -108,7 +109,7 @@ def test_an_archive_made_in_another_way_takes_no_article_but_answers(serve: Serv
     url = serve(written)
     written.archive.catalog.set_meta({"chunking": "another way"})
     article = {"title": "Gull steals hat", "text": "A herring gull stole a straw hat in Villasera on Sunday."}
-    job = done(url, httpx.post(f"{url}/api/articles", json=article).json())
+    job = settled(url, httpx.post(f"{url}/api/articles", json=article).json()["id"])
     assert job["state"] == "failed"
     assert "was built with chunking 'another way'" in job["error"]
     assert httpx.post(f"{url}/api/ask", json=ASK).status_code == 200

@@ -21,7 +21,7 @@ from llama_index.core.schema import QueryBundle
 
 from ingest.pipeline import ingest
 from rag.errors import ArchiveMismatch, ModelUnavailable
-from rag.interfaces.json import answer_data, checked_text
+from rag.interfaces.json import answer_data
 from rag.interfaces.llama_index import (
     DatelineChatEngine,
     DatelineQueryEngine,
@@ -30,6 +30,7 @@ from rag.interfaces.llama_index import (
     LlamaLLM,
     open_assistant,
 )
+from rag.interfaces.text import checked_text
 from rag.models.chat import Message
 from rag.schema import Article, Filters
 from rag.settings import Settings

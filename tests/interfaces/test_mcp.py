@@ -17,6 +17,7 @@ from mcp.types import CallToolResult, ResourceLink, TextContent
 from rag.archive.archive import Archive
 from rag.interfaces.json import answer_data
 from rag.interfaces.mcp import create_mcp
+from rag.serving.answer_queue import AnswerQueue
 
 QUESTION = "Where did the ferry Castellan run aground?"
 
@@ -40,7 +41,7 @@ def text_of(result: CallToolResult) -> str:
 
 
 def test_tools_say_what_they_take_and_give(assistant: Asked) -> None:
-    listed = talk(create_mcp(assistant(extraction=True)), lambda client: client.list_tools()).tools
+    listed = talk(create_mcp(AnswerQueue(assistant(extraction=True))), lambda client: client.list_tools()).tools
     tools = {tool.name: tool for tool in listed}
     assert set(tools) == {"ask", "search", "get_article", "list_outlets"}
     assert set(tools["ask"].input_schema["properties"]) == {
@@ -52,7 +53,7 @@ def test_tools_say_what_they_take_and_give(assistant: Asked) -> None:
 
 
 def test_ask_gives_text_structure_and_links(assistant: Asked) -> None:
-    result = call(create_mcp(assistant(extraction=True)), "ask", question=QUESTION)
+    result = call(create_mcp(AnswerQueue(assistant(extraction=True))), "ask", question=QUESTION)
     expected = answer_data(assistant(extraction=True).ask(QUESTION))
     assert {**result.structured_content, "timings": None} == {**expected, "timings": None}
     assert "sandbank off Port Selwyn" in text_of(result)
@@ -61,13 +62,13 @@ def test_ask_gives_text_structure_and_links(assistant: Asked) -> None:
 
 
 def test_a_link_can_be_read(assistant: Asked) -> None:
-    server = create_mcp(assistant(extraction=True))
+    server = create_mcp(AnswerQueue(assistant(extraction=True)))
     read = talk(server, lambda client: client.read_resource("dateline://article/a9"))
     assert read.contents[0].text.startswith("Bank lowers its key rate\nCorvane Ledger, 6 February 2025")
 
 
 def test_days_narrow_a_search(assistant: Asked) -> None:
-    server = create_mcp(assistant(extraction=True))
+    server = create_mcp(AnswerQueue(assistant(extraction=True)))
     result = call(
         server, "search", query="key rate of the Bank of Corvane", since="2026-01-01", outlets=["Corvane Ledger"]
     )
@@ -75,7 +76,7 @@ def test_days_narrow_a_search(assistant: Asked) -> None:
 
 
 def test_articles_and_outlets(assistant: Asked) -> None:
-    server = create_mcp(assistant(extraction=True))
+    server = create_mcp(AnswerQueue(assistant(extraction=True)))
     assert call(server, "get_article", article_id="a9").structured_content["title"] == "Bank lowers its key rate"
     outlets = call(server, "list_outlets").structured_content
     assert {"outlet": "The Tide", "articles": 3} in outlets["outlets"]
@@ -93,9 +94,19 @@ def test_articles_and_outlets(assistant: Asked) -> None:
     ],
 )
 def test_what_is_wrong_is_told_to_the_model(assistant: Asked, tool: str, arguments: dict[str, Any], said: str) -> None:
-    result = call(create_mcp(assistant(extraction=True)), tool, **arguments)
+    result = call(create_mcp(AnswerQueue(assistant(extraction=True))), tool, **arguments)
     assert result.is_error
     assert said in text_of(result)
+
+
+def test_a_search_keeps_to_the_same_limit_as_those_over_http(assistant: Asked) -> None:
+    queue = AnswerQueue(assistant(extraction=True))
+    limit = queue.search_limit
+    for _ in range(limit.slots + limit.line):
+        limit.admit()
+    refused = call(create_mcp(queue), "search", query="key rate")
+    assert refused.is_error
+    assert "no more are let in" in text_of(refused)
 
 
 def test_it_answers_over_http_beside_the_api(serve: Served, assistant: Asked) -> None:
@@ -109,9 +120,10 @@ def test_it_answers_over_stdio(stored: Archive, child_environment: dict[str, str
     code = (
         "import asyncio; from rag.archive.archive import Archive; from rag.assistant import Assistant\n"
         "from rag.settings import Settings; from rag.interfaces.mcp import create_mcp; from fakes import WordEmbedder\n"
+        "from rag.serving.answer_queue import AnswerQueue\n"
         f"settings = Settings(data_dir={str(stored.folder)!r}, llm='none')\n"
         "assistant = Assistant(Archive(settings), WordEmbedder(), None, settings)\n"
-        "asyncio.run(create_mcp(assistant).run_stdio_async())\n"
+        "asyncio.run(create_mcp(AnswerQueue(assistant)).run_stdio_async())\n"
     )
     result = call(
         StdioServerParameters(command=python, args=["-c", code], env=child_environment), "ask", question=QUESTION
@@ -121,8 +133,8 @@ def test_it_answers_over_stdio(stored: Archive, child_environment: dict[str, str
 
 def test_it_leaves_the_logging_of_the_program_alone(python: str) -> None:
     code = (
-        "import logging; from rag.interfaces.mcp import _logging_left_alone, MCPServer\n"
-        "with _logging_left_alone(): MCPServer('x')\n"
+        "import logging; from rag.interfaces.mcp import _root_logger_restored, MCPServer\n"
+        "with _root_logger_restored(): MCPServer('x')\n"
         "root = logging.getLogger(); print(root.handlers, root.level)"
     )
     ran = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -16,12 +16,19 @@ from fakes import ModelServer, ScriptedLLM, WordEmbedder
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import ModelUnavailable
-from rag.interfaces.http.openai_format import ChatRequest, Unfit, count_tokens, parse_chat, parse_embedding, written
+from rag.interfaces.http.openai_replies import message_of
+from rag.interfaces.http.openai_requests import (
+    BadOpenAIRequest,
+    ChatRequest,
+    count_tokens,
+    parse_chat,
+    parse_embedding,
+)
 from rag.interfaces.json import answer_data
 from rag.models.chat import LLM, OpenAIChat
 from rag.models.sampling import effective
-from rag.schema import Answer, Coverage, Filters, Sentence
-from rag.serving.answer_queue import Question
+from rag.schema import Answer, Coverage, Sentence
+from rag.serving.answer_queue import AnswerRequest
 from rag.settings import Settings
 
 QUESTION = "Where did the ferry Castellan run aground?"
@@ -33,7 +40,7 @@ HOSTED = OpenAIChat(url="http://127.0.0.1:9/v1", model="m", key="", name="m", ti
 
 def parse(llm: LLM | None = HOSTED, **body: Any) -> ChatRequest:
     asked = {"model": "dateline", "messages": [{"role": "user", "content": "Q?"}]}
-    return parse_chat(asked | body, lambda restriction: Filters(outlets=tuple(restriction.get("outlets", ()))), llm)
+    return parse_chat(asked | body, llm)
 
 
 def said(role: str, content: Any) -> dict[str, Any]:
@@ -47,8 +54,8 @@ def test_the_last_user_message_is_the_question_and_the_rest_its_history() -> Non
             said("user", [{"type": "text", "text": "Second?"}]),
         ]
     )  # fmt: skip
-    assert asked.question.text == "Second?"
-    assert [(turn.question, turn.answer) for turn in asked.question.history] == [("First?", "Yes. No.")]
+    assert asked.asked.question == "Second?"
+    assert [(turn.question, turn.answer) for turn in asked.asked.history] == [("First?", "Yes. No.")]
     assert "can be checked" in asked.ignored["system"]
 
 
@@ -58,12 +65,12 @@ def test_what_asks_for_nothing_passes() -> None:
         logprobs=False, modalities=["text"], store=False, stream_options=None, service_tier="auto", verbosity=None,
     )  # fmt: skip
     assert asked.ignored == {}
-    assert effective(dict(asked.question.sampling)) == {}
+    assert effective(asked.asked.sampling) == {}
 
 
 def test_sampling_parameters_go_with_the_question() -> None:
     asked = parse(temperature=0.7, top_p=0.9, seed=5, frequency_penalty=-1)
-    assert dict(asked.question.sampling) == {"temperature": 0.7, "top_p": 0.9, "seed": 5, "frequency_penalty": -1}
+    assert asked.asked.sampling == {"temperature": 0.7, "top_p": 0.9, "seed": 5, "frequency_penalty": -1}
     assert asked.ignored == {}
 
 
@@ -82,7 +89,9 @@ def test_where_no_model_writes_parameters_are_reported_as_without_effect() -> No
 
 
 def test_a_model_that_takes_no_parameters_refuses_them() -> None:
-    with pytest.raises(Unfit, match=r"'temperature' cannot be 0.1 here: the model scripted keeps") as refused:
+    with pytest.raises(
+        BadOpenAIRequest, match=r"'temperature' cannot be 0.1 here: the model scripted keeps"
+    ) as refused:
         parse(ScriptedLLM(), temperature=0.1)
     assert refused.value.param == "temperature"
     assert parse(ScriptedLLM(), temperature=0, top_p=1).ignored == {}
@@ -132,7 +141,7 @@ def test_a_model_that_takes_no_parameters_refuses_them() -> None:
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(body: dict[str, Any], param: str) -> None:
-    with pytest.raises(Unfit) as refused:
+    with pytest.raises(BadOpenAIRequest) as refused:
         parse(**body)
     assert (refused.value.param, refused.value.status) == (param, 400)
     assert str(refused.value).endswith((".", ".'"))
@@ -144,8 +153,8 @@ def answer_of(*sentences: tuple[str, str]) -> Answer:
 
 
 def message(answer: Answer, **limits: Any) -> tuple[str, str]:
-    cut = written(answer, ChatRequest(question=Question("Q?"), **limits))
-    return cut.text, cut.reason
+    cut = message_of(answer, ChatRequest(asked=AnswerRequest(question="Q?"), **limits))
+    return cut.text, cut.finish_reason
 
 
 RAIN = answer_of(("It rained.", "supported"), ("It snowed.", "unsupported"), ("It froze.", "supported"))
@@ -333,7 +342,7 @@ def test_embeddings_are_those_of_the_archive_as_floats_and_as_base64(serve: Serv
     ],
 )  # fmt: skip
 def test_embeddings_that_cannot_be_made_are_refused_by_name(body: dict[str, Any], param: str) -> None:
-    with pytest.raises(Unfit) as refused:
+    with pytest.raises(BadOpenAIRequest) as refused:
         parse_embedding(body, 256)
     assert refused.value.param == param
 

@@ -25,6 +25,16 @@ THURSDAY = date(2025, 3, 20)
         ("El pleno se celebra el próximo martes.", date(2025, 3, 25)),
         ("Ocurrió el martes pasado.", date(2025, 3, 18)),
         ("Ayer llovió.", date(2025, 3, 19)),
+        ("Il a parlé hier.", date(2025, 3, 19)),
+        ("Il a parlé lundi dernier.", date(2025, 3, 17)),
+        ("Das Spiel auf der Straße beginnt am Montag.", date(2025, 3, 24)),
+        ("Er sprach am vergangenen Donnerstag.", date(2025, 3, 13)),
+        ("Er sprach am Freitagabend.", date(2025, 3, 14)),
+        ("Ha parlato ieri.", date(2025, 3, 19)),
+        ("Si vota domenica prossima.", date(2025, 3, 23)),
+        ("Falou na segunda-feira passada.", date(2025, 3, 17)),
+        ("Falou ontem.", date(2025, 3, 19)),
+        ("Hij sprak gisteren.", date(2025, 3, 19)),
     ],
 )
 def test_relative_day_is_resolved_against_the_day_of_publication(sentence: str, expected: date) -> None:
@@ -38,6 +48,11 @@ def test_nothing_is_resolved_when_the_article_has_no_date() -> None:
 @pytest.mark.parametrize("sentence", ["He opens on Mondays only.", "Sundayish weather.", "No day at all."])
 def test_no_day_is_found_where_none_is_named(sentence: str) -> None:
     assert resolved(sentence, THURSDAY) == []
+
+
+def test_german_morgen_is_tomorrow_but_not_behind_am() -> None:
+    assert [day for _, _, day in resolved("Er kommt morgen.", THURSDAY, "de")] == [date(2025, 3, 21)]
+    assert resolved("Am Morgen regnete es.", THURSDAY, "de") == []
 
 
 def test_days_are_written_behind_their_words() -> None:

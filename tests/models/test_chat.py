@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,11 +18,23 @@ from rag.settings import Settings
 ASKED = [Message("system", "Be brief."), Message("user", "Did it rain?")]
 
 
-def chat(url: str, model: str = "tide", timeout: float = 10) -> OpenAIChat:
-    return OpenAIChat(url=url, model=model, key="sesame", name="Tide", timeout=timeout, evidence_tokens=100)
+Chat = Callable[..., OpenAIChat]
 
 
-def test_a_reply_streams_piece_by_piece(endpoint: ModelServer) -> None:
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    """`chat(url)` is a model behind that address, closed after the test."""
+    with ExitStack() as closing_all:
+
+        def made(url: str, model: str = "tide", timeout: float = 10) -> OpenAIChat:
+            llm = OpenAIChat(url=url, model=model, key="sesame", name="Tide", timeout=timeout, evidence_tokens=100)
+            closing_all.callback(llm.close)
+            return llm
+
+        yield made
+
+
+def test_a_reply_streams_piece_by_piece(endpoint: ModelServer, chat: Chat) -> None:
     pieces = list(chat(endpoint.url).stream(ASKED, 40))
     assert pieces == ["It", " rained", " on", " Monday."]
     (body,) = endpoint.bodies
@@ -28,7 +42,7 @@ def test_a_reply_streams_piece_by_piece(endpoint: ModelServer) -> None:
     assert (body["max_tokens"], body["temperature"], body["stream"]) == (40, 0.0, True)
 
 
-def test_the_first_piece_comes_before_the_last_is_made(endpoint: ModelServer) -> None:
+def test_the_first_piece_comes_before_the_last_is_made(endpoint: ModelServer, chat: Chat) -> None:
     endpoint.manner = "endless"  # 2,000 pieces of 10 ms
     began = time.perf_counter()
     stream = chat(endpoint.url).stream(ASKED, 40)
@@ -37,7 +51,7 @@ def test_the_first_piece_comes_before_the_last_is_made(endpoint: ModelServer) ->
     stream.close()
 
 
-def test_closing_the_iterator_closes_the_connection(endpoint: ModelServer) -> None:
+def test_closing_the_iterator_closes_the_connection(endpoint: ModelServer, chat: Chat) -> None:
     endpoint.manner = "endless"
     stream = chat(endpoint.url).stream(ASKED, 40)
     next(stream)
@@ -50,7 +64,7 @@ def test_closing_the_iterator_closes_the_connection(endpoint: ModelServer) -> No
     [("dies", ["It", " rained"]), ("error event", ["It", " rained"]), ("broken", [])],
 )
 def test_a_model_that_dies_in_mid_stream_is_unavailable_and_what_it_said_was_given(
-    endpoint: ModelServer, manner: str, said: list[str]
+    endpoint: ModelServer, manner: str, said: list[str], chat: Chat
 ) -> None:
     endpoint.manner = manner
     stream = chat(endpoint.url).stream(ASKED, 40)
@@ -62,7 +76,7 @@ def test_a_model_that_dies_in_mid_stream_is_unavailable_and_what_it_said_was_giv
     assert "\n" not in str(failed.value)
 
 
-def test_one_question_after_another_uses_the_same_model(endpoint: ModelServer) -> None:
+def test_one_question_after_another_uses_the_same_model(endpoint: ModelServer, chat: Chat) -> None:
     model = chat(endpoint.url)
     endpoint.manner = "endless"
     stopped = model.stream(ASKED, 40)
@@ -72,7 +86,7 @@ def test_one_question_after_another_uses_the_same_model(endpoint: ModelServer) -
     assert "".join(model.stream(ASKED, 40)) == "It rained on Monday."
 
 
-def test_two_questions_at_once_do_not_stop_each_other(endpoint: ModelServer) -> None:
+def test_two_questions_at_once_do_not_stop_each_other(endpoint: ModelServer, chat: Chat) -> None:
     model = chat(endpoint.url)
     one, other = model.stream(ASKED, 40), model.stream(ASKED, 40)
     assert [next(one), next(other)] == ["It", "It"]
@@ -80,7 +94,17 @@ def test_two_questions_at_once_do_not_stop_each_other(endpoint: ModelServer) -> 
     assert list(other) == [" rained", " on", " Monday."]
 
 
-def test_a_wrong_model_name_is_unavailable_when_asked(endpoint: ModelServer) -> None:
+def test_closing_the_model_closes_its_connections(endpoint: ModelServer, chat: Chat) -> None:
+    model = chat(endpoint.url)
+    list(model.stream(ASKED, 40))
+    http = model._http
+    model.close()
+    assert http.is_closed
+    model.close()
+    assert "".join(model.stream(ASKED, 40)) == "It rained on Monday."  # over a new connection
+
+
+def test_a_wrong_model_name_is_unavailable_when_asked(endpoint: ModelServer, chat: Chat) -> None:
     with pytest.raises(ModelUnavailable, match="no model flood"):
         list(chat(endpoint.url, "flood").stream(ASKED, 40))
     with pytest.raises(ModelUnavailable, match="no model flood"):
@@ -93,7 +117,7 @@ def unused_port() -> int:
         return int(free.getsockname()[1])
 
 
-def test_an_endpoint_that_is_not_there_is_unavailable() -> None:
+def test_an_endpoint_that_is_not_there_is_unavailable(chat: Chat) -> None:
     url = f"http://127.0.0.1:{unused_port()}/v1"
     with pytest.raises(ModelUnavailable, match="The language model Tide failed"):
         list(chat(url).stream(ASKED, 40))
@@ -106,7 +130,7 @@ def test_an_endpoint_that_is_not_there_is_unavailable() -> None:
     [("good", 0.75), ("no logprobs", None)],  # " Yes" and "yes" are the same word
 )
 def test_the_probability_of_a_word_is_the_sum_over_its_spellings(
-    endpoint: ModelServer, manner: str, probability: float | None
+    endpoint: ModelServer, manner: str, probability: float | None, chat: Chat
 ) -> None:
     endpoint.manner = manner
     assert chat(endpoint.url).probability(ASKED, "yes") == (None if probability is None else pytest.approx(probability))
@@ -116,6 +140,7 @@ def test_the_probability_of_a_word_is_the_sum_over_its_spellings(
 
 
 def named(endpoint: ModelServer, **options: object) -> LLM | None:
+    # Opening a model makes no connection that stays.
     return open_llm(Settings(llm_url=endpoint.url, llm_key="sesame", **options))  # type: ignore[arg-type]
 
 
@@ -133,6 +158,7 @@ def test_an_endpoint_without_keys_needs_none(endpoint: ModelServer) -> None:
     assert llm is not None
     assert list(llm.stream(ASKED, 40)) == ["It", " rained", " on", " Monday."]
     assert endpoint.keys == ["Bearer none"]
+    llm.close()
 
 
 def test_an_endpoint_that_lists_nothing_is_believed(endpoint: ModelServer) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fakes import WordEmbedder
 
 from rag.errors import ModelUnavailable
-from rag.models.embeddings import LazyEmbedder, Remembering, SentenceEmbedder
+from rag.models.embeddings import CachedEmbedder, LazyEmbedder, SentenceEmbedder
 
 
 def test_rows_are_unit_vectors_in_order(tiny_model: Path) -> None:
@@ -49,7 +49,7 @@ def test_loading_leaves_the_environment_as_it_was(tiny_model: Path) -> None:
 
 def test_a_text_seen_lately_is_not_embedded_again() -> None:
     inner = WordEmbedder()
-    embedder = Remembering(inner, most=2)
+    embedder = CachedEmbedder(inner, capacity=2)
     first = embedder.embed_passages(["ferry", "bank", "ferry"])
     inner.embedded.clear()
     np.testing.assert_array_equal(embedder.embed_passages(["bank", "ferry"]), first[[1, 0]])

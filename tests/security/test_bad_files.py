@@ -17,16 +17,20 @@ import pytest
 from conftest import Served
 from fakes import WordEmbedder
 
-import ingest.cli as command_line
+from app import main
 from ingest import pipeline
-from ingest.metadata.fields import Fields, canonical_url, one_line, parse_date, record_fields
+from ingest.metadata.addresses import canonical_url
+from ingest.metadata.dates import parse_date
+from ingest.metadata.fields import Fields
+from ingest.metadata.records import record_fields
+from ingest.metadata.values import one_line
 from ingest.pipeline import ingest
-from ingest.readers import files as reading
-from ingest.readers.files import ReadOptions, Rejected, decode, read, read_bytes
+from ingest.readers import articles as reading
+from ingest.readers.encoding import decode
+from ingest.readers.files import ReadOptions, Rejected, read, read_bytes
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import StorageError
-from rag.interfaces.cli import main
 from rag.schema import Article
 
 TEXT = (
@@ -86,7 +90,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def commanded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
     """`dateline ingest` of a folder into a new archive, with the embedder of the tests: the report."""
-    monkeypatch.setattr(command_line, "LazyEmbedder", lambda *_: WordEmbedder())
+    monkeypatch.setattr("rag.models.embeddings.LazyEmbedder", lambda *_: WordEmbedder())
 
     def run(folder: Path) -> dict[str, Any]:
         code = main(["ingest", "--json", "--data-dir", str(folder.parent / "archive"), str(folder)])
@@ -264,3 +268,11 @@ def test_what_is_no_address_or_reference_costs_nothing_else() -> None:
     assert record_fields({"text": "x", "outlet": "http://["}) == Fields(text="x", outlet="http://[")
     assert canonical_url("http://a.example/?x=\ud800&utm_source=1") == "http://a.example/?x=%3F"
     assert one_line("a &#" + "1" * 9000 + "; b &amp; c").endswith("; b & c")
+
+
+def test_a_text_longer_than_any_article_is_rejected_before_it_is_cleaned() -> None:
+    began = time.process_time()
+    (rejected,) = read_bytes(b"a b " * (reading.MOST_CHARS // 4 + 1), "long.txt", ReadOptions())
+    assert isinstance(rejected, Rejected)
+    assert rejected.message.endswith("characters, expected at most 2,000,000; split it into articles")
+    assert time.process_time() - began < 2

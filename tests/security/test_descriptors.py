@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,9 @@ import pytest
 from fakes import WordEmbedder
 
 from ingest.pipeline import ingest
-from rag.archive import database
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog, Prepared
+from rag.archive.tables import database
 from rag.errors import StorageError
 from rag.schema import Article, Coverage
 
@@ -107,6 +108,29 @@ def test_no_more_than_so_many_read_at_once_and_the_rest_wait_their_turn(
     with ThreadPoolExecutor(40) as threads:
         assert list(threads.map(read, range(40))) == ["Rain"] * 40
     assert len(opened) <= database._READERS
+    catalog.close()
+
+
+def test_a_read_has_its_turn_among_threads_that_read_without_pause(catalog: Catalog) -> None:
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            catalog.article("rain")
+
+    threads = [threading.Thread(target=read) for _ in range(2 * database._READERS)]
+    for thread in threads:
+        thread.start()
+    began = time.monotonic()
+    try:
+        for _ in range(30):
+            assert catalog.article("rain") is not None
+        took = time.monotonic() - began
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(timeout=30)
+    assert took < 10
     catalog.close()
 
 

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from eval.datasets.hostile_inputs import docx
-from ingest.readers.documents import docx_fields, fragment_text, page_fields
 from ingest.readers.files import ReadOptions, read_bytes
 from ingest.readers.markdown import from_markdown
+from ingest.readers.pages.page import fragment_text, page_fields
+from ingest.readers.word import docx_fields
 from rag.schema import Article
 
 PROSE = (
@@ -28,7 +29,10 @@ HIDING = [
     "max-height:0;overflow:hidden", "width:1px;height:1px;overflow:hidden", "transform:scale(0)",
     "transform:scaleX(0)", "transform:translateX(-9999px)", "scale:0", "position:absolute;left:-9999px",
     "top:-200em", "margin-left:-9999px", "margin:0 0 0 -9999px", "text-indent:-999em", "left:99999px",
-    "content-visibility:hidden",
+    "content-visibility:hidden", "zoom:0", "zoom:.01", "font-size:calc(0px)", "font-size:min(0px,1em)",
+    "opacity:calc(0)", "letter-spacing:-1em", "color:oklch(1 0 0)", "color:color-mix(in srgb, white, white)",
+    "color:var(--x,#fff)", "--d:none;display:var(--d)", "position:absolute;inset:-9999px",
+    "position:absolute;right:9999px", "position:absolute;left:calc(-9999px)", "filter:blur(100px)",
 ]  # fmt: skip
 SHOWING = [
     "display:block", "opacity:.9", "color:#333", "color:white;background:#000", "background:white;color:black",
@@ -36,6 +40,8 @@ SHOWING = [
     "height:0;padding-bottom:56%;overflow:hidden",
     "transform:scale(1.1)", "left:-5px", "margin-left:-15px", "clip-path:inset(0)", "max-height:none;overflow:hidden",
     "color:inherit", "background:url(white.png);color:white", "color:var(--white)", "top:1500px", "width:100%",
+    "zoom:1.1", "font-size:calc(14px)", "letter-spacing:-.5px", "color:oklch(.4 .1 30)", "inset:0", "filter:blur(0)",
+    "--d:block;display:var(--d)", "color:color-mix(in srgb, white, black)",
 ]  # fmt: skip
 
 
@@ -124,3 +130,25 @@ def test_hidden_words_of_a_word_file_are_dropped(mark: str) -> None:
     text = docx_fields(docx(shown + table + link), 1_000_000).text
     assert SECRET not in text
     assert text == f"{PROSE}\n\nCell"
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        "@supports(display:block){.note{display:none}}",
+        "@media screen and (min-width:1px){.note{display:none}}",
+        "@container (min-width:1px){.note{display:none}}",
+        "@scope(article){.note{display:none}}",
+        "article{.note{display:none}}",
+        "article{color:red;& .note{display:none}}",
+        ":root{--d:none}.note{display:var(--d)}",
+        "<!-- .note{display:none} -->",
+    ],
+)
+def test_rules_in_other_wrappings_hide_too(sheet: str) -> None:
+    hidden = f"<style>{sheet}</style><article><p>{PROSE}</p><p class='note'>{SECRET}</p></article>"
+    assert SECRET not in fragment_text(hidden)
+
+
+def test_what_only_a_button_shows_is_dropped() -> None:
+    assert SECRET not in fragment_text(f"<p>{PROSE}</p><div popover><p>{SECRET}</p></div>")

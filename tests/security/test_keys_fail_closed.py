@@ -97,7 +97,7 @@ def test_a_server_does_not_start_with_a_broken_key_file(
     written: Assistant, keys: Keys, python: str, child_environment: dict[str, str]
 ) -> None:
     keys.path.write_text("not json")
-    command = [python, "-m", "rag.interfaces.cli", "serve", "--no-page", "--llm", "none", "--port", "0"]
+    command = [python, "-m", "app", "serve", "--no-page", "--llm", "none", "--port", "0"]
     ran = subprocess.run(
         [*command, "--data-dir", str(keys.path.parent)],
         env=child_environment, capture_output=True, text=True, timeout=60, check=False,

@@ -5,19 +5,17 @@ The inputs are heavy rather than crafted, and the limits low: a hole in a reader
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from conftest import Served
+from support import settled, zipped
 
 from ingest.readers.files import ReadOptions, Rejected, read
 from ingest.readers.guard import Guard, Stopped
@@ -37,14 +35,6 @@ def page(paragraphs: int) -> bytes:
 
 
 SLOW = page(25_000)  # a page of more than 60,000 elements is not read at all
-
-
-def zipped(*members: tuple[str, bytes]) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members:
-            archive.writestr(name, content)
-    return made.getvalue()
 
 
 def limits(seconds: float = 30, megabytes: int = 2000, max_bytes: int = 50_000_000) -> Limits:
@@ -219,15 +209,6 @@ def test_an_article_is_the_same_behind_the_pipe(articles: list[Article]) -> None
 # --- the server -----------------------------------------------------------------------------------
 
 
-def settled(url: str, job: dict[str, Any]) -> dict[str, Any]:
-    for _ in range(3000):
-        job = httpx.get(f"{url}/api/jobs/{job['id']}").json()
-        if job["state"] in ("done", "failed"):
-            return job
-        time.sleep(0.02)
-    raise AssertionError(job)
-
-
 def limited(assistant: Assistant, **settings: float) -> Assistant:
     assistant.settings = assistant.settings.model_copy(update=settings)
     return assistant
@@ -244,7 +225,7 @@ def test_the_server_answers_while_it_reads_what_never_ends(serve: Served, writte
             assert client.get("/api/health/live").status_code == 200
             waits.append(time.monotonic() - began)
             time.sleep(0.01)
-    report = settled(url, job)["report"]
+    report = settled(url, job["id"])["report"]
     assert (report["kept"], report["rejected"]) == (1, {"too slow": 1})
     assert report["rejections"][0]["source"] == "all.zip!a.html"
     assert len(waits) > 20
@@ -258,13 +239,13 @@ def test_a_record_that_takes_too_long_is_refused_while_its_sender_waits(serve: S
     assert reply.json()["detail"] == "This cannot become an article: it took longer than 0.5 s to read."
     good = {"title": "Rain on Monday", "text": "It rained on Monday in all of Villasera."}
     job = httpx.post(f"{url}/api/articles", json=good, timeout=60).json()
-    assert settled(url, job)["report"]["kept"] == 1
+    assert settled(url, job["id"])["report"]["kept"] == 1
 
 
 def test_a_report_names_so_many_rejections_and_counts_all(serve: Served, written: Assistant) -> None:
     url = serve(written)
     lines = b"{\n" * 3000
     job = httpx.post(f"{url}/api/articles", files=[("files", ("x.jsonl", lines))], timeout=60).json()
-    report = settled(url, job)["report"]
+    report = settled(url, job["id"])["report"]
     assert report["rejected"] == {"malformed": 3000}
     assert len(report["rejections"]) == 500

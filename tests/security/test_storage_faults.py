@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 from fakes import WordEmbedder
 
+from app import main
 from ingest.pipeline import ingest
 from rag.archive import vector_index as vectors
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog, Prepared
 from rag.assistant import Assistant
 from rag.errors import DatelineError, StorageError
-from rag.interfaces.cli import main
 from rag.schema import Article, Filters
 from rag.settings import Settings
 
@@ -211,24 +211,27 @@ def test_doctor_never_calls_rotten_pages_sound_and_nothing_ends_in_a_traceback(
 @pytest.mark.parametrize(
     ("sql", "problem"),
     [
-        ("UPDATE versions SET text = replace(text, '212', '312')", "Version 1 of article 'a1' is not what was stored"),
+        (
+            "UPDATE versions SET text = replace(text, '212', '312')",
+            "Version 1 of article 'a1' differs from what was stored",
+        ),
         ("UPDATE versions SET title = CAST(x'ff41' AS TEXT) WHERE article_id = 'a3'", "decode"),
-        ("UPDATE versions SET uncitable = '[[1]' WHERE article_id = 'a3'", "A row was never written so"),
-        ("UPDATE versions SET uncitable = '[[1,2,3]]' WHERE article_id = 'a3'", "A row was never written so"),
-        ("UPDATE versions SET published = '2025-13-01' WHERE article_id = 'a3'", "A row was never written so"),
-        ("UPDATE versions SET text = x'00ff' WHERE article_id = 'a3'", "bytes in the place of a text"),
+        ("UPDATE versions SET uncitable = '[[1]' WHERE article_id = 'a3'", "A row holds an invalid value"),
+        ("UPDATE versions SET uncitable = '[[1,2,3]]' WHERE article_id = 'a3'", "A row holds an invalid value"),
+        ("UPDATE versions SET published = '2025-13-01' WHERE article_id = 'a3'", "A row holds an invalid value"),
+        ("UPDATE versions SET text = x'00ff' WHERE article_id = 'a3'", "bytes instead of text"),
         ("UPDATE versions SET text = 'short' WHERE article_id = 'a3'", "article 'a3' lies outside its text"),
         ("UPDATE passages SET end = 999999 WHERE article_id = 'a3'", "Passage 0 of article 'a3' lies outside its text"),
         ("UPDATE passages SET start = -1 WHERE article_id = 'a3'", "Passage 0 of article 'a3' lies outside its text"),
         ("UPDATE passages SET start = 'x' WHERE article_id = 'a3'", "lies outside its text"),
         ("UPDATE passages SET embedded = 'gone' WHERE article_id = 'a3'", "1 passages have no vector"),
         ("DELETE FROM versions WHERE article_id = 'a3'", "The current version of article 'a3' is missing"),
-        ("UPDATE vectors SET vector = substr(vector, 1, 100) WHERE rowid_is('a3')", "vectors are of different lengths"),
-        ("UPDATE vectors SET vector = substr(vector, 1, 101) WHERE rowid_is('a3')", "A row was never written so"),
-        ("UPDATE vectors SET vector = 'text' WHERE rowid_is('a3')", "A row was never written so"),
+        ("UPDATE vectors SET vector = substr(vector, 1, 100) WHERE rowid_is('a3')", "vectors have different lengths"),
+        ("UPDATE vectors SET vector = substr(vector, 1, 101) WHERE rowid_is('a3')", "A row holds an invalid value"),
+        ("UPDATE vectors SET vector = 'text' WHERE rowid_is('a3')", "A row holds an invalid value"),
         (
             "UPDATE vectors SET vector = CAST(x'007e' || substr(vector, 3) AS BLOB) WHERE rowid_is('a3')",
-            "holds what is no number",
+            "holds a value that is not a finite number",
         ),
     ],
 )
@@ -245,7 +248,7 @@ def test_doctor_names_rows_that_were_never_written_so(
     assert any(problem in one for one in said["catalogue"]), said  # type: ignore[attr-defined]
     assert main(["doctor", "--data-dir", str(folder)]) == 1
     assert "Damaged: " in (text := capsys.readouterr().out)
-    assert "Put a backup of it in its place" in text
+    assert "Replace it with a backup" in text
     assert contents(folder) == before
     with suppress(DatelineError):
         _use(folder)
@@ -394,7 +397,7 @@ def _large(folder: Path) -> None:
                 [Prepared(article=a, spans=((0, len(a.text)),), hashes=(a.id,)) for a in made[start : start + 300]],
                 {f"n{n:04}": vectors_of[n] / np.linalg.norm(vectors_of[n]) for n in range(start, start + 300)},
             )
-            archive.sync()
+            archive.wait_until_indexed()
 
 
 @pytest.fixture(scope="module")

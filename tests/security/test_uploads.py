@@ -21,11 +21,14 @@ import httpx
 import pytest
 from conftest import Served
 from filelock import FileLock
+from support import settled, zipped
 
-from app import Desk, create_app
+from app import create_app
+from ingest.jobs import Jobs
 from ingest.spool import OwnedFolder, safe_name
 from rag.assistant import Assistant
 from rag.errors import DatelineError
+from rag.interfaces.page.uploads import Uploads
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -35,7 +38,7 @@ GULL = b"Gull steals hat\n\nA herring gull stole a straw hat in Villasera on Sun
 SERVER = """
 import os, signal, socket, sys, uvicorn
 from fakes import WordEmbedder
-from rag.interfaces.http.app import create_api
+from app import create_app
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.settings import Settings
@@ -47,12 +50,9 @@ class Deadly(WordEmbedder):
         return super().embed_passages(texts)
 
 settings = Settings(data_dir=sys.argv[1], llm="none")
-if sys.argv[3] == "page":
-    from app import create_app as create
-else:
-    create = create_api
 listener = socket.create_server(("127.0.0.1", 0))
-app = create(Assistant(Archive(settings), Deadly(), None, settings))
+assistant = Assistant(Archive(settings), Deadly(), None, settings)
+app = create_app(assistant, with_page=sys.argv[3] == "page")
 print(listener.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listener])
 """
@@ -104,15 +104,6 @@ def another_ingest(archive: Path) -> Iterator[None]:
     archive.mkdir(parents=True, exist_ok=True)
     with FileLock(archive / "ingest.lock"):
         yield
-
-
-def settled(url: str, job_id: str) -> dict[str, Any]:
-    for _ in range(3000):
-        job: dict[str, Any] = httpx.get(f"{url}/api/jobs/{job_id}").json()
-        if job.get("state") not in ("waiting", "running"):
-            return job
-        time.sleep(0.02)
-    raise AssertionError(job)
 
 
 def send(url: str, *files: tuple[str, bytes]) -> httpx.Response:
@@ -290,8 +281,7 @@ def test_the_page_takes_an_upload_and_keeps_no_copy_of_it(browser: Browser, writ
     assert "1 read, 1 kept" in said
     assert not path.parent.exists()
     assert written.archive.catalog.articles(text="Gull steals")
-    left = files_below(Path(os.environ["GRADIO_TEMP_DIR"]))
-    assert not [one for one in left if one.stat().st_size]
+    assert not [one for one in files_below(Path(os.environ["GRADIO_TEMP_DIR"])) if one.name == path.name]
 
 
 def test_uploads_that_were_broken_off_are_removed_in_time(tmp_path: Path) -> None:
@@ -332,11 +322,12 @@ def test_the_page_reads_no_file_that_was_not_sent_to_it(browser: Browser, writte
     link.symlink_to(secret)
     pipe = link.with_name("pipe.txt")
     os.mkfifo(pipe)
-    desk = Desk(written)
+    intake = Jobs(written.archive, written.embedder, written.settings)
+    uploads = Uploads(Path(os.environ["GRADIO_TEMP_DIR"]), intake)
     for path in (secret, link, pipe, link.parent, link.parent / ".." / ".." / secret.name, tmp_path):
         with pytest.raises(DatelineError, match="is not among the files that were sent here"):
-            list(desk.add([path]))
-    desk.intake.close()
+            list(uploads.ingest([path]))
+    intake.close()
     assert secret.exists()
     assert written.archive.catalog.articles(text="Secret plan") == []
 
@@ -391,17 +382,6 @@ def test_hostile_file_names_are_taken_over_http(serve: Served, written: Assistan
     report = settled(url, reply.json()["id"])["report"]
     assert report["read"] == len(files)
     assert not set(json.dumps(report, ensure_ascii=False)) & {"\u202e", "\x00", "\n"}
-
-
-def zipped(*members: tuple[str, bytes]) -> bytes:
-    import io
-    import zipfile
-
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for name, content in members:
-            archive.writestr(name, content)
-    return made.getvalue()
 
 
 FAILING: list[tuple[str, bytes]] = [

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from app import main
 from rag.errors import SettingsError, StorageError
-from rag.interfaces.cli import main
 from rag.serving.api_keys import Keys, check_address, is_loopback
 
 

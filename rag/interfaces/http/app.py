@@ -1,17 +1,15 @@
-"""The HTTP face: /api for programs of your own, /v1 for OpenAI's clients, /mcp for agents; here put together.
+"""The HTTP application, put together: /api for programs of your own, /v1 for OpenAI's clients, /mcp for agents.
 
-A route parses, calls one method, renders; they are in ask_routes, article_routes and openai_routes. What all requests
-pass is in middleware, answers in flight are in rag.serving.answer_queue.
+A route parses, calls one method and renders; the routes are in ask_routes, article_routes and openai_routes. Every
+request passes through middleware; answers that are being written are in rag.serving.answer_queue.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -20,53 +18,50 @@ from starlette.routing import Match
 
 import rag
 from rag.assistant import Assistant
-from rag.interfaces import mcp as agents
-from rag.interfaces import shapes
-from rag.interfaces.http.article_routes import Articles, Intake
-from rag.interfaces.http.ask_routes import Asking
-from rag.interfaces.http.auth import Access
-from rag.interfaces.http.bodies import PROBLEM, Json, Replies, errors, gives
-from rag.interfaces.http.errors import Refused, problem
-from rag.interfaces.http.middleware import LOCAL, Door, Rules, error_body
+from rag.interfaces import mcp
+from rag.interfaces.http.article_routes import ArticleRoutes, UploadJobs
+from rag.interfaces.http.ask_routes import AskRoutes
+from rag.interfaces.http.auth import Authenticator
+from rag.interfaces.http.bodies import Json, Replies, errors, gives, problem_schemas
+from rag.interfaces.http.errors import HttpError, problem
+from rag.interfaces.http.middleware import LOCAL, RequestLimits, RequestMiddleware, error_body
 from rag.interfaces.http.openai_routes import OpenAIRoutes
-from rag.interfaces.json import coverage_data
+from rag.interfaces.json import FieldProblem, HealthData, ProbeData, coverage_data
 from rag.serving import metrics
 from rag.serving import tracing as traces
-from rag.serving.answer_queue import Runs
+from rag.serving.answer_queue import AnswerQueue
 from rag.serving.api_keys import Keys, is_loopback
 
 App: TypeAlias = FastAPI  # for annotations elsewhere
 
 
 class _Documented(FastAPI):
-    """With the shape of errors among the components: no route returns it, the door does."""
+    """Declares the shape of errors among the components: no route returns it, the middleware does."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
         document = super().openapi()
-        document["components"]["schemas"]["ProblemData"] = PROBLEM
+        document["components"]["schemas"] |= problem_schemas()
         return document
 
 
 def create_api(
     assistant: Assistant,
     *,
+    jobs: UploadJobs,
     ready: Callable[[], bool] = lambda: True,
-    intake: Intake | None = None,
     hosts: frozenset[str] | None = None,
 ) -> FastAPI:
-    """The API of one assistant, which stays its caller's to close. A page may be mounted on it at / afterwards.
+    """The API of one assistant, which its caller closes. A page may be mounted on it at / afterwards.
 
-    `hosts` are the names that it answers to; by default those of this machine while the settings keep to loopback.
+    `jobs` ingests what is uploaded; it is started and closed with the application. `hosts` are the names that the
+    server answers to; by default those of this machine, as long as the settings keep to loopback.
     """
     assistant = traces.watched(assistant)
     settings = assistant.settings
-    if intake is None:  # `rag` does not import the ingester; like the command line it hands over by name
-        jobs = importlib.import_module("ingest.jobs")
-        intake = cast(Intake, jobs.Jobs(assistant.archive, assistant.embedder, settings))
     if hosts is None and is_loopback(settings.host):
         hosts = LOCAL
-    server = Server(assistant, intake, ready)
+    server = _Server(assistant, jobs, ready)
     app = _Documented(
         title="Dateline",
         version=rag.__version__,
@@ -77,70 +72,77 @@ def create_api(
         lifespan=server.lifespan,
     )
     server.add_routes(app)
-    rules = Rules(
+    app.state.answer_queue = server.queue  # for the page that may be mounted on the application
+    limits = RequestLimits(
         hosts=hosts,
         upload_bytes=int(settings.max_file_mb * 10_000_000),  # a zip of many files
         article_bytes=int(settings.max_file_mb * 1_000_000),
         requests_per_minute=settings.requests_per_minute,
     )
     folder = assistant.archive.folder
-    app.add_middleware(Door, rules=rules, access=Access(Keys(folder)), folder=folder, metrics=server.metrics)
+    app.add_middleware(
+        RequestMiddleware,
+        limits=limits,
+        authenticator=Authenticator(Keys(folder)),
+        folder=folder,
+        metrics=server.metrics,
+    )
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(HTTPException, _framework_error)
     return app
 
 
-class Server:
+class _Server:
     """The routes of one assistant and what they share."""
 
-    def __init__(self, assistant: Assistant, intake: Intake, ready: Callable[[], bool]) -> None:
-        self.assistant, self.intake, self.ready = assistant, intake, ready
+    def __init__(self, assistant: Assistant, jobs: UploadJobs, ready: Callable[[], bool]) -> None:
+        self.assistant, self.jobs, self.ready = assistant, jobs, ready
         self.catalog = assistant.archive.catalog
         self.metrics = metrics.Metrics()
-        settings = assistant.settings
-        self.runs = Runs(assistant, settings.answer_slots, settings.answer_queue, self.metrics.answer)
-        self.agents = agents.http_app(agents.create_mcp(assistant, self.runs))
+        self.queue = AnswerQueue(assistant, self.metrics.answer)
+        self.mcp = mcp.http_app(mcp.create_mcp(self.queue))
         self.metrics.gauge("articles", "Live articles", lambda: self.catalog.coverage().articles)
-        self.metrics.gauge("answers_running", "Answers being written", lambda: self.runs.gate.running)
-        self.metrics.gauge("answers_inside", "Answers being written or in line", lambda: self.runs.gate.inside)
+        self.metrics.gauge("answers_running", "Answers being written", lambda: self.queue.limit.running)
+        self.metrics.gauge("answers_inside", "Answers being written or in line", lambda: self.queue.limit.admitted)
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        """First ingests that were promised go on; at the end every answer is stopped, and the running ingest."""
-        await asyncio.to_thread(self.intake.start)
-        async with self.agents.router.lifespan_context(self.agents):
+        """At the start, unfinished ingests are resumed; at the end, answers and the running ingest are stopped."""
+        await asyncio.to_thread(self.jobs.start)
+        async with self.mcp.router.lifespan_context(self.mcp):
             try:
                 yield
             finally:
-                await self.runs.close()
-                await asyncio.to_thread(self.intake.close)
+                await self.queue.close()
+                await asyncio.to_thread(self.jobs.close)
 
     def add_routes(self, app: FastAPI) -> None:
-        """All routes; those that catch what is left come last."""
-        asking, articles = Asking(self.assistant, self.runs), Articles(self.assistant, self.intake)
-        asking.add_routes(app)
+        """All routes; those that match any remaining address come last."""
+        articles = ArticleRoutes(self.catalog, self.jobs)
+        AskRoutes(self.queue).add_routes(app)
         articles.add_routes(app)
-        OpenAIRoutes(asking).add_routes(app)
-        self._add_watching(app)
-        app.router.routes.extend(self.agents.routes)  # /mcp
+        OpenAIRoutes(self.queue).add_routes(app)
+        self._add_monitoring(app)
+        app.add_api_route("/mcp", _no_listening, methods=["GET", "HEAD"], include_in_schema=False)
+        app.router.routes.extend(self.mcp.routes)  # /mcp
         articles.add_pages(app)
         for rest in ("/api/{rest:path}", "/v1/{rest:path}"):
             methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-            app.add_api_route(rest, _nothing_here, methods=methods, include_in_schema=False)
+            app.add_api_route(rest, _not_found, methods=methods, include_in_schema=False)
 
-    def _add_watching(self, app: FastAPI) -> None:
+    def _add_monitoring(self, app: FastAPI) -> None:
         text: Replies = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
         app.add_api_route(
             "/api/health", self.health, methods=["GET"], summary="The server and its archive",
-            responses=gives(shapes.HealthData) | errors(),
+            responses=gives(HealthData) | errors(),
         )  # fmt: skip
         app.add_api_route(
             "/api/health/live", self.live, methods=["GET"], summary="Whether the process answers",
-            responses=gives(shapes.ProbeData) | errors(),
+            responses=gives(ProbeData) | errors(),
         )  # fmt: skip
         app.add_api_route(
             "/api/health/ready", self.is_ready, methods=["GET"], summary="Whether the models are loaded (else 503)",
-            responses=gives(shapes.ProbeData) | errors(),
+            responses=gives(ProbeData) | errors(),
         )  # fmt: skip
         app.add_api_route(
             "/metrics", self.metric_text, methods=["GET"], summary="Prometheus",
@@ -149,27 +151,28 @@ class Server:
         )  # fmt: skip
 
     def health(self) -> Response:
-        """What answers, from what, and how many are in line."""
-        gate = self.runs.gate
-        return Json({
+        """The models, the archive, and how many answers are being written or in line."""
+        limit = self.queue.limit
+        data: HealthData = {
             "live": True,
             "ready": self.ready(),
             "version": rag.__version__,
             "model": self.assistant.model,
             "embedder": self.assistant.embedder.name,
             "coverage": coverage_data(self.catalog.coverage()),
-            "running": gate.running,
-            "waiting": gate.inside - gate.running,
-        })  # fmt: skip
+            "running": limit.running,
+            "waiting": limit.waiting,
+        }
+        return Json(data)
 
     def live(self) -> Response:
-        """For a supervisor: restart it when this fails."""
+        """Liveness: a supervisor restarts the process when this fails."""
         return Json({"live": True, "ready": self.ready()})
 
     def is_ready(self) -> Response:
-        """For a load balancer: send nobody while this fails."""
+        """Readiness: a load balancer sends no requests while this fails."""
         if not self.ready():
-            raise Refused(503, "The models are being loaded.", {"Retry-After": "5"})
+            raise HttpError(503, "The models are being loaded.", {"Retry-After": "5"})
         return Json({"live": True, "ready": True})
 
     def metric_text(self) -> Response:
@@ -177,23 +180,29 @@ class Server:
         return Response(self.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 
-async def _nothing_here(request: Request) -> Response:
-    """What no route takes: the way is unknown, or only the method is."""
+async def _no_listening() -> Response:
+    """Raises HttpError. The library would open a stream that never ends and on which, without sessions, nothing comes:
+    enough of them keep everybody else out. The protocol lets a server refuse it with 405."""
+    raise HttpError(405, "MCP is spoken here with POST; there is no stream to listen to.", {"Allow": "POST"})
+
+
+async def _not_found(request: Request) -> Response:
+    """Raises HttpError: 405 where a route exists for another method, 404 otherwise."""
     partial = [
         route for route in request.app.router.routes
         if route.matches(request.scope)[0] is Match.PARTIAL and getattr(route, "methods", None)
     ]  # fmt: skip
     if partial:
         allowed = ", ".join(sorted({method for route in partial for method in route.methods}))
-        raise Refused(405, f"{request.method} is not possible here; {allowed} is.", {"Allow": allowed})
-    raise Refused(404, f"There is nothing at {request.url.path[:200]}. All that there is: /openapi.json")
+        raise HttpError(405, f"{request.method} is not possible here; {allowed} is.", {"Allow": allowed})
+    raise HttpError(404, f"There is nothing at {request.url.path[:200]}. All that there is: /openapi.json")
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    """An HTTPException of the framework, in our shapes."""
+async def _framework_error(request: Request, error: Exception) -> Response:
+    """An HTTPException of the framework, in the shape of our errors."""
     assert isinstance(error, HTTPException)
-    ours = Refused(error.status_code, str(error.detail), dict(error.headers or {}))
-    body, kind, status = error_body(request.url.path, ours, request.state.request_id, Path())
+    ours = HttpError(error.status_code, str(error.detail), dict(error.headers or {}))
+    body, kind, status = error_body(request.url.path, ours, request.state.request_id, None)
     return Response(body, status, headers=ours.headers, media_type=kind)
 
 
@@ -205,7 +214,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
         detail, status = "The body is no JSON.", 400
     else:
         detail, status = "", 422
-    fields = [shapes.FieldProblem(field=_place(one["loc"]), message=_wording(one)) for one in found[:20]]
+    fields = [FieldProblem(field=_place(one["loc"]), message=_wording(one)) for one in found[:20]]
     detail = detail or " ".join(f"{one['field']} {one['message']}." for one in fields)
     body = problem(status, detail, request.state.request_id, kind="Invalid", errors=fields)
     return Json(body, status, media_type="application/problem+json")

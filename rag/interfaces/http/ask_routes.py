@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
-from rag.assistant import Assistant
-from rag.interfaces import shapes
-from rag.interfaces.http.bodies import EVENTS, AskBody, Json, Replies, SearchBody, errors, gives
-from rag.interfaces.http.errors import Refused, problem, said, status_of
-from rag.interfaces.http.middleware import log
-from rag.interfaces.json import answer_data, hit_data
+from rag.interfaces.events import AnswerEvent, event_stream
+from rag.interfaces.filters import encodable, turns_from
+from rag.interfaces.http.bodies import (
+    EVENTS,
+    HEARTBEAT,
+    AskBody,
+    EventStream,
+    Json,
+    Replies,
+    SearchBody,
+    errors,
+    gives,
+    sse,
+)
+from rag.interfaces.http.errors import HttpError, client_message, problem, status_of
+from rag.interfaces.http.middleware import log_question
+from rag.interfaces.json import AnswerData, SearchData, answer_data, search_data
 from rag.schema import Answer
-from rag.serving.answer_queue import GRACE_SECONDS, Event, Gate, Question, Run, Runs, event_stream, sound, turns
+from rag.serving.answer_queue import GRACE_SECONDS, AnswerQueue, AnswerRequest, QueuedAnswer
 
 
-class Asking:
-    """The routes that ask one assistant, and what they share with those for OpenAI's clients."""
+class AskRoutes:
+    """The routes that ask and search one archive."""
 
-    def __init__(self, assistant: Assistant, runs: Runs) -> None:
-        self.assistant, self.runs = assistant, runs
-        self.desk = Gate(max(2, os.cpu_count() or 2), 128)  # for what needs no language model
+    def __init__(self, queue: AnswerQueue) -> None:
+        self.queue = queue
+        self.settings, self.folder = queue.assistant.settings, queue.assistant.archive.folder
 
     def add_routes(self, app: FastAPI) -> None:
         """Ask, resume, search."""
-        answer: Replies = {200: {"model": shapes.AnswerData, "content": EVENTS}}
+        answer: Replies = {200: {"model": AnswerData, "content": EVENTS}}
         stream: Replies = {200: {"content": EVENTS}}
         app.add_api_route(
             "/api/ask", self.ask, methods=["POST"], responses=answer | errors(409, 410), summary="Ask a question"
@@ -41,88 +50,87 @@ class Asking:
         )  # fmt: skip
         app.add_api_route(
             "/api/search", self.search, methods=["POST"], summary="Find passages",
-            responses=gives(shapes.SearchData) | errors(409),
+            responses=gives(SearchData) | errors(409),
         )  # fmt: skip
 
     async def ask(self, body: AskBody, request: Request) -> Response:
         """The answer with its sources: as JSON, or as events (sources, sentence, answer; error)."""
         if last := request.headers.get("last-event-id"):
             return await self._events(request, *_event_id(last))
-        history = turns([(sound(turn.question), sound(turn.answer)) for turn in body.history])
+        if self.settings.log_questions:
+            log_question(request.state.request_id, body.question)
+        asked = AnswerRequest(
+            question=encodable(body.question),
+            filters=body.filters,
+            history=turns_from((turn.question, turn.answer) for turn in body.history),
+        )
         stream = body.stream or "text/event-stream" in request.headers.get("accept", "")
-        self.note(request, body.question)
-        run = self.runs.start(Question(sound(body.question), body.filters, history), keep=stream)
+        queued = self.queue.start(asked, keep=stream)
         if stream:
-            return await self._events(request, run.id, 0)
-        answer = await self.final(run, request)
+            return await self._events(request, queued.id, 0)
+        answer = await final_answer(self.queue, queued, request)
         return Json(answer_data(answer)) if answer else Response(status_code=499)
-
-    def note(self, request: Request, text: str) -> None:
-        """Questions go to the log only where the settings ask for it."""
-        if self.assistant.settings.log_questions:
-            log.info("%s", json.dumps({"request": request.state.request_id, "question": text}))
 
     async def resume(self, run: str, request: Request) -> Response:
         """The events after Last-Event-ID (or all) of a stream that was cut less than a minute ago."""
         last = request.headers.get("last-event-id", "")
         return await self._events(request, run, _event_id(last)[1] if last else 0)
 
-    async def final(self, run: Run, request: Request) -> Answer | None:
-        """The final answer; None, and the model is stopped, when the client leaves before."""
-        async with self.runs.reading(run):
-            gone = asyncio.create_task(_until_gone(request))
-            assert run.task is not None
-            await asyncio.wait({gone, run.task}, return_when=asyncio.FIRST_COMPLETED)
-            gone.cancel()
-            if not run.task.done():
-                return None
-            async for _ in run.follow():
-                pass
-            return run.answers[-1]
+    async def _events(self, request: Request, answer_id: str, seen: int) -> Response:
+        """A stream of the answer's events after the first `seen`. An error before the first has its own status."""
+        queued = self.queue.find(answer_id)
+        await first_state(self.queue, queued)
+        return EventStream(self._encoded(request.state.request_id, queued, seen))
 
-    async def _events(self, request: Request, run_id: str, seen: int) -> Response:
-        """A stream of the run's events after the first `seen`; what is wrong from the start gets its own status."""
-        run = self.runs.find(run_id)
-        async with self.runs.reading(run, grace=GRACE_SECONDS), aclosing(run.follow()) as answers:  # type: ignore[type-var]
-            async for _ in answers:
-                break
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        told = self._told(request.state.request_id, run, seen)
-        return StreamingResponse(told, media_type="text/event-stream", headers=headers)
-
-    async def _told(self, request_id: str, run: Run, seen: int) -> AsyncIterator[str]:
+    async def _encoded(self, request_id: str, queued: QueuedAnswer, seen: int) -> AsyncIterator[bytes]:
         number = 0
-        async with self.runs.reading(run, grace=GRACE_SECONDS):
+        async with self.queue.reading(queued, grace=GRACE_SECONDS):
             try:
-                async for event in event_stream(run.follow()):
+                async for event in event_stream(queued.follow()):
                     number += event is not None
                     if event is None:
-                        yield ": still at it\n\n"
+                        yield HEARTBEAT
                     elif number > seen:
-                        yield _sse(event, f"{run.id}-{number}")
+                        yield sse(event, f"{queued.id}-{number}")
             except Exception as error:
-                folder = self.assistant.archive.folder
-                data = problem(status_of(error), said(error, folder), request_id, kind=type(error).__name__)
-                yield _sse(Event("error", dict(data)), f"{run.id}-{number + 1}")
+                detail = client_message(error, self.folder)
+                data = problem(status_of(error), detail, request_id, kind=type(error).__name__)
+                yield sse(AnswerEvent("error", data), f"{queued.id}-{number + 1}")
 
     async def search(self, body: SearchBody, request: Request) -> Response:
         """The passages nearest to the query, best first."""
-        self.note(request, body.query)
-        with self.desk.admitted():
-            async with self.desk.turn():
-                hits = await self.assistant.asearch(sound(body.query), body.filters, top_k=body.top_k)
-        return Json({"query": body.query, "hits": [hit_data(hit) for hit in hits]})
+        if self.settings.log_questions:
+            log_question(request.state.request_id, body.query)
+        hits = await self.queue.search(encodable(body.query), body.filters, top_k=body.top_k)
+        return Json(search_data(body.query, hits))
+
+
+async def first_state(queue: AnswerQueue, queued: QueuedAnswer) -> None:
+    """Waits for the sources of an answer, so that an error before them gets an HTTP status. Raises that error."""
+    async with queue.reading(queued, grace=GRACE_SECONDS), aclosing(queued.follow()) as states:  # type: ignore[type-var]
+        async for _ in states:
+            break
+
+
+async def final_answer(queue: AnswerQueue, queued: QueuedAnswer, request: Request) -> Answer | None:
+    """The final answer; None, and the language model is stopped, when the client disconnects before."""
+    async with queue.reading(queued):
+        gone = asyncio.create_task(_until_gone(request))
+        assert queued.task is not None
+        await asyncio.wait({gone, queued.task}, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if not queued.task.done():
+            return None
+        async for _ in queued.follow():
+            pass
+        return queued.last
 
 
 def _event_id(text: str) -> tuple[str, int]:
-    run, _, number = text.rpartition("-")
-    if not run or not number.isascii() or not number.isdigit():
-        raise Refused(400, f"Last-Event-ID is '{text[:80]}', expected the id of an event of this server.")
-    return run, int(number[:9])
-
-
-def _sse(event: Event, event_id: str) -> str:
-    return f"id: {event_id}\nevent: {event.kind}\ndata: {json.dumps(event.data)}\n\n"
+    answer_id, _, number = text.rpartition("-")
+    if not answer_id or not number.isascii() or not number.isdigit():
+        raise HttpError(400, f"Last-Event-ID is '{text[:80]}', expected the id of an event of this server.")
+    return answer_id, int(number[:9])
 
 
 async def _until_gone(request: Request) -> None:

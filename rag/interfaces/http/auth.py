@@ -1,52 +1,47 @@
-"""Who may come in: API keys, the sessions of browsers that logged in with one, and wrong keys, which are slowed."""
+"""Authentication: API keys, the sessions of browsers that logged in with one, and a brake on wrong keys."""
 
 from __future__ import annotations
 
 import asyncio
-import html
+import re
 import secrets
 import time
 from base64 import b64decode
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 
-from rag.errors import StorageError
-from rag.interfaces.http.errors import Busy, Refused
-from rag.serving.api_keys import SCOPES, Key, Keys, Scope
-from rag.serving.rate_limits import Rate
+from rag.errors import Busy, StorageError
+from rag.interfaces.http.errors import HttpError
+from rag.serving.api_keys import Key, Keys
+from rag.serving.rate_limits import RateLimiter
 
 COOKIE = "dateline_session"
 SESSION_SECONDS = 30 * 24 * 3600
-MOST_SESSIONS = 1000  # the oldest ends first
-WRONG_PER_MINUTE = 20  # wrong keys of one address; a script with an old key still finds out at once what is wrong
-WRONG_SECONDS = 0.5  # what a wrong key costs whoever sent it
-_LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Dateline</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:24rem;margin:20vh auto;padding:0 1rem}}
-input,button{{font:inherit;padding:.5rem;width:100%;box-sizing:border-box;margin:.25rem 0}}</style>
-<h1>Dateline</h1><form method="post" action="/login"><label for="key">Your key for this archive</label>
-<input id="key" name="key" type="password" autocomplete="current-password" autofocus required>
-<button>Open</button></form><p role="alert">{notice}</p></html>"""
+MOST_SESSIONS = 1000  # beyond them, the oldest is ended
+MOST_SESSIONS_OF_A_KEY = 50  # so that one key cannot end the sessions of all others
+_SESSION_COOKIE = re.compile(rf"(?:^|;[ \t]*){COOKIE}=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
+WRONG_PER_MINUTE = 20  # wrong keys from one address; enough that a script with an old key still gets its 401
+WRONG_SECONDS = 0.5  # delay of the response to a wrong key
 
 
-class Access:
-    """The keys and sessions of one server.
+class Authenticator:
+    """The API keys and browser sessions of one server.
 
-    Whether keys are required is found out when the server starts, and can only become stricter: a first key that is
-    made later locks the server, but a last key that is revoked, or a key file that is lost, opens nothing.
+    Whether keys are required is decided when the server starts, by whether there is a key file, also one without keys,
+    and can only become stricter: the first key that is made while it runs locks it, but revoking the last key, or
+    losing the key file, does not open it.
     """
 
     def __init__(self, keys: Keys) -> None:
         """Raises StorageError where there is a key file that cannot be read."""
         self.keys = keys
-        self._required = bool(keys.all())
-        self._sessions: dict[str, tuple[str, float]] = {}  # token of a browser -> id of its key, end
-        self._wrong = Rate(WRONG_PER_MINUTE, "wrong keys")
+        self._required = bool(keys.all()) or keys.exist()
+        self._sessions: dict[str, tuple[str, float]] = {}  # session token -> (id of its key, when it ends)
+        self._wrong = RateLimiter(WRONG_PER_MINUTE, "wrong keys")
 
-    async def admit(self, headers: Mapping[str, str], peer: str) -> tuple[Key | None, bool]:
-        """The key that a request comes with (None where none is required), and whether a session brought it.
+    async def authenticate(self, headers: Mapping[str, str], peer: str) -> tuple[Key | None, bool]:
+        """The key of a request (None where none is required), and whether it comes from a browser session.
 
-        Raises Refused with 401 without a key or with a wrong one, 429 after many wrong ones, 503 while the key file
+        Raises HttpError with 401 without a key or with a wrong one, 429 after many wrong ones, 503 while the key file
         cannot be read.
         """
         found = self._stored()
@@ -69,7 +64,7 @@ class Access:
         try:
             found = self.keys.all()
         except StorageError:
-            raise Refused(
+            raise HttpError(
                 503,
                 "The file with the keys of this archive cannot be read, so nobody is let in. Its operator must mend "
                 "keys.json, or delete it and make new keys: dateline key create NAME",
@@ -79,22 +74,24 @@ class Access:
         return found
 
     async def _slow_down(self, peer: str) -> None:
-        """Raises Refused once too many wrong keys came from an address; a right one still passes."""
+        """Delays the response to a wrong key. Raises HttpError after too many of one address; right ones pass."""
         try:
             self._wrong.take(peer)
         except Busy as busy:
-            raise Refused(429, str(busy), {"Retry-After": str(busy.seconds)}) from None
+            raise HttpError(429, str(busy), {"Retry-After": str(busy.retry_seconds)}) from None
         await asyncio.sleep(WRONG_SECONDS)
 
     async def login(self, secret: str, peer: str) -> str | None:
-        """The token of a new session; None for a wrong key. Raises Refused as `admit` does."""
+        """The token of a new session; None for a wrong key. Raises HttpError as `authenticate` does."""
         self._stored()
         key = self.keys.check(secret)
         if key is None:
             await self._slow_down(peer)
             return None
         token = secrets.token_urlsafe(32)
-        for old in list(self._sessions)[: len(self._sessions) - MOST_SESSIONS + 1]:
+        own = [one for one, (owner, _) in self._sessions.items() if owner == key.id]
+        every = list(self._sessions)
+        for old in {*own[: len(own) - MOST_SESSIONS_OF_A_KEY + 1], *every[: len(every) - MOST_SESSIONS + 1]}:
             del self._sessions[old]
         self._sessions[token] = (key.id, time.monotonic() + SESSION_SECONDS)
         return token
@@ -109,24 +106,14 @@ class Access:
         return key if end > time.monotonic() else None
 
 
-def allowed(key: Key | None) -> tuple[Scope, ...]:
-    """What may be done with a key; everything where none is required."""
-    return key.scopes if key else SCOPES
-
-
-def login_page(notice: str = "") -> bytes:
-    """The page that asks for a key."""
-    return _LOGIN.format(notice=html.escape(notice)).encode()
-
-
 def cookie_header(token: str, *, secure: bool) -> str:
     """The Set-Cookie header that begins a session, or with an empty token ends it."""
     age = SESSION_SECONDS if token else 0
     return f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{'; Secure' if secure else ''}"
 
 
-def _no_key() -> Refused:
-    return Refused(
+def _no_key() -> HttpError:
+    return HttpError(
         401,
         "This archive asks for a key. Send it as 'Authorization: Bearer KEY'; make one with: dateline key create NAME",
         {"WWW-Authenticate": 'Bearer realm="dateline"'},
@@ -146,8 +133,6 @@ def _secret(headers: Mapping[str, str]) -> str:
 
 
 def _cookie(headers: Mapping[str, str]) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    """The session token that a browser sent. http.cookies takes time that grows with the square of a hostile header."""
+    found = _SESSION_COOKIE.search(headers.get("cookie", ""))
+    return found[1] if found else ""

@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP: bodies, JSON, and what OpenAPI says of answers and errors. For the routes."""
+"""Request and response bodies over HTTP, and what the OpenAPI document says of them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Body
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.sse import format_sse_event
+from pydantic import TypeAdapter
 
-from rag.interfaces.http.errors import Refused
+from rag.errors import InvalidJson
+from rag.interfaces.events import AnswerEvent
+from rag.interfaces.filters import filters_from
+from rag.interfaces.json import ProblemData
 from rag.schema import Filters
-from rag.serving.answer_queue import day_of, sound
 
 DAY = {"format": "date", "examples": ["2025-03-01"]}
 _CLOSED = {"extra": "forbid"}
@@ -20,7 +24,7 @@ Day = Annotated[str | None, Body(json_schema_extra=DAY)]
 
 
 class Json(JSONResponse):
-    """JSON whatever the strings hold: a lone surrogate, as broken escapes leave it, becomes `?`."""
+    """JSON of any strings: a lone surrogate, which broken escapes can leave behind, becomes `?`."""
 
     def render(self, content: Any) -> bytes:
         """The bytes to send."""
@@ -28,8 +32,27 @@ class Json(JSONResponse):
         return text.encode("utf-8", "replace")
 
 
+class EventStream(StreamingResponse):
+    """Server-sent events that no cache and no proxy holds back."""
+
+    # FastAPI's EventSourceResponse belongs to routes that yield; ours answer with JSON or with events, and with a
+    # status of its own where a stream cannot begin. So only FastAPI's encoder of events is used.
+    media_type = "text/event-stream"
+
+    def __init__(self, content: Any) -> None:
+        super().__init__(content, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+
+HEARTBEAT = format_sse_event(comment="still at it", data_str=None)
+
+
+def sse(event: AnswerEvent, event_id: str) -> bytes:
+    """An event of an answer on the wire, with the id to resume after."""
+    return format_sse_event(data_str=json.dumps(event.data), event=event.kind, id=event_id)
+
+
 @dataclass(kw_only=True)
-class Narrowed:
+class FilterFields:
     """What to search in. Days are inclusive, as printed by the outlet."""
 
     __pydantic_config__ = _CLOSED
@@ -42,12 +65,12 @@ class Narrowed:
     @property
     def filters(self) -> Filters:
         """Raises QuestionError."""
-        return Filters(
-            since=day_of("since", self.since),
-            until=day_of("until", self.until),
-            outlets=tuple(map(sound, self.outlets)),
-            languages=tuple(map(sound, self.languages)),
-            authors=tuple(map(sound, self.authors)),
+        return filters_from(
+            since=self.since,
+            until=self.until,
+            outlets=self.outlets,
+            languages=self.languages,
+            authors=self.authors,
         )
 
 
@@ -61,7 +84,7 @@ class TurnBody:
 
 
 @dataclass(kw_only=True)
-class AskBody(Narrowed):
+class AskBody(FilterFields):
     """A question. With `stream` (or Accept: text/event-stream) the answer comes as server-sent events."""
 
     question: Annotated[str, Body(examples=["Who compared the situation with the missile crisis?"])]
@@ -70,52 +93,37 @@ class AskBody(Narrowed):
 
 
 @dataclass(kw_only=True)
-class SearchBody(Narrowed):
+class SearchBody(FilterFields):
     """What to look for."""
 
     query: Annotated[str, Body(examples=["harbour strike"])]
     top_k: Annotated[int | None, Body(ge=1, le=1000)] = None
 
 
-_TEXT = {"type": "string"}
-PROBLEM = {
-    "type": "object",
-    "description": "After RFC 9457; detail says what is wrong, what was expected and what to do.",
-    "required": ["type", "title", "status", "detail", "request_id"],
-    "additionalProperties": False,
-    "properties": {
-        **dict.fromkeys(("type", "title", "detail", "request_id"), _TEXT),
-        "status": {"type": "integer"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "message"],
-                "additionalProperties": False,
-                "properties": {"field": _TEXT, "message": _TEXT},
-            },
-        },
-    },
-}
+def problem_schemas() -> dict[str, Any]:
+    """ProblemData and what it refers to, for the components of the OpenAPI document: no route returns it."""
+    schema = TypeAdapter(ProblemData).json_schema(ref_template="#/components/schemas/{model}")
+    parts: dict[str, Any] = schema.pop("$defs", {})
+    return parts | {"ProblemData": schema}
 
 
-Replies = dict[int | str, dict[str, Any]]  # status -> what OpenAPI says of it
+Replies = dict[int | str, dict[str, Any]]  # status -> what the OpenAPI document says of it
 
 
 def gives(shape: Any, status: int = 200) -> Replies:
-    """An answer of this shape."""
+    """The reply of a route whose body has this shape."""
     return {status: {"model": shape}}
 
 
 def errors(*statuses: int) -> Replies:
-    """What any route may also answer, for OpenAPI."""
+    """The errors that any route may answer with, and those of these statuses."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemData"}}}
     kinds = {*statuses, 400, 401, 403, 413, 421, 422, 429, 500, 503, 507}
     return {status: {"description": "What is wrong", "content": content} for status in sorted(kinds)}
 
 
 def openai_errors() -> Replies:
-    """What any route for OpenAI's clients may also answer."""
+    """The errors that any route for OpenAI's clients may answer with."""
     schema = {
         "type": "object",
         "required": ["error"],
@@ -140,8 +148,8 @@ EVENTS = {"text/event-stream": {"schema": _EVENT}}
 
 
 def parsed(body: bytes) -> object:
-    """The JSON of a body. Raises Refused."""
+    """The JSON of a body. Raises InvalidJson."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, f"The body is no JSON: {error}.") from None
+        raise InvalidJson(f"The body is no JSON: {error}.") from None

@@ -1,6 +1,8 @@
-"""What every request passes before a route sees it, and what every answer gets: plain ASGI.
+"""ASGI middleware around the API and the page: checks each request, then adds headers, counts and logs the response.
 
-Request id, host, origin, size, key, rate; then the answer's headers, its count and its line in the log.
+The checks, in order: host, origin, size and speed of the body, API key, rate of requests. They are our own because
+Starlette's lack what is needed here: TrustedHostMiddleware cannot read IPv6 hosts and says only "Invalid host
+header", and SessionMiddleware keeps its sessions in the cookie, where they cannot be revoked together with a key.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rag.errors import ArchiveBusy, DatelineError
-from rag.interfaces.http.auth import Access, cookie_header, login_page
-from rag.interfaces.http.errors import Refused, headers_of, problem, said, status_of
+from rag.interfaces.http.auth import Authenticator, cookie_header
+from rag.interfaces.http.errors import HttpError, client_message, headers_of, problem, status_of
+from rag.interfaces.page.conversation_view import login_page
 from rag.serving import tracing as traces
 from rag.serving.api_keys import SCOPES, Scope
 from rag.serving.metrics import Metrics
-from rag.serving.rate_limits import Rate, client_network
+from rag.serving.rate_limits import RateLimiter, client_network
 
 Connection = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -33,17 +36,18 @@ App = Callable[[Connection, Receive, Send], Awaitable[None]]
 log = logging.getLogger("dateline.access")
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
-JSON_BYTES = 2_000_000  # the largest request that is no upload
-# A body may take so long, and longer by what came of it: a client that sends a byte now and then is cut off.
+COOKIE_BYTES = 8000
+JSON_BYTES = 2_000_000  # of the largest body that is not an upload
+# A body may take BODY_SECONDS plus the time its bytes take at this speed, so a client that trickles is cut off.
 BODY_SECONDS = 20.0
 BODY_BYTES_PER_SECOND = 20_000
-_OURS = ("/api/", "/v1/", "/mcp", "/metrics", "/openapi.json")  # what programs talk to; the rest is the page
-_HEALTH = "/api/health"  # asked by supervisors, never limited
-_OPEN = frozenset({"/api/health/live", "/api/health/ready"})  # a supervisor has no key
+_API = ("/api/", "/v1/", "/mcp", "/metrics", "/openapi.json")  # for programs; everything else is the page
+_HEALTH = "/api/health"  # polled by supervisors, so its rate is not limited
+_WITHOUT_KEY = frozenset({"/api/health/live", "/api/health/ready"})  # supervisors have none
 _HTML = "text/html; charset=utf-8"
 _NO_WEBSOCKETS = "There are no web sockets here."
-# Gradio compiles its templates in the browser and starts from inline scripts, so scripts cannot be held to
-# files. Inline handlers (`onerror=`) are: nothing that slips into the page as HTML can run or call another host.
+# Gradio compiles its templates in the browser and starts from inline scripts, so inline scripts must be allowed.
+# Inline handlers such as `onerror=` and other hosts are not: HTML that slips into the page cannot run or report.
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; script-src-attr 'none'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
@@ -53,10 +57,11 @@ _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a door asks of requests. `hosts` None: any name.
+class RequestLimits:
+    """What requests must keep to. `hosts` are the names that the server answers to, None for any name.
 
-    `upload_bytes` bounds the files of one upload, `article_bytes` articles that are sent as JSON.
+    `upload_bytes` is for the files of one upload, `article_bytes` for articles that are sent as JSON;
+    `requests_per_minute` is for each client, 0 for no limit.
     """
 
     hosts: frozenset[str] | None
@@ -65,14 +70,16 @@ class Rules:
     requests_per_minute: int = 0
 
 
-class Door:
-    """ASGI middleware around the API and the page."""
+class RequestMiddleware:
+    """Lets a request through to the application, or answers it with what is wrong."""
 
-    def __init__(self, app: App, rules: Rules, access: Access, folder: Path, metrics: Metrics) -> None:
-        """`folder` is that of the archive: errors do not name it."""
-        self.app, self.rules, self.metrics = app, rules, metrics
-        self.access, self.folder = access, folder
-        self.rate = Rate(rules.requests_per_minute)
+    def __init__(
+        self, app: App, limits: RequestLimits, authenticator: Authenticator, folder: Path, metrics: Metrics
+    ) -> None:
+        """`folder` is that of the archive, which error messages do not name."""
+        self.app, self.limits, self.metrics = app, limits, metrics
+        self.authenticator, self.folder = authenticator, folder
+        self.rate = RateLimiter(limits.requests_per_minute)
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Lets a request through, or answers it with what is wrong."""
@@ -82,110 +89,111 @@ class Door:
         if scope["type"] == "websocket":
             await _refuse_websocket(scope, receive, send)
             return
-        visit = _Visit(scope, send)
+        request = _RequestContext(scope, send)
         try:
-            self._refuse_strangers(visit)
-            if visit.headers.get("upgrade", "").lower() == "websocket":
-                raise Refused(404, _NO_WEBSOCKETS)
-            receive = self._bounded(visit, receive)
-            if visit.path == "/login":
-                await self._login(visit, receive)
+            self._check_host_and_origin(request)
+            _check_cookie(request.headers.get("cookie", ""))
+            if request.headers.get("upgrade", "").lower() == "websocket":
+                raise HttpError(404, _NO_WEBSOCKETS)
+            receive = self._bounded(request, receive)
+            if request.path == "/login":
+                await self._login(request, receive)
                 return
-            if visit.path == "/logout":
-                await self._logout(visit)
+            if request.path == "/logout":
+                await self._logout(request)
                 return
-            await self._identify(visit)
-            if not visit.path.startswith(_HEALTH):
-                self.rate.take(visit.client)
-            with traces.incoming(visit.headers):
-                await self.app(scope, receive, visit.send)
+            await self._identify(request)
+            if not request.path.startswith(_HEALTH):
+                self.rate.take(request.client)
+            with traces.incoming(request.headers):
+                await self.app(scope, receive, request.send)
         except Exception as error:
             if not isinstance(error, DatelineError):
-                log.exception("request %s failed", visit.id)
-            if visit.status:
-                raise  # too late to say it in an answer of its own
-            await self._refuse(visit, error)
+                log.exception("request %s failed", request.id)
+            if request.status:
+                raise  # the response has begun: it can only be cut off
+            await self._refuse(request, error)
         finally:
-            self._note(visit)
+            self._record(request)
 
-    def _refuse_strangers(self, visit: _Visit) -> None:
-        """Without this a web page elsewhere could read the archive (by giving its own name this machine's address)
-        or change it (by sending a form here)."""
-        if self.rules.hosts is not None and visit.host not in self.rules.hosts:
-            raise Refused(
+    def _check_host_and_origin(self, request: _RequestContext) -> None:
+        """Keeps web pages of other sites from reading the archive through DNS rebinding (their own name resolves to
+        this machine) and from changing it through a form that is sent here (CSRF). Raises HttpError."""
+        if self.limits.hosts is not None and request.host not in self.limits.hosts:
+            raise HttpError(
                 421,
                 "Dateline answers here to the names 127.0.0.1 and localhost only. A proxy must send one of these as "
                 "Host; to be reached under other names, start it with --host.",
             )
-        origin = visit.headers.get("origin", "")
-        foreign = origin and urlsplit(origin).netloc.lower() != visit.headers.get("host", "").lower()
-        crossed = visit.headers.get("sec-fetch-site") == "cross-site"
-        if visit.method not in ("GET", "HEAD") and (foreign or crossed):
-            raise Refused(403, "This request comes from a web page of another site. Send it from a server of yours.")
+        origin = request.headers.get("origin", "")
+        foreign = origin and _authority(origin) != request.headers.get("host", "").lower()
+        crossed = request.headers.get("sec-fetch-site") == "cross-site"
+        if request.method not in ("GET", "HEAD") and (foreign or crossed):
+            raise HttpError(403, "This request comes from a web page of another site. Send it from a server of yours.")
 
-    async def _identify(self, visit: _Visit) -> None:
-        """Finds out who asks, and whether they may. Raises Refused."""
-        visit.scope["state"]["scopes"] = SCOPES
-        visit.scope["state"]["session"] = False
-        if visit.path in _OPEN:
+    async def _identify(self, request: _RequestContext) -> None:
+        """Finds the API key or session of a request and checks its scopes. Raises HttpError."""
+        request.scope["state"]["scopes"] = SCOPES
+        request.scope["state"]["session"] = False
+        if request.path in _WITHOUT_KEY:
             return
-        key, by_session = await self.access.admit(visit.headers, visit.peer)
+        key, by_session = await self.authenticator.authenticate(request.headers, request.peer)
         if key is None:
             return
-        missing = [scope for scope in visit.needs if scope not in key.scopes]
+        missing = [scope for scope in request.needs if scope not in key.scopes]
         if missing:
-            raise Refused(403, f"The key '{key.name}' may not do this: it lacks the scope {' and '.join(missing)}.")
-        visit.client, visit.key = key.id, key.name
-        # For the page: one address of Gradio's serves all that it can do.
-        visit.scope["state"]["scopes"], visit.scope["state"]["session"] = key.scopes, by_session
+            raise HttpError(403, f"The key '{key.name}' may not do this: it lacks the scope {' and '.join(missing)}.")
+        request.client, request.key = key.id, key.name
+        # The page checks scopes on its own: Gradio sends every action of it to the same address.
+        request.scope["state"]["scopes"], request.scope["state"]["session"] = key.scopes, by_session
 
-    async def _login(self, visit: _Visit, receive: Receive) -> None:
-        if visit.method != "POST":
-            await visit.answer(200, login_page(), _HTML)
+    async def _login(self, request: _RequestContext, receive: Receive) -> None:
+        if request.method != "POST":
+            await request.answer(200, login_page().encode(), _HTML)
             return
         body = await read_body(receive, 4096)
         secret = parse_qs(body.decode("utf-8", "replace")).get("key", [""])[0].strip()
-        token = await self.access.login(secret, visit.peer)
+        token = await self.authenticator.login(secret, request.peer)
         if token is None:
             notice = "This is no key of this archive, or it was revoked."
-            await visit.answer(401, login_page(notice), _HTML)
+            await request.answer(401, login_page(notice).encode(), _HTML)
             return
-        cookie = cookie_header(token, secure=visit.scheme == "https")
-        await visit.answer(303, b"", "text/plain", {"Location": "/", "Set-Cookie": cookie})
+        cookie = cookie_header(token, secure=request.scheme == "https")
+        await request.answer(303, b"", "text/plain", {"Location": "/", "Set-Cookie": cookie})
 
-    async def _logout(self, visit: _Visit) -> None:
-        if visit.method != "POST":
-            raise Refused(405, "Log out with POST.", {"Allow": "POST"})
-        self.access.logout(visit.headers)
-        ended = cookie_header("", secure=visit.scheme == "https")
+    async def _logout(self, request: _RequestContext) -> None:
+        if request.method != "POST":
+            raise HttpError(405, "Log out with POST.", {"Allow": "POST"})
+        self.authenticator.logout(request.headers)
+        ended = cookie_header("", secure=request.scheme == "https")
         # The page keeps its conversation in the browser; whoever uses it next is not to read that.
         headers = {"Location": "/login", "Set-Cookie": ended, "Clear-Site-Data": '"cache", "storage"'}
-        await visit.answer(303, b"", "text/plain", headers)
+        await request.answer(303, b"", "text/plain", headers)
 
-    async def _refuse(self, visit: _Visit, error: Exception) -> None:
+    async def _refuse(self, request: _RequestContext, error: Exception) -> None:
         status = status_of(error)
-        if status == 401 and not visit.ours and "text/html" in visit.headers.get("accept", ""):
-            await visit.answer(303, b"", "text/plain", {"Location": "/login"})
+        if status == 401 and not request.is_api and "text/html" in request.headers.get("accept", ""):
+            await request.answer(303, b"", "text/plain", {"Location": "/login"})
             return
-        body, kind, status = error_body(visit.path, error, visit.id, self.folder)
-        await visit.answer(status, body, kind, headers_of(error))
+        body, kind, status = error_body(request.path, error, request.id, self.folder)
+        await request.answer(status, body, kind, headers_of(error))
 
-    def _limit(self, visit: _Visit) -> int:
+    def _limit(self, request: _RequestContext) -> int:
         """The most bytes that a body may have: uploads are large, everything else is small."""
-        if visit.method == "POST" and visit.path == "/gradio_api/upload":
-            return self.rules.upload_bytes
-        if visit.method == "POST" and visit.path == "/api/articles":
-            files = visit.headers.get("content-type", "").lower().startswith("multipart/form-data")
-            return self.rules.upload_bytes if files else self.rules.article_bytes
+        if request.method == "POST" and request.path == "/gradio_api/upload":
+            return self.limits.upload_bytes
+        if request.method == "POST" and request.path == "/api/articles":
+            files = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+            return self.limits.upload_bytes if files else self.limits.article_bytes
         return JSON_BYTES
 
-    def _bounded(self, visit: _Visit, receive: Receive) -> Receive:
-        """`receive` that answers a body which is too large with 413 and one that comes too slowly with 408.
+    def _bounded(self, request: _RequestContext, receive: Receive) -> Receive:
+        """A `receive` that answers a body which is too large with 413 and one that comes too slowly with 408.
 
-        Raises Refused at once where more is announced than is read.
+        Raises HttpError at once where Content-Length announces too large a body.
         """
-        limit = self._limit(visit)
-        announced = visit.headers.get("content-length", "0")
+        limit = self._limit(request)
+        announced = request.headers.get("content-length", "0")
         if announced.isdigit() and int(announced) > limit:
             raise _too_large(limit)
         began, came, complete = time.monotonic(), 0, False
@@ -193,36 +201,36 @@ class Door:
         async def bounded() -> MutableMapping[str, Any]:
             nonlocal came, complete
             if complete:
-                return await receive()  # whether the client hangs up
+                return await receive()  # after the body, this waits for the client to disconnect
             left = began + BODY_SECONDS + came / BODY_BYTES_PER_SECOND - time.monotonic()
             try:
                 message = await asyncio.wait_for(receive(), max(left, 0.001))
             except TimeoutError:
-                raise await self._cut_off(visit, _too_slow()) from None
+                raise await self._cut_off(request, _too_slow()) from None
             came += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if came > limit:
-                raise await self._cut_off(visit, _too_large(limit))
+                raise await self._cut_off(request, _too_large(limit))
             return message
 
         return bounded
 
-    async def _cut_off(self, visit: _Visit, error: Refused) -> Refused:
-        """Sends the error ourselves and drops what the application would say of a body that it cannot read."""
-        if not visit.status:
-            await self._refuse(visit, error)
-            visit.over = True
+    async def _cut_off(self, request: _RequestContext, error: HttpError) -> HttpError:
+        """Sends the error and drops the application's own messages about a body that it could not read to the end."""
+        if not request.status:
+            await self._refuse(request, error)
+            request.answered = True
         return error
 
-    def _note(self, visit: _Visit) -> None:
-        seconds = time.perf_counter() - visit.began
-        route = getattr(visit.scope.get("route"), "path", "") if visit.ours else "page"
-        self.metrics.request(route or "none", visit.status or 499, seconds)
+    def _record(self, request: _RequestContext) -> None:
+        seconds = time.perf_counter() - request.began
+        route = getattr(request.scope.get("route"), "path", "") if request.is_api else "page"
+        self.metrics.request(route or "none", request.status or 499, seconds)
         line = {
-            "request": visit.id, "method": visit.method, "route": route or "none", "status": visit.status or 499,
-            "ms": round(seconds * 1000, 1), "key": visit.key,
+            "request": request.id, "method": request.method, "route": route or "none", "status": request.status or 499,
+            "ms": round(seconds * 1000, 1), "key": request.key,
         }  # fmt: skip
-        log.log(logging.INFO if visit.ours else logging.DEBUG, "%s", json.dumps(line))
+        log.log(logging.INFO if request.is_api else logging.DEBUG, "%s", json.dumps(line))
 
 
 def log_requests() -> None:
@@ -234,14 +242,19 @@ def log_requests() -> None:
     log.propagate = False
 
 
-def error_body(path: str, error: BaseException, request_id: str, folder: Path) -> tuple[bytes, str, int]:
-    """An error as the caller expects it, its content type and status: as OpenAI's under /v1, as a problem elsewhere."""
-    status, detail = status_of(error), said(error, folder)
+def log_question(request_id: str, text: str) -> None:
+    """Logs the words of a question or search; only for servers whose settings ask for it."""
+    log.info("%s", json.dumps({"request": request_id, "question": text}))
+
+
+def error_body(path: str, error: BaseException, request_id: str, folder: Path | None) -> tuple[bytes, str, int]:
+    """The body of an error, its content type and status: in OpenAI's shape under /v1, as a problem elsewhere."""
+    status, detail = status_of(error), client_message(error, folder)
     if not path.startswith("/v1/"):
-        kind = "" if isinstance(error, Refused) or status == 500 else type(error).__name__
+        kind = "" if isinstance(error, HttpError) or status == 500 else type(error).__name__
         return json.dumps(problem(status, detail, request_id, kind=kind)).encode(), "application/problem+json", status
     if status in (409, 422) and not isinstance(error, ArchiveBusy):
-        status = 400  # what OpenAI's clients know as a bad request, and do not send again
+        status = 400  # OpenAI's clients raise BadRequestError for it and do not retry
     return json.dumps(openai_error(error, status, detail)).encode(), "application/json", status
 
 
@@ -253,8 +266,8 @@ def openai_error(error: BaseException, status: int, detail: str) -> dict[str, An
     return {"error": {"message": detail, "type": kind} | found}
 
 
-class _Visit:
-    """One request and what became of it."""
+class _RequestContext:
+    """One request and its response."""
 
     def __init__(self, scope: Connection, send: Send) -> None:
         self.scope, self._send = scope, send
@@ -265,28 +278,31 @@ class _Visit:
         self.path: str = scope["path"]
         self.method: str = scope.get("method", "GET")
         self.scheme: str = scope.get("scheme", "http")
-        self.ours = self.path.startswith(_OURS)
+        self.is_api = self.path.startswith(_API)
         self.peer = client_network(str((scope.get("client") or ("",))[0]))
         self.client, self.key = self.peer, ""
         self.status = 0
-        self.over = False  # answered by the door: the application is not heard any more
+        self.answered = False  # here, so the application's later messages are dropped
         self.began = time.perf_counter()
 
     @property
     def host(self) -> str:
         sent = self.headers.get("host", "")
-        return urlsplit(f"//{sent}").hostname or "" if re.fullmatch(r"[\w.:\[\]-]+", sent) else ""
+        try:
+            return urlsplit(f"//{sent}").hostname or "" if re.fullmatch(r"[\w.:\[\]-]+", sent) else ""
+        except ValueError:  # such as "["
+            return ""
 
     @property
     def needs(self) -> tuple[Scope, ...]:
-        """What a key must allow. The page itself looks at its scopes before it removes or adds an article."""
-        if not self.ours:
+        """The scopes that a key must have. The page checks by itself before it removes or adds an article."""
+        if not self.is_api:
             return SCOPES if self.path.rstrip("/").endswith("/upload") else ("read",)
         return ("ingest",) if self.path.startswith("/api/articles") and self.method != "GET" else ("read",)
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        """Sends on, with the headers that every answer has."""
-        if self.over:
+        """Sends a message of the response, with the headers that every response has."""
+        if self.answered:
             return
         if message["type"] == "http.response.start":
             self.status = message["status"]
@@ -294,18 +310,18 @@ class _Visit:
             extra = [
                 (b"x-request-id", self.id.encode()),
                 (b"x-content-type-options", b"nosniff"),
-                # From a page with "no-referrer" a browser sends forms with "Origin: null", as a stranger's would be.
-                (b"referrer-policy", b"no-referrer" if self.ours else b"same-origin"),
-                (b"content-security-policy", (_DATA_POLICY if self.ours else _PAGE_POLICY).encode()),
-                *([(b"cache-control", b"no-store")] if self.ours else []),
+                # With "no-referrer" the page's own forms would come with "Origin: null", like those of other sites.
+                (b"referrer-policy", b"no-referrer" if self.is_api else b"same-origin"),
+                (b"content-security-policy", (_DATA_POLICY if self.is_api else _PAGE_POLICY).encode()),
+                *([(b"cache-control", b"no-store")] if self.is_api else []),
             ]
-            # One policy for all addresses: no page of another site reads anything (Gradio would let some).
+            # Gradio would let pages of other sites read some addresses (CORS); nothing here does.
             sent = [h for h in message.get("headers", []) if not h[0].lower().startswith(b"access-control-")]
             message["headers"] = [*sent, *(h for h in extra if h[0] not in present)]
         await self._send(message)
 
     async def answer(self, status: int, body: bytes, kind: str, headers: Mapping[str, str] | None = None) -> None:
-        """A whole answer."""
+        """Sends a whole response."""
         sent = {"content-type": kind, "content-length": str(len(body))} | dict(headers or {})
         pairs = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in sent.items()]
         await self.send({"type": "http.response.start", "status": status, "headers": pairs})
@@ -324,16 +340,31 @@ async def _refuse_websocket(scope: Connection, receive: Receive, send: Send) -> 
     await send({"type": "websocket.http.response.body", "body": body})
 
 
-def _too_slow() -> Refused:
-    return Refused(408, "The request came too slowly and was given up. Send it again.")
+def _authority(url: str) -> str:
+    """The host and port of an address in lower case; "" where it has none."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
 
 
-def _too_large(limit: int) -> Refused:
-    return Refused(413, f"The request is larger than {limit / 1e6:g} MB, the most that is read. Send less at a time.")
+def _check_cookie(cookie: str) -> None:
+    """Raises HttpError for a header that would take http.cookies, which Gradio and Starlette use, long to read: its
+    time grows with the square of the escapes in a value. No cookie of Dateline or Gradio has any."""
+    if len(cookie) > COOKIE_BYTES or "\\" in cookie:
+        raise HttpError(400, f"The Cookie header is too long (at most {COOKIE_BYTES:,} bytes) or holds a backslash.")
+
+
+def _too_slow() -> HttpError:
+    return HttpError(408, "The request came too slowly and was given up. Send it again.")
+
+
+def _too_large(limit: int) -> HttpError:
+    return HttpError(413, f"The request is larger than {limit / 1e6:g} MB, the most that is read. Send less at a time.")
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body of a request. Raises Refused where it is larger than `limit` bytes."""
+    """The whole body of a request. Raises HttpError where it is larger than `limit` bytes."""
     body, more = b"", True
     while more:
         message = await receive()

@@ -1,32 +1,34 @@
-"""The routes for OpenAI's clients: chat completions, embeddings, models. The shapes are in openai_format."""
+"""The routes for OpenAI's clients: chat completions, embeddings, models."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
 
-from rag.interfaces.http import openai_format as openai_api
-from rag.interfaces.http.ask_routes import Asking
-from rag.interfaces.http.bodies import EVENTS, Json, Narrowed, Replies, openai_errors, parsed
-from rag.interfaces.http.errors import Refused, said, status_of
-from rag.interfaces.http.middleware import openai_error
-from rag.schema import Citation, Filters
-from rag.serving.answer_queue import GRACE_SECONDS, Run, is_final
+from rag.interfaces.http import openai_replies
+from rag.interfaces.http.ask_routes import final_answer, first_state
+from rag.interfaces.http.bodies import EVENTS, HEARTBEAT, Json, Replies, openai_errors, parsed
+from rag.interfaces.http.errors import HttpError, client_message, status_of
+from rag.interfaces.http.middleware import log_question, openai_error
+from rag.interfaces.http.openai_replies import Link
+from rag.interfaces.http.openai_requests import CHAT_MODEL, ChatRequest, check_model, parse_chat, parse_embedding
+from rag.schema import Citation
+from rag.serving.answer_queue import AnswerQueue, QueuedAnswer
 
 
 class OpenAIRoutes:
-    """The same assistant, queue and desk as the routes that ask."""
+    """The routes under /v1, over the same queue as all others."""
 
-    def __init__(self, asking: Asking) -> None:
-        self.asking, self.assistant, self.runs = asking, asking.assistant, asking.runs
+    def __init__(self, queue: AnswerQueue) -> None:
+        self.queue, self.assistant = queue, queue.assistant
         self.began = int(time.time())
 
     def add_routes(self, app: FastAPI) -> None:
@@ -65,86 +67,67 @@ class OpenAIRoutes:
         What cannot be honoured is refused with a 400 that says why; what has no effect is under `dateline.ignored`.
         `usage` and `max_tokens` count four bytes a token, of the messages sent and of the reply, not of the evidence.
         """
-        body = _body(request, await request.body())
-        openai_api.check_model(body, (openai_api.CHAT_MODEL, self.assistant.model))
-        asked = openai_api.parse_chat(body, _filters, self.assistant.llm)
-        self.asking.note(request, asked.question.text)
-        run = self.runs.start(asked.question)
+        body = _json_body(request, await request.body())
+        check_model(body, (CHAT_MODEL, self.assistant.model))
+        chat = parse_chat(body, self.assistant.llm)
+        if self.assistant.settings.log_questions:
+            log_question(request.state.request_id, chat.asked.question)
+        queued = self.queue.start(chat.asked)
         link = _link(request)
-        if asked.stream:
-            async with self.runs.reading(run, grace=GRACE_SECONDS), aclosing(run.follow()) as answers:  # type: ignore[type-var]
-                async for _ in answers:
-                    break
-            return StreamingResponse(self._chunks(run, asked, link), media_type="text/event-stream")
-        answer = await self.asking.final(run, request)
+        if chat.stream:
+            await first_state(self.queue, queued)
+            return StreamingResponse(self._encoded(queued, chat, link), media_type="text/event-stream")
+        answer = await final_answer(self.queue, queued, request)
         if answer is None:
             return Response(status_code=499)
-        return Json(openai_api.completion(answer, asked, run.id, int(time.time()), link))
+        return Json(openai_replies.completion(answer, chat, queued.id, int(time.time()), link))
 
-    async def _chunks(
-        self, run: Run, asked: openai_api.ChatRequest, link: Callable[[Citation], str]
-    ) -> AsyncIterator[str]:
-        firm = self.assistant.llm is None or not self.assistant.llm.judges
-        chunks = openai_api.Chunks(asked, run.id, int(time.time()), link, firm=firm)
-        async with self.runs.reading(run):
+    async def _encoded(self, queued: QueuedAnswer, chat: ChatRequest, link: Link) -> AsyncIterator[bytes]:
+        chunks = openai_replies.CompletionChunks(chat, queued.id, int(time.time()), link, self.assistant.llm)
+        async with self.queue.reading(queued):
             try:
-                async for answer in run.follow():
+                async for answer in queued.follow():
                     if answer is None:
-                        yield ": still at it\n\n"
+                        yield HEARTBEAT
                         continue
-                    for chunk in chunks.final(answer) if is_final(answer) else chunks.grown(answer):
-                        yield f"data: {json.dumps(chunk)}\n\n"
-                yield "data: [DONE]\n\n"
+                    for chunk in chunks.of(answer):
+                        yield format_sse_event(data_str=json.dumps(chunk))
+                yield format_sse_event(data_str="[DONE]")
             except Exception as error:
-                detail = said(error, self.assistant.archive.folder)
-                yield f"data: {json.dumps(openai_error(error, status_of(error), detail))}\n\n"
+                detail = client_message(error, self.assistant.archive.folder)
+                yield format_sse_event(data_str=json.dumps(openai_error(error, status_of(error), detail)))
 
     async def embeddings(self, request: Request) -> Response:
         """Vectors of the archive's own embedder, of norm 1."""
-        body = _body(request, await request.body())
+        body = _json_body(request, await request.body())
         embedder = self.assistant.embedder
-        openai_api.check_model(body, (embedder.name,))
-        with self.asking.desk.admitted():
-            async with self.asking.desk.turn():
-                asked = openai_api.parse_embedding(body, await asyncio.to_thread(lambda: embedder.dim))
-                embed = embedder.embed_queries if asked.as_query else embedder.embed_passages
-                vectors = await asyncio.to_thread(embed, asked.texts)
-        return Json(openai_api.embeddings(vectors, asked, embedder.name))
+        check_model(body, (embedder.name,))
+        async with self.queue.search_slot():
+            asked = parse_embedding(body, await asyncio.to_thread(lambda: embedder.dim))
+            embed = embedder.embed_queries if asked.as_query else embedder.embed_passages
+            vectors = await asyncio.to_thread(embed, asked.texts)
+        return Json(openai_replies.embeddings(vectors, asked, embedder.name))
 
     def models(self) -> Response:
         """The assistant as a chat model, and the embedder."""
-        return Json({"object": "list", "data": openai_api.models(self.assistant.embedder.name, self.began)})
+        return Json({"object": "list", "data": openai_replies.models(self.assistant.embedder.name, self.began)})
 
     def model(self, model: str) -> Response:
         """One of the models."""
-        known = {one["id"]: one for one in openai_api.models(self.assistant.embedder.name, self.began)}
-        openai_api.check_model({"model": model}, tuple(known))
+        known = {one["id"]: one for one in openai_replies.models(self.assistant.embedder.name, self.began)}
+        check_model({"model": model}, tuple(known))
         return Json(known[model])
 
 
-def _filters(restriction: Mapping[str, Any]) -> Filters:
-    """The filters in the extra field of a chat completion. Raises Unfit."""
-    names = ("since", "until", "outlets", "languages", "authors")
-    for name, value in restriction.items():
-        lists = isinstance(value, list) and all(isinstance(one, str) for one in value)
-        if name not in names or not (isinstance(value, str) if name in names[:2] else lists):
-            raise openai_api.Unfit(
-                "dateline",
-                f"'dateline.{name[:40]}' cannot be used: expected days as text in since and until, "
-                "lists of names in outlets, languages and authors.",
-            )
-    return Narrowed(**restriction).filters
-
-
-def _body(request: Request, body: bytes) -> object:
-    # Without this, a form on any web page could ask: browsers send text/plain without asking first.
+def _json_body(request: Request, body: bytes) -> object:
+    # Browsers send text/plain to other sites without a preflight, so a form on any web page could ask questions.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refused(415, "The content type must be application/json.")
+        raise HttpError(415, "The content type must be application/json.")
     return parsed(body)
 
 
-def _link(request: Request) -> Callable[[Citation], str]:
-    """Where a citation is read: at its outlet, or in this archive."""
+def _link(request: Request) -> Link:
+    """Links citations to their outlet, or where no address is known, to the article page of this server."""
     base = str(request.base_url).rstrip("/")
 
     def link(citation: Citation) -> str:

@@ -1,4 +1,4 @@
-"""The connections of a server: how long a client may keep one waiting, and how many are held at once."""
+"""The connections of a server: how slow a client may be, and how many connections are open at once."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-HEADER_SECONDS = (
-    10.0  # from the opening of a connection, or the first byte of a next request, to the end of its headers
-)
+# From the opening of a connection, or the first byte of its next request, to the end of the headers.
+HEADER_SECONDS = 10.0
 HEADER_BYTES = 65_536
 WRITE_SECONDS = 60.0  # a client that does not read what it asked for is cut off
 IDLE_SECONDS = 5  # between two requests; uvicorn's own default
 MOST_CONNECTIONS = 1000
+# Answers that end only when the client leaves. They go first when there are too many connections: a thousand of them
+# would otherwise keep everybody else out, and a browser opens them again.
+_ENDLESS = ("/gradio_api/heartbeat/", "/gradio_api/queue/data")
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _LARGE_HEADERS = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 def make_server(app: Any, trusted_proxies: Sequence[str] = (), *, port: int = 0) -> uvicorn.Server:
-    """A server of an ASGI application whose clients cannot hold it.
+    """A server of an ASGI application that slow, silent or many clients cannot block.
 
-    A client is known by the address that it comes from; only of `trusted_proxies` (addresses or networks) is
-    X-Forwarded-For believed. `port` counts where `run` is given no socket.
+    A client is identified by its address; X-Forwarded-For is believed only from `trusted_proxies` (addresses or
+    networks). `port` is used where `run` is given no socket.
     """
     config = uvicorn.Config(
         app,
@@ -45,9 +47,9 @@ def make_server(app: Any, trusted_proxies: Sequence[str] = (), *, port: int = 0)
 
 
 def _most_connections() -> int:
-    """As many as the limit of open files leaves beside the archive's own, which is raised as far as it may be."""
+    """Half the limit of open files, which is raised first as far as allowed; the archive needs the other half."""
     if sys.platform == "win32":
-        return 200  # select() there takes 512 descriptors
+        return 200  # select() takes at most 512 sockets there
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -60,15 +62,17 @@ def _most_connections() -> int:
 
 
 class _Connections:
-    """The open connections of a server. When there are too many, those go first that have not finished a request."""
+    """The open connections of a server. When there are too many, those go first that have not finished a request, or
+    whose answer has no end."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.open: dict[Any, None] = {}
-        self.waiting: dict[Any, None] = {}  # for headers, a body or a next request; in order of their beginning
+        # What may be closed for others, oldest first: it waits for headers, a body or a next request, or has no end.
+        self.waiting: dict[Any, None] = {}
 
     def make_room(self) -> bool:
-        """Whether there is room for one more; closes the connection that has kept waiting for longest."""
+        """Whether there is room for one more; closes the connection that has been without a request for longest."""
         if len(self.open) < self.most:
             return True
         oldest = next(iter(self.waiting), None)
@@ -85,17 +89,17 @@ class _Connections:
 
 
 def _protocol(connections: _Connections) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP protocol with the bounds of this module."""
+    """uvicorn's HTTP protocol with the limits of this module."""
     base: Any = AutoHTTPProtocol
 
     class Bounded(base):  # type: ignore[misc]
-        """One connection. `cycle` is the request at work, of uvicorn's own."""
+        """One connection. `cycle` is uvicorn's state of the current request."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             self._clock: asyncio.TimerHandle | None = None
             self._write_clock: asyncio.TimerHandle | None = None
-            self._loose_bytes = 0  # of headers that are not complete
+            self._loose_bytes = 0  # bytes of headers that are not complete
             if not connections.make_room():
                 self._end(_FULL)
                 return
@@ -126,10 +130,11 @@ def _protocol(connections: _Connections) -> type[asyncio.Protocol]:
             return self.cycle is not None and not self.cycle.response_complete
 
         def _note_state(self) -> None:
-            """Runs the clock while headers are incomplete; a connection with a whole request is not put out."""
+            """Times incomplete headers. Only requests without end are closed to make room once they are complete."""
             if self._busy():
                 self._stop_clock()
-                if not self.cycle.more_body:
+                endless = str(self.cycle.scope["path"]).startswith(_ENDLESS)
+                if not self.cycle.more_body and not endless:
                     connections.waiting.pop(self, None)
             else:
                 connections.waiting.setdefault(self, None)
@@ -150,7 +155,7 @@ def _protocol(connections: _Connections) -> type[asyncio.Protocol]:
                 self._clock = None
 
         def _end(self, reply: bytes) -> None:
-            """Says why and closes, without waiting for a client that does not read."""
+            """Sends a last reply and closes, without waiting for a client that does not read."""
             connections.drop(self)
             if not self.transport.is_closing():
                 self.transport.write(reply)
@@ -167,6 +172,6 @@ def _protocol(connections: _Connections) -> type[asyncio.Protocol]:
                 self._write_clock = None
 
         def _unsupported_upgrade_warning(self) -> None:
-            """The application answers the handshake; a line in the log for each would be a way to fill the disk."""
+            """Logs nothing: the application answers the handshake, and clients could fill the disk with log lines."""
 
     return Bounded

@@ -1,7 +1,6 @@
-"""What a conversation shows: exchanges that carry their sources with them, to survive a reload and a restart.
+"""What a conversation shows: exchanges that carry their sources with them, so that they survive a reload and a restart.
 
-They come back from the reader's browser, where anything may have happened to them: `Exchange.from_data` takes only
-what has the right shape.
+The reader's browser keeps them, and may send back anything: `Exchange.from_data` accepts only data of the right shape.
 """
 
 from __future__ import annotations
@@ -70,14 +69,16 @@ class Exchange:
     cards: tuple[Card, ...] = ()
     draft: str = ""
     refusal: str = ""
+    reason: str = ""  # of the refusal, in a few words
     notice: str = ""
     model: str = ""
+    by_extraction: bool = False
     withheld: int = 0
     seconds: float = 0.0
 
     @classmethod
     def of(cls, answer: Answer, state: State) -> Exchange:
-        """The exchange that an answer, finished or growing, makes."""
+        """The exchange that shows an answer, finished or growing."""
         return cls(
             question=answer.question,
             state=state,
@@ -85,14 +86,16 @@ class Exchange:
             cards=_cards(answer),
             draft=answer.draft,
             refusal=answer.refusal,
+            reason=answer.reason,
             model=answer.model,
+            by_extraction=answer.by_extraction,
             withheld=len(answer.withheld),
             seconds=round((answer.timings.total_ms or 0) / 1000, 1),
         )
 
     @classmethod
     def from_data(cls, data: Any) -> Exchange | None:
-        """What `data()` gave, after a stay in a browser; None when it has another shape."""
+        """The exchange that `data()` wrote, never in the state "writing"; None when the data has another shape."""
         try:
             exchange = _shaped(cls, data)
             return replace(
@@ -112,7 +115,7 @@ class Exchange:
 
     @property
     def turn(self) -> Turn:
-        """What a later question may lean on."""
+        """The exchange as context for a follow-up question."""
         return Turn(question=self.question, answer=" ".join(line.text for line in self.lines))
 
 
@@ -130,7 +133,7 @@ def _shaped(kind: type[T], data: Any) -> T:
             values[name] = tuple(value)
         elif wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
             values[name] = float(value)
-        elif not isinstance(value, wanted) or isinstance(value, bool):
+        elif not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
             raise TypeError(f"{name} has another type")
     for name, item in (("numbers", int), ("also", str)):
         if not all(isinstance(one, item) for one in values.get(name, ())):
@@ -140,7 +143,7 @@ def _shaped(kind: type[T], data: Any) -> T:
 
 _FIELD_TYPES: dict[str, type] = {
     "number": int, "version": int, "start": int, "end": int, "also": tuple, "numbers": tuple, "lines": tuple,
-    "cards": tuple, "withheld": int, "seconds": float,
+    "cards": tuple, "withheld": int, "seconds": float, "by_extraction": bool,
 }  # fmt: skip
 
 
@@ -222,7 +225,17 @@ def changed(article: Article) -> str:
     later = bool(modified and published and modified.date() > published.date())
     since = f"updated {day_text(modified.date())}" if modified and later else ""
     parts = [f"Version {article.version}" if article.version > 1 else "", since]
-    return ", ".join(part for part in parts if part).capitalize()
+    note = ", ".join(part for part in parts if part)
+    return note[:1].upper() + note[1:]  # str.capitalize would write "6 march"
+
+
+def outlet_and_day(card: Card) -> str:
+    """`The Tide · 3 March 2025` as far as it is known."""
+    try:
+        day = day_text(date.fromisoformat(card.day)) if card.day else "undated"
+    except ValueError:
+        day = "undated"
+    return " · ".join(part for part in (card.outlet, day) if part)
 
 
 def day_text(day: date) -> str:

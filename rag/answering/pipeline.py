@@ -1,0 +1,224 @@
+"""The way of one question: retrieval, evidence, refusal or answer. Everything it needs is in its `Ask`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+from rag.answering import prompts
+from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, refusal
+from rag.answering.citations import Citer
+from rag.answering.draft import CheckedDraft
+from rag.answering.followups import standalone
+from rag.answering.retriever import Retriever
+from rag.answering.sentence_selection import Evidence, gather
+from rag.answering.tracer import AskTrace, ended
+from rag.archive.archive import Archive
+from rag.language.identify import LANGUAGE_NAMES, detect_language
+from rag.models import sampling
+from rag.models.chat import LLM, Message
+from rag.models.embeddings import Embedder
+from rag.schema import Answer, Filters, Hit, RefusalReason, Timings, Turn
+
+EXTRACTION = "extraction (no language model)"
+EXTRACTION_EVIDENCE_TOKENS = 300
+EXTRACTED_SENTENCES = 3
+EXTRACTED_SHARE = 0.8  # of the best sentence's score, which a further one must reach. Set by hand.
+FOREIGN_SHARE = 0.02  # a question in a language that fewer of the articles have is translated before retrieval
+TRANSLATION_TOKENS = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One question, and the parts of an assistant that answer it. `began` is the reading of a clock, in seconds."""
+
+    question: str
+    filters: Filters
+    history: Sequence[Turn]
+    sampling: Mapping[str, float]
+    archive: Archive
+    retriever: Retriever
+    sentence_embedder: Embedder
+    llm: LLM | None
+    answer_tokens: int
+    trace: AskTrace
+    began: float = field(default_factory=perf_counter)
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the question was asked."""
+        return round((perf_counter() - self.began) * 1000, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Query:
+    """What is looked up: `text` is the question, expanded by the conversation or translated; `asked` is compared with
+    sentences by their words, and `language` is the one that both are in."""
+
+    text: str
+    asked: str
+    language: str
+
+
+def stream(ask: Ask) -> Iterator[Answer]:
+    """Growing answers: first with the hits alone, then sentence by sentence with a draft; the last is final.
+
+    Closing the iterator stops the model. Raises ModelUnavailable.
+    """
+    with ended(ask.trace):
+        text = standalone(ask.question, ask.history)
+        with ask.trace.retrieval(text) as found:
+            hits = tuple(ask.retriever.retrieve(text, ask.filters))
+            found(hits)
+        answer = Answer(
+            question=ask.question,
+            answered=False,
+            model=ask.llm.name if ask.llm else EXTRACTION,
+            by_extraction=ask.llm is None,
+            coverage=ask.archive.catalog.coverage(ask.filters),
+            hits=hits,
+            timings=Timings(retrieve_ms=ask.elapsed_ms()),
+        )
+        ask.trace.answered(answer)
+        yield answer
+        with closing(_answers(ask, answer, text)) as answers:
+            for answer in answers:
+                ask.trace.answered(answer)
+                yield answer
+
+
+def _answers(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, None]:
+    """What follows the first answer, which has the hits for the retrieval query `text`."""
+    languages = ask.archive.catalog.languages()
+    own = detect_language(ask.question) or next(iter(languages), "")
+    query = _Query(text=text, asked=ask.question, language=own)
+    foreign = _archive_language(own, languages)
+    if foreign and ask.llm is not None:
+        translated = _translated(ask, ask.llm, text, foreign)
+        query = _Query(text=translated, asked=translated, language=foreign)
+        with ask.trace.retrieval(translated) as found:
+            answer = replace(answer, hits=tuple(ask.retriever.retrieve(translated, ask.filters)))
+            found(answer.hits)
+        yield answer
+    elif foreign:
+        query = _Query(text=text, asked=text, language=foreign)
+    evidence = _evidence(ask, query, answer.hits)
+    reason = evidence_reason(evidence, rewritten=query.text != ask.question)
+    if reason:
+        yield _refused(ask, replace(answer, missing=evidence.missing), reason)
+    elif ask.llm is None:
+        yield _extracted(ask, answer, evidence)
+    else:
+        yield from _generated(ask, ask.llm, answer, evidence, query, own)
+
+
+def _archive_language(own: str, languages: Mapping[str, int]) -> str:
+    """The main language of the archive when (nearly) no article is in the question's own language, else ""."""
+    total = sum(languages.values())
+    known = own in LANGUAGE_NAMES  # a short question is sometimes detected as a rare language
+    if not total or not known or languages.get(own, 0) >= FOREIGN_SHARE * total:
+        return ""
+    main = next(iter(languages))
+    return main if main != own and main in LANGUAGE_NAMES else ""
+
+
+def _translated(ask: Ask, llm: LLM, text: str, language: str) -> str:
+    """The query in the archive's language: a keyword index and an English embedder find little across languages."""
+    messages = prompts.translate(text, LANGUAGE_NAMES[language])
+    return "".join(_written(ask, llm, messages, TRANSLATION_TOKENS)).strip().strip('"') or text
+
+
+def _evidence(ask: Ask, query: _Query, hits: Sequence[Hit]) -> Evidence:
+    budget = ask.llm.evidence_tokens if ask.llm else EXTRACTION_EVIDENCE_TOKENS
+    return gather(query.asked, query.language, hits, ask.archive, ask.sentence_embedder, budget, query.text)
+
+
+def _refused(ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[str, ...] = ()) -> Answer:
+    return replace(
+        answer,
+        answered=False,
+        sentences=(),
+        draft="",
+        withheld=withheld,
+        refusal=refusal(answer.coverage, answer.hits),
+        reason=reason,
+        final=True,
+        timings=replace(answer.timings, total_ms=ask.elapsed_ms()),
+    )
+
+
+def _extracted(ask: Ask, answer: Answer, evidence: Evidence) -> Answer:
+    """The best sentences verbatim, each its own citation."""
+    least = EXTRACTED_SHARE * evidence.candidates[0].score
+    kept = [c for c in evidence.candidates[:EXTRACTED_SENTENCES] if c.score >= least]
+    citer = Citer()
+    now = ask.elapsed_ms()
+    return replace(
+        answer,
+        answered=True,
+        sentences=tuple(citer.sentence(c.text, (c,), "") for c in kept),
+        final=True,
+        timings=replace(answer.timings, first_token_ms=now, total_ms=now),
+    )
+
+
+def _generated(
+    ask: Ask, llm: LLM, answer: Answer, evidence: Evidence, query: _Query, language: str
+) -> Iterator[Answer]:
+    """The answer of a language model, checked sentence by sentence; `language` is the question's own."""
+    previous = ask.history[-1:] if query.text != ask.question else ()
+    belief = _belief(ask, llm, prompts.judge(ask.question, evidence.excerpts, previous)) if llm.judges else None
+    if reason := belief_reason(belief):
+        yield _refused(ask, answer, reason)
+        return
+    draft = CheckedDraft(evidence=evidence, question=query.text, language=language)
+    messages = prompts.answer(ask.question, evidence.excerpts, previous, may_refuse=not llm.judges)
+    with closing(_written(ask, llm, messages, ask.answer_tokens)) as pieces:
+        for piece in pieces:
+            if answer.timings.first_token_ms is None:
+                answer = replace(answer, timings=replace(answer.timings, first_token_ms=ask.elapsed_ms()))
+            draft.add(piece)
+            if not draft.may_be_refusal:
+                yield _drafted(answer, draft)
+    draft.finish()
+    reason = answer_reason(
+        ask.question, draft.sentences, not_found=draft.may_be_refusal, belief=belief, language=language
+    )
+    if reason:
+        # The sentinel for "not found" is no sentence that was withheld.
+        withheld = () if draft.may_be_refusal else tuple(s.text for s in draft.sentences)
+        yield _refused(ask, answer, reason, withheld)
+    else:
+        timings = replace(answer.timings, total_ms=ask.elapsed_ms())
+        yield replace(_drafted(answer, draft), final=True, timings=timings)
+
+
+def _drafted(answer: Answer, draft: CheckedDraft) -> Answer:
+    return replace(
+        answer,
+        answered=True,
+        sentences=tuple(draft.sentences),
+        draft=draft.rest,
+        stray_markers=draft.stray_markers,
+    )
+
+
+def _belief(ask: Ask, llm: LLM, messages: Sequence[Message]) -> float | None:
+    """The model's probability of "Yes" to a prompt that asks whether the excerpts state the answer."""
+    with ask.trace.model_call("judge", llm, messages, {"max_tokens": 1, "logprobs": True}) as said:
+        belief = llm.probability(messages, "yes")
+        said(f"yes: {belief:.3f}" if belief is not None else "")
+    return belief
+
+
+def _written(ask: Ask, llm: LLM, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, None]:
+    """The pieces of the model's reply. Closing the iterator stops the model."""
+    parameters = sampling.effective(ask.sampling) if sampling.can_sample(llm) else {}
+    with (
+        ask.trace.model_call("write", llm, messages, {"max_tokens": max_tokens} | parameters) as said,
+        closing(sampling.stream(llm, messages, max_tokens, parameters)) as pieces,  # type: ignore[type-var]
+    ):
+        for piece in pieces:
+            said(piece)
+            yield piece

@@ -1,0 +1,266 @@
+"""The background thread that keeps the derived indexes up to date with the catalogue. Searches only read them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rag.archive import file_stamps, keyword_index, private_files, vector_index
+from rag.archive.catalog import Catalog
+from rag.archive.followers import IndexFollower, KeywordFollower, VectorFollower
+from rag.archive.keyword_index import TantivyWords, WordIndex
+from rag.archive.near_duplicates import NearDuplicateFollower
+from rag.archive.priority import Priority, Stopped
+from rag.archive.vector_index import ExactVectors, VectorIndex
+from rag.errors import ArchiveBusy, DatelineError, StorageError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+OPENING_SECONDS = 60.0  # how long a search waits at most for an index that is being opened or rebuilt
+_POLL_SECONDS = 0.3  # between checks of the catalogue, which other processes may change
+_LONGEST_RETRY = 30.0  # most seconds between attempts while they fail
+_FOREIGN_SECONDS = 10.0  # how long `wait` waits for another process to index what this one has stored
+
+_Index = TypeVar("_Index")
+
+
+def lock_file(path: Path, seconds: float) -> BaseFileLock | None:
+    """The lock of a file, acquired; None when another process holds it for `seconds`. Raises OSError."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, thread_local=False, mode=0o600)
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        return None
+    return lock
+
+
+class Indexer:
+    """Owns the derived indexes of one folder, or reads them while another process owns them.
+
+    Only the process that holds index.lock opens Chroma, which two processes must not share. Any other process searches
+    the vectors in the catalogue exactly and reads the keyword index. The thread starts when an index is first needed.
+    """
+
+    def __init__(self, catalog: Catalog, folder: Path, chroma_url: str) -> None:
+        self.priority = Priority()
+        self._catalog, self._folder = catalog, folder
+        self._vector_follower = VectorFollower(catalog, folder / vector_index.NAME, self.priority, chroma_url)
+        self._keyword_follower = KeywordFollower(catalog, folder / keyword_index.NAME, self.priority)
+        self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)
+        self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
+        self._exact: ExactVectors | None = None  # this and the next one are used while another process owns the indexes
+        self._foreign_words: TantivyWords | None = None
+        self._noted: dict[str, object] = {}  # state of the files of each closed index, by name
+        self._lock: BaseFileLock | None = None
+        self._acquiring = threading.Lock()
+        # The condition guards the following attributes.
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._asked = self._done = 0  # numbers of the last requested and the last completed pass
+        self._rebuild = self._closed = False
+        self._damaged: list[object] = []  # indexes that failed a search
+        self._error: DatelineError | None = None  # of the last pass
+
+    # --- for searches -------------------------------------------------------------------------
+
+    def vectors(self, failed: object = None) -> VectorIndex:
+        """The vector index; waits only until it is open. `failed` is a damaged index that is to be replaced.
+
+        Raises StorageError when no index can be opened within OPENING_SECONDS.
+        """
+
+        def current() -> VectorIndex | None:
+            return self._vector_follower.index or self._exact
+
+        return self._opened("vector", current, failed)
+
+    def words(self, failed: object = None) -> WordIndex:
+        """The keyword index; arguments and errors as in `vectors`."""
+
+        def current() -> WordIndex | None:
+            return self._keyword_follower.index or self._foreign_words
+
+        return self._opened("keyword", current, failed)
+
+    def _opened(self, kind: str, current: Callable[[], _Index | None], failed: object) -> _Index:
+        found = current()
+        if found is None or found is failed:
+            if failed is not None:
+                with self._changed:
+                    self._damaged.append(failed)
+            self.wait(timeout=OPENING_SECONDS)
+            found = current()
+        if found is None:
+            raise StorageError(
+                f"The {kind} index at {self._folder} is still being built from the catalogue. Try again in a minute."
+            )
+        return found
+
+    # --- for writers of the catalogue ------------------------------------------------------------
+
+    def wait(self, *, timeout: float | None = None, rebuild: bool = False) -> None:
+        """Returns when searches find everything that the catalogue holds now, or after `timeout` seconds.
+
+        With `rebuild`, both indexes are rebuilt. Raises the DatelineError because of which an update failed.
+        """
+        with self._changed:
+            self._start()
+            self._asked += 1
+            ticket = self._asked
+            self._rebuild |= rebuild
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._done >= ticket or self._closed, timeout)
+            if self._closed:
+                raise StorageError(f"The archive {self._folder} was closed. Open it again.")
+            if self._done >= ticket and self._error is not None:
+                raise self._error
+        if timeout is None and not self.owns:
+            self._wait_for_the_owner()
+
+    def _wait_for_the_owner(self) -> None:
+        """Waits at most _FOREIGN_SECONDS until the owning process has indexed what this one has stored."""
+        last, until = self._catalog.last_change(), monotonic() + _FOREIGN_SECONDS
+        with self._changed:
+            while monotonic() < until and not self._closed and not self.owns:
+                if all(self._catalog.followed(one.name) >= last for one in self._followers):
+                    return
+                self._changed.wait(0.05)
+
+    # --- ownership ------------------------------------------------------------------------------
+
+    @property
+    def owns(self) -> bool:
+        """Whether this process owns the derived indexes."""
+        return self._lock is not None and self._lock.is_locked
+
+    def own(self) -> None:
+        """Makes this process the owner of the indexes. Raises ArchiveBusy when another process owns them."""
+        if not self._acquire():
+            raise ArchiveBusy(
+                f"The indexes of {self._folder} are in use by another process (a running dateline serve?). "
+                "Stop it and try again."
+            )
+
+    def _acquire(self) -> bool:
+        with self._acquiring:
+            if self.owns:
+                return True
+            try:
+                lock = lock_file(self._folder / "index.lock", 0)
+            except OSError as error:
+                raise self._not_writable(error) from error
+            if lock is None:
+                return False
+            # Chroma and tantivy set the modes of their own files, so the folders have to deny access to other users.
+            names = (vector_index.NAME, keyword_index.NAME, "index.lock", "ingest.lock", "vectors.open")
+            private_files.tighten(*[self._folder / name for name in names])
+            self._noted = file_stamps.read(self._folder)
+            self._lock = lock
+            return True
+
+    def _not_writable(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"The archive folder {self._folder} cannot be written: {error.strerror or error}. Check free space and "
+            "write permission, or name another folder with --data-dir; data stored earlier is intact."
+        )
+
+    # --- the thread -----------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        pause = _POLL_SECONDS
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._asked > self._done or self._closed, pause)
+                if self._closed:
+                    return
+                asked, rebuild, self._rebuild = self._asked, self._rebuild, False
+                damaged, self._damaged = self._damaged, []
+            error = None
+            try:
+                self._pass(damaged, rebuild=rebuild)
+            except Stopped:
+                return
+            except DatelineError as raised:
+                error = raised
+            except Exception as raised:
+                what = f"{type(raised).__name__}: {raised}"
+                error = StorageError(f"The indexes of {self._folder} cannot be updated: {what}")
+            pause = min(2 * pause, _LONGEST_RETRY) if error else _POLL_SECONDS
+            with self._changed:
+                self._done, self._error = asked, error
+                self._changed.notify_all()
+
+    def _pass(self, damaged: list[object], *, rebuild: bool) -> None:
+        """Applies all changes to every index. An index that fails does not prevent the update of the others."""
+        if not self._acquire():
+            self._read_beside_the_owner()
+            return
+        first: DatelineError | None = None
+        for follower in self._followers:
+            try:
+                if any(one is follower.index for one in damaged):
+                    follower.close()
+                if rebuild:
+                    follower.rebuild()
+                noted = self._noted.get(follower.name)
+                if not follower.opened:
+                    self._mark_open(follower.name)
+                follower.bring_up(noted)
+            except DatelineError as error:
+                first = first or error
+        self._exact = self._foreign_words = None
+        self._near_duplicates.bring_up()
+        if first is not None:
+            raise first
+
+    def _read_beside_the_owner(self) -> None:
+        if self._foreign_words is None:
+            self._foreign_words = TantivyWords(self._folder / keyword_index.NAME)
+        exact = self._exact or ExactVectors(self._catalog)
+        exact.refresh()
+        self._exact = exact
+
+    def _mark_open(self, name: str) -> None:
+        """Deletes the recorded file state of an index: from now on, a crash may leave its files corrupt."""
+        self._noted.pop(name, None)
+        try:
+            file_stamps.write(self._folder, self._noted) if self._noted else file_stamps.remove(self._folder)
+        except OSError as error:
+            raise self._not_writable(error) from error
+
+    def close(self) -> None:
+        """Stops the thread at its next step, records the state of the index files and releases the lock."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self.priority.stop()
+        if self._thread is not None:
+            self._thread.join()
+        opened = [follower for follower in self._followers if follower.opened]
+        for follower in self._followers:
+            follower.close()
+        self._exact = self._foreign_words = None
+        if self._lock is not None:
+            self._note_close(opened)
+            self._lock.release()
+            self._lock = None
+
+    def _note_close(self, opened: list[IndexFollower[Any]]) -> None:
+        try:
+            for follower in opened:
+                self._noted[follower.name] = follower.note()
+            file_stamps.write(self._folder, self._noted)
+            (self._folder / "vectors.open").unlink(missing_ok=True)  # the crash marker of earlier versions
+        except (OSError, StorageError):
+            return  # without a record, the next start checks the files themselves

@@ -1,0 +1,64 @@
+"""The change log, from which the derived indexes are updated, and properties of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from rag.archive.tables import rows
+from rag.archive.tables.database import Database
+from rag.archive.tables.table import Table
+
+_Counted = TypeVar("_Counted")
+
+
+class Changes(Table):
+    """The log of changed articles, with the last change that each derived index has applied."""
+
+    def __init__(self, database: Database) -> None:
+        """`database` belongs to the catalogue."""
+        super().__init__(database)
+        self._counted: dict[str, tuple[int, Any]] = {}  # name -> (last change when it was counted, what was counted)
+
+    def get_meta(self, key: str) -> str | None:
+        """A stored property of the archive, or None."""
+        found = self._read("SELECT value FROM meta WHERE key = ?", (key,), rows.text)
+        return found[0] if found else None
+
+    def set_meta(self, values: Mapping[str, str]) -> None:
+        """Stores properties of the archive."""
+        with self.transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
+
+    def last_change(self) -> int:
+        """The number of the last change; 0 in a new archive."""
+        sql = "SELECT coalesce(max(seq), 0) AS seq FROM changes"
+        return self._read(sql, made=lambda row: rows.number(row["seq"]))[0]
+
+    def changed_since(self, seq: int) -> list[tuple[str, int]]:
+        """(Article id, number of its last change) for the articles changed after `seq`, in order of that change."""
+        return self._read(
+            "SELECT article_id, max(seq) AS last FROM changes WHERE seq > ? GROUP BY article_id ORDER BY last",
+            (seq,),
+            lambda row: (rows.text(row), rows.number(row["last"])),
+        )
+
+    def followed(self, name: str) -> int:
+        """The number of the last change that the derived index `name` has applied; 0 for none."""
+        found = self._read("SELECT seq FROM followed WHERE name = ?", (name,), lambda row: rows.number(row["seq"]))
+        return found[0] if found else 0
+
+    def set_followed(self, name: str, seq: int) -> None:
+        """Records that the derived index `name` has applied all changes up to `seq`."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO followed VALUES (?, ?)", (name, seq))
+
+    def _at_last_change(self, name: str, count: Callable[[], _Counted]) -> _Counted:
+        """The result of `count`, cached until the catalogue changes: every question needs it."""
+        if self.database.in_transaction:  # a rollback would leave a cached result of changes that never happened
+            return count()
+        change = self.last_change()  # read before counting, so that a change in between makes the next call count again
+        kept = self._counted.get(name)
+        if kept is None or kept[0] != change:
+            kept = self._counted[name] = change, count()
+        return cast(_Counted, kept[1])

@@ -1,0 +1,64 @@
+"""The answers that readers of the page wait for, from the queue that all faces of the server share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+from rag.errors import DatelineError
+from rag.interfaces.filters import encodable
+from rag.interfaces.page.exchange import Exchange
+from rag.schema import Filters
+from rag.serving.answer_queue import AnswerQueue, AnswerRequest, QueuedAnswer
+
+log = logging.getLogger("dateline")
+
+HEARTBEAT_SECONDS = 0.5  # without a new state, until the reader sees that the server works, and is seen to be there
+
+
+class PageAnswers:
+    """Asks questions for browser sessions. All methods belong to the event loop of the server."""
+
+    def __init__(self, queue: AnswerQueue, ready: Callable[[], bool]) -> None:
+        """`ready` says whether the models are loaded."""
+        self._queue, self._ready = queue, ready
+        self._running: dict[str, QueuedAnswer] = {}
+
+    def stop(self, session: str) -> None:
+        """Stops the answer that this session waits for, if there is one."""
+        if session in self._running:
+            self._running[session].stop()
+
+    async def ask(
+        self, session: str, question: str, filters: Filters, earlier: Sequence[Exchange]
+    ) -> AsyncIterator[Exchange]:
+        """The exchange as it grows; the last one is done or stopped. Closing the iterator stops the model.
+
+        An error that comes before any passage is found is raised as DatelineError: a question that cannot be asked, a
+        full queue. A later one is the notice of the last exchange.
+        """
+        turns = tuple(exchange.turn for exchange in earlier if exchange.lines)
+        queued = self._queue.start(AnswerRequest(question=encodable(question), filters=filters, history=turns))
+        self._running[session] = queued
+        exchange = Exchange(
+            question=question.strip(), state="writing", notice="" if self._ready() else "Loading the model"
+        )
+        try:
+            async with self._queue.reading(queued), aclosing(queued.latest(HEARTBEAT_SECONDS)) as states:  # type: ignore[type-var]
+                async for answer in states:
+                    if answer is not None:
+                        exchange = Exchange.of(answer, "writing")
+                    yield exchange
+            yield replace(exchange, state="stopped" if queued.stopped else "done", draft="")
+        except Exception as error:
+            if not isinstance(error, DatelineError):
+                log.error("an answer failed", exc_info=error)
+                error = DatelineError(f"The answer failed ({type(error).__name__}). The terminal of Dateline says why.")
+            if not exchange.cards:
+                raise error from None
+            yield replace(exchange, state="stopped", notice=str(error))
+        finally:
+            if self._running.get(session) is queued:
+                del self._running[session]

@@ -1,0 +1,156 @@
+"""The HTML of a conversation and of what stands around it. Pure functions; the markup is in `templates/`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rag.interfaces.page.exchange import Card, Exchange, card_of, opinion, outlet_and_day
+from rag.interfaces.page.templating import render
+from rag.schema import Article, Coverage, Sentence, marked
+
+_STATIC = Path(__file__).parent / "static"
+# Shown in the browser's tab: a serif D on the red of the page.
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' "
+    "rx='5' fill='%238f1d18'/%3E%3Ctext x='16' y='24' font-family='Georgia,serif' font-size='23' font-weight='700' "
+    "text-anchor='middle' fill='%23fbfaf6'%3ED%3C/text%3E%3C/svg%3E"
+)
+CLOSEST = 3  # passages shown beside a refusal; the others are folded away
+
+
+def conversation(exchanges: Sequence[Exchange], first: int = 1) -> str:
+    """Exchanges one below the other; `first` is the number of the first one in the conversation."""
+    return "".join(exchange_html(exchange, first + i) for i, exchange in enumerate(exchanges))
+
+
+def exchange_html(exchange: Exchange, place: int) -> str:
+    """A question, its answer, and the sources beside it. Element ids begin with `t` and `place`, to be unique."""
+    heading, first, more = _sources(exchange)
+    return render(
+        "exchange.html",
+        exchange=exchange,
+        place=place,
+        titles={card.number: card.title for card in exchange.cards},
+        draft=exchange.draft.strip(),
+        reason=exchange.reason.rstrip("."),
+        waiting=_waiting(exchange),
+        footer=_footer(exchange),
+        clipboard=plain(exchange) if exchange.lines and exchange.state != "writing" else "",
+        heading=heading,
+        first=first,
+        more=more,
+    )
+
+
+def _waiting(exchange: Exchange) -> str:
+    """What the reader waits for while no word is there, else ""."""
+    if exchange.state != "writing" or exchange.lines or exchange.draft.strip():
+        return ""
+    found = len(exchange.cards)
+    if found:
+        return f"Reading {found} passage{'' if found == 1 else 's'}"
+    return exchange.notice or "Searching the archive"
+
+
+def _footer(exchange: Exchange) -> str:
+    """How the answer was made and how long that took."""
+    if exchange.state == "writing":
+        return ""
+    how = "Stopped" if exchange.state == "stopped" and not exchange.notice else ""
+    if exchange.lines and exchange.state == "done":
+        how = f"Written by {exchange.model}, checked sentence by sentence"
+        if exchange.by_extraction:
+            how = "Sentences of the articles, word for word"
+    took = f"{exchange.seconds:.1f} s" if exchange.seconds else ""
+    return " · ".join(part for part in (how, took) if part)
+
+
+def _sources(exchange: Exchange) -> tuple[str, list[Card], list[Card]]:
+    """The heading of the sources, the cards below it, and those that are folded away."""
+    cited = [card for card in exchange.cards if card.number]
+    found = [card for card in exchange.cards if not card.number]
+    if cited:
+        return "Sources", cited, found
+    if exchange.refusal and found:
+        return "Closest passages", found[:CLOSEST], found[CLOSEST:]
+    return ("Found in the archive" if found else "Sources"), found, []
+
+
+def plain(exchange: Exchange) -> str:
+    """The answer with its numbers and sources as plain text, for the clipboard."""
+    said = []
+    for line in exchange.lines:
+        sentence = Sentence(text=line.text, verdict="supported")
+        markers = "".join(f"[{number}]" for number in line.numbers)
+        doubt = f" (not supported: {line.reason})" if line.reason else ""
+        said.append(f"{marked(sentence)} {markers}".strip() + doubt)
+    cards = [f"[{c.number}] {c.title}, {outlet_and_day(c)}: “{c.quote}”" for c in exchange.cards if c.number]
+    return "\n".join([exchange.question, "", " ".join(said), "", *cards])
+
+
+def notice_html(text: str) -> str:
+    """One line that says what is wrong; "" for no text."""
+    return render("notice.html", text=text) if text else ""
+
+
+# --- around the conversation ----------------------------------------------------------------------
+
+
+def head() -> str:
+    """The elements of <head> that the page adds to Gradio's own."""
+    return render("head.html", icon=_ICON)
+
+
+def log_out() -> str:
+    """The button that ends the session of a browser."""
+    return render("log_out.html")
+
+
+def login_page(notice: str = "") -> str:
+    """The page that asks for a key; `notice` says what was wrong with the last one."""
+    return render("login.html", notice=notice)
+
+
+def masthead(coverage: Coverage, model: str) -> str:
+    """The name of the page, and how many articles of which days are searched and which model writes."""
+    count = f"{coverage.articles:,} article{'' if coverage.articles == 1 else 's'}"
+    span = ""
+    if coverage.first and coverage.last:
+        first, last = (f"{day.day} {day:%b %Y}" for day in (coverage.first, coverage.last))
+        span = first if first == last else f"{first} – {last}"
+    return render("masthead.html", parts=[count, span, re.sub(r"(-Instruct)? Q\d\w*$", "", model)])
+
+
+def welcome(articles: Sequence[Article], examples: Sequence[str], folder: str) -> str:
+    """What an empty conversation shows: example questions and the latest articles, or how to fill the archive."""
+    if not articles:
+        return render("welcome_empty.html", folder=folder)
+    return render("welcome.html", examples=examples, cards=[card_of(article) for article in articles])
+
+
+def examples_for(articles: Sequence[Article], most: int = 4) -> list[str]:
+    """Questions about stored articles: reports with a headline of readable length, one for each headline."""
+    titles = {a.title: a.language for a in articles if 15 <= len(a.title) <= 100 and not opinion(a)}
+    asks = [f"¿Qué se sabe de «{t}»?" if lang == "es" else f"What is known about “{t}”?" for t, lang in titles.items()]
+    return asks[:most]
+
+
+def on_click(name: str) -> str:
+    """Script of a component: a click on an element with `data-<name>` triggers the event `name` with that value.
+
+    An element that also has `data-title` removes the article of that title, which the reader must confirm.
+    """
+    return (
+        "element.addEventListener('click', (event) => {"
+        f"const hit = event.target.closest('[data-{name}]');"
+        "if (!hit || (hit.dataset.title && !window.confirm(`Remove “${hit.dataset.title}” from the archive?`))) return;"
+        f"trigger('{name}', {{{name}: hit.dataset.{name}}});"
+        "})"
+    )
+
+
+def asset(name: str) -> str:
+    """The text of a file of the page: `page.css` or `page.js`."""
+    return (_STATIC / name).read_text(encoding="utf-8")

@@ -1,0 +1,79 @@
+"""Answers, hits and articles as plain text, for terminals, chat clients and the models of agents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rag.schema import Answer, Article, Hit, Sentence, marked
+
+if TYPE_CHECKING:
+    from rag.models.chat import LLM
+
+UNSUPPORTED = "[unsupported]"  # follows a sentence that failed its check
+
+
+def byline(article: Article) -> str:
+    """`The Tide, 3 March 2025` as far as it is known."""
+    day = f"{article.day.day} {article.day:%B %Y}" if article.day else "undated"
+    return ", ".join(part for part in (article.outlet, day) if part)
+
+
+def heading(article: Article) -> str:
+    """`Ferry runs aground — The Tide, 3 March 2025`."""
+    return f"{article.title} — {byline(article)}"
+
+
+def article_text(article: Article) -> str:
+    """An article under its headline."""
+    return f"{article.title}\n{byline(article)}\n\n{article.text}"
+
+
+def hits_text(hits: list[Hit]) -> str:
+    """The hits of a search with their whole passages, or a line that says there are none."""
+    return "\n\n".join(f"{heading(h.passage.article)}\n{h.passage.text}" for h in hits) or "Nothing was found."
+
+
+def hit_line(hit: Hit) -> str:
+    """A hit in two lines: score, heading and the outlets of its copies; the beginning of the passage."""
+    also = f" (also in {', '.join(a.outlet or a.id for a in hit.copies)})" if hit.copies else ""
+    text = " ".join(hit.passage.text.split())
+    shown = text if len(text) <= 160 else f"{text[:160].rstrip()}…"
+    return f"{hit.score:.3f}  {heading(hit.passage.article)}{also}\n       {shown}"
+
+
+def answer_text(answer: Answer) -> str:
+    """An answer in lines: the text; why it was refused, or which sentences are unsupported and why; the quotes behind
+    the numbers, or the closest articles; the model."""
+    lines = [answer.text]
+    if answer.reason:
+        lines.append(f"Reason: {answer.reason}.")
+    for sentence in answer.sentences:
+        if sentence.verdict == "unsupported":
+            lines.append(f"  ! not supported: “{sentence.text}” ({sentence.reason})")
+    for citation in answer.citations:
+        lines += ["", f"[{citation.number}] {heading(citation.passage.article)}", f"    “{citation.quote}”"]
+    if not answer.answered:
+        lines += [f"  · {heading(hit.passage.article)}" for hit in answer.hits[:3]]
+    return "\n".join([*lines, "", f"({answer.model})"])
+
+
+def checked_text(answer: Answer) -> str:
+    """An answer for readers who see its text alone: citation numbers, and a warning behind an unsupported sentence."""
+    return " ".join(map(sentence_text, answer.sentences)) or answer.refusal
+
+
+def sentence_text(sentence: Sentence) -> str:
+    """The sentence with its citation numbers, and with a warning where it failed its check."""
+    return marked(sentence) if sentence.verdict == "supported" else f"{marked(sentence)} {UNSUPPORTED}"
+
+
+def is_settled(answer: Answer, llm: LLM | None) -> bool:
+    """Whether the sentences of this state of a stream will stay, so that they can be sent to a client for good.
+
+    A final answer keeps its sentences when at least one is supported; but a model that judges its evidence does so
+    at the end, and may still take all of them back.
+    """
+    if answer.final:
+        return True
+    judges = llm is not None and llm.judges
+    return not judges and any(sentence.verdict == "supported" for sentence in answer.sentences)

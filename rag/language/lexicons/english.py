@@ -1,0 +1,85 @@
+"""The lexicon of English."""
+
+from __future__ import annotations
+
+from rag.language.lexicons.lexicon import Lexicon
+
+ENGLISH = Lexicon(
+    language="en",
+    stop_words=frozenset(
+        """
+        a about above after again against all also am an and any are as at be because been before being below
+        between both but by can could did do does doing down during each few for from further had has have having
+        he her here hers him his how i if in into is it its itself just me more most my no nor not now of off on
+        once only or other our out over own said same say says she should so some such tell than that the their
+        them then there these they this those through to too under until up upon us very was we were what when
+        where which while who whom whose why will with would yes you your s t
+        """.split()
+    ),
+    abbreviations=frozenset(
+        """
+        mr mrs ms dr prof gen col lt sgt capt cmdr adm sen rep gov pres st jr sr inc ltd co corp vs etc no nos
+        jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun art fig vol approx dept est
+        a e g i p m al cf ed eds hon rev messrs
+        """.split()
+    ),
+    pointers=frozenset("he she it they him her them his its their this that these those".split()),
+    question_pointers=frozenset("then there".split()),
+    openers=("and", "what about", "how about", "but", "also", "so"),
+    asks_number=(
+        "how (?:many|much|old|long|far|large|big|tall|high|deep|wide|fast|often)",
+        "what (?:percentage|share|number|proportion|price|sum|amount)",
+    ),
+    asks_date=("when", "(?:what|which) (?:day|date|month|year|time|weekday)"),
+    asks_name=("who", "whom", "whose", "which(?! (?:day|date|month|year|time|weekday|of)\\b)"),
+    compares=frozenset("or than both either each versus".split()),
+    sayings=tuple(
+        r"""
+        said says told remark\w* complain\w* argu\w* describ\w* call(?:ed|s) warn\w* claim\w* stat(?:ed|es)
+        critici[sz]\w* liken\w* compar\w* promis\w* accus\w* credit\w* denied denies insist\w* admit\w* ask(?:ed|s)
+        """.split()
+    ),
+    near_days={
+        "the day before yesterday": -2, "yesterday": -1, "today": 0, "tonight": 0, "tomorrow": 1,
+        "the day after tomorrow": 2,
+    },
+    month_names={"sept": 9},
+    weekday_names={},
+    weekday_plurals=("s",),
+    day_parts=(),
+    last=frozenset({"last"}),
+    next=frozenset({"next"}),
+    this=frozenset({"this"}),
+    future=(
+        "will", "would", "shall", "due", "plans?", "planned", "scheduled", "expected", "set to", "to be", "is to",
+        "are to", "begins?", "opens?", "starts?",
+    ),
+    number_words={"dozen": 12, "trillion": 10**12},
+    scales={"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "bn": 9, "trillion": 12},
+    number_joiners=frozenset("and point".split()),
+    not_numbers=frozenset(
+        """
+        one o zero nil nought first second hundred thousand million billion trillion os oss ones zeros tens hundreds
+        thousands millions billions trillions firsts seconds
+        """.split()
+    ),
+    indefinite=frozenset("a an".split()),
+    halves=frozenset("half".split()),
+    amounts=tuple(
+        """
+        half third quarter quarters dozens? hundreds? thousands? millions? none nobody once twice one
+        """.split()
+    ),
+    percent=("per ?cent", "pct"),
+    machine_address=(
+        r"(?:ignore|disregard|forget|override)\b[^.]{0,30}\b(?:previous|prior|above|earlier|all|any|your)\b[^.]{0,30}"
+        r"\b(?:instructions?|prompts?|messages?|rules)",
+        r"(?:note|message|instructions?|attention)\b[^.]{0,15}\b(?:ai|llms?|chatbots?|language models?)",
+        "if you are an? (?:ai|llm|chatbot|language model)",
+        "system prompt",
+    ),
+    no_answer=(
+        r"(?:not|no|nothing|cannot|nowhere)\b.*\b(?:excerpts?|provided text)",
+        r"excerpts?\b.*\b(?:not|no|nothing)",
+    ),
+)  # fmt: skip

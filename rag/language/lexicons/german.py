@@ -1,0 +1,77 @@
+"""The lexicon of German."""
+
+from __future__ import annotations
+
+from rag.language.lexicons.lexicon import Lexicon
+
+GERMAN = Lexicon(
+    language="de",
+    stop_words=frozenset(
+        """
+        der die das den dem des ein eine einen einem einer eines und oder aber ist sind war waren wird werden wurde
+        wurden worden sein hat haben hatte hatten kann konnte soll muss will wer was wann wo wie warum welche welcher
+        welches welchen wessen wem wen von vom zu zum zur mit bei beim nach aus auf fur im in ins am an als auch nicht
+        noch nur schon sich so es er sie wir ihr ich du man dass wenn weil um uber unter vor seit durch gegen ohne
+        zwischen bis ab dieser diese dieses diesen diesem sehr mehr kein keine sagte
+        """.split()
+    ),
+    abbreviations=frozenset(
+        "h r z bzw ca usw ggf nr str tel mio mrd u a e g i d dr prof hr fr st art bspw evtl inkl jh sog vgl "
+        "zzgl jan feb mär apr jun jul aug sep okt nov dez".split()
+    ),
+    pointers=frozenset(
+        "er sie es ihn ihm ihr ihre ihrer ihren ihrem sein seine seiner seinen seinem dies dieser diese dieses diesen "
+        "diesem jener jene jenes deren dessen".split()
+    ),
+    question_pointers=frozenset("dann dort damals".split()),
+    openers=("und", "aber", "was ist mit", "wie steht es mit", "auch"),
+    asks_number=(
+        "wie ?viele?", "wie (?:alt|lange?|weit|gross|hoch|tief|breit|schnell|oft|teuer|schwer)",
+        "welche[rs]? (?:anteil|zahl|preis|summe|betrag|prozentsatz)",
+    ),
+    asks_date=("wann", "(?:an )?welche[rsmn]? (?:tag|datum|monat|jahr|zeit|wochentag)"),
+    asks_name=("wer", "wen", "wem", "wessen"),
+    compares=frozenset("oder beide beiden als jeweils".split()),
+    sayings=tuple(
+        r"""
+        sagte sagt sagten gesagt erklart\w* meint\w* betont\w* behaupt\w* kritisi\w* warnt\w* verspr\w* forder\w*
+        nannte vergl\w* beschuld\w* bestatig\w* kundigt\w* bestr\w*
+        """.split()
+    ),
+    near_days={
+        "vorgestern": -2, "gestern": -1, "heute": 0, "morgen": 1, "ubermorgen": 2,
+    },
+    month_names={"janner": 1, "feber": 2, "mrz": 3},
+    weekday_names={"sonnabend": 5},
+    weekday_plurals=("s", "e"),
+    day_parts=("abend", "morgen", "fruh", "vormittag", "mittag", "nachmittag", "nacht"),
+    last=frozenset("letzten letzter letzte letztem vergangenen vergangener vorigen".split()),
+    next=frozenset("nachsten nachster nachste nachstem kommenden kommender".split()),
+    this=frozenset("diesen dieser diesem diese".split()),
+    future=tuple("wird werden soll sollen will geplant vorgesehen beginnt startet eroffnet findet".split()),
+    number_words={"mio": 10**6, "mrd": 10**9, "dutzend": 12},
+    scales={
+        "hundert": 2, "tausend": 3, "million": 6, "millionen": 6, "mio": 6, "milliarde": 9, "milliarden": 9,
+        "mrd": 9, "billion": 12, "billionen": 12,
+    },
+    number_joiners=frozenset("und komma".split()),
+    not_numbers=frozenset(
+        """
+        ein eine eins einen einem einer eines null erste ersten erster erstes million millionen milliarde milliarden
+        billion billionen mio mrd zweite zweiten zweiter zweites zweitem erstem
+        """.split()
+    ),
+    indefinite=frozenset("eine einer".split()),
+    halves=frozenset("halbe halben halber".split()),
+    amounts=tuple("halfte drittel viertel dutzende? hunderte tausende kein(?:e|er)? niemand einmal zweimal".split()),
+    percent=("prozent",),
+    machine_address=(
+        r"(?:ignoriere?n?|vergiss|missachten?)\b[^.]{0,40}\b(?:anweisung(?:en)?|instruktionen)",
+        "wenn (?:du|sie) (?:eine ki|ein sprachmodell)",
+    ),
+    no_answer=(
+        r"(?:nicht|kein\w*|nichts)\b.*\b(?:auszug\w*|ausschnitt\w*)",
+        r"(?:auszug\w*|ausschnitt\w*)\b.*\b(?:nicht|kein\w*|nichts)",
+    ),
+    homographs=frozenset("als billion billionen den die dies elf er es hat man mit morgen war".split()),
+)  # fmt: skip

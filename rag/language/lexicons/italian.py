@@ -1,0 +1,79 @@
+"""The lexicon of Italian."""
+
+from __future__ import annotations
+
+from rag.language.lexicons.lexicon import Lexicon
+
+ITALIAN = Lexicon(
+    language="it",
+    stop_words=frozenset(
+        """
+        il lo la i gli le l un uno una di del dello della dei degli delle d a al allo alla ai agli alle da dal dallo
+        dalla dai dagli dalle in nel nello nella nei negli nelle su sul sullo sulla sui sugli sulle con per tra fra e
+        ed o ma se che chi cui non ne ci si mi ti vi lui lei loro io tu noi voi suo sua suoi sue mio mia e sono era
+        erano essere stato stata stati state ha hanno aveva avevano avere quale quali quando quanto quanta quanti
+        quante dove come perche questo questa questi queste quello quella quelli quelle piu anche molto gia solo
+        secondo dopo prima durante disse detto
+        """.split()
+    ),
+    abbreviations=frozenset("sig sigg dott dr ing avv prof ecc pag gen feb apr mag giu lug ago ott dic".split()),
+    pointers=frozenset(
+        """
+        lui lei loro esso essa essi esse questo questa questi queste quello quella quelli quelle cio suo sua suoi sue
+        """.split()
+    ),
+    question_pointers=frozenset("allora poi li".split()),
+    openers=("e", "ma", "e per quanto riguarda", "che ne e", "anche"),
+    asks_number=("quant[oaie]", "quale (?:percentuale|quota|numero|prezzo|somma|importo)", "a che prezzo"),
+    asks_date=("quando", "(?:che|quale|in che|in quale) (?:giorno|data|mese|anno|ora)"),
+    asks_name=("chi",),
+    compares=frozenset("o oppure entrambi entrambe ciascuno".split()),
+    sayings=tuple(
+        r"""
+        disse detto dice dichiar\w* afferm\w* assicur\w* annunci\w* spieg\w* sottoline\w* aggiun\w* critic\w* accus\w*
+        promess\w* chiest\w* avvert\w* ammess\w*
+        """.split()
+    ),
+    near_days={
+        "l'altro ieri": -2, "ieri": -1, "oggi": 0, "stasera": 0, "domani": 1, "dopodomani": 2,
+    },
+    month_names={},
+    weekday_names={},
+    weekday_plurals=(),
+    day_parts=(),
+    last=frozenset("scorso scorsa".split()),
+    next=frozenset("prossimo prossima".split()),
+    this=frozenset("questo questa".split()),
+    future=tuple(
+        """
+        sara saranno avra avranno dovra dovranno potra iniziera comincera aprira votera previst[oaie]
+        """.split()
+    ),
+    number_words={
+        "milione": 10**6, "milioni": 10**6, "miliardo": 10**9, "miliardi": 10**9, "decina": 10, "dozzina": 12,
+        "quindicina": 15, "ventina": 20, "trentina": 30, "quarantina": 40, "cinquantina": 50, "sessantina": 60,
+        "centinaio": 100,
+    },
+    scales={"mila": 3, "milione": 6, "milioni": 6, "miliardo": 9, "miliardi": 9},
+    number_joiners=frozenset("e virgola".split()),
+    not_numbers=frozenset(
+        """
+        un uno una zero primo prima secondo seconda milione milioni miliardo miliardi primi prime secondi seconde
+        """.split()
+    ),
+    indefinite=frozenset("un".split()),
+    halves=frozenset("mezzo mezza".split()),
+    amounts=tuple("meta terzo quarto decine dozzin[ae] centinaia migliaia nessun[oa]? nessuno".split()),
+    percent=("per ?cento",),
+    machine_address=(
+        r"(?:ignora|ignorate|dimentica)\b[^.]{0,40}\bistruzioni", "se sei una? (?:ia|modello linguistico)",
+    ),
+    no_answer=(
+        r"(?:non|nessun\w*|nulla)\b.*\b(?:estratt[oi]|brani)", r"(?:estratt[oi]|brani)\b.*\b(?:non|nessun\w*|nulla)",
+    ),
+    homographs=frozenset(
+        """
+        ago ai come dai due lei li ma mag mia none otto prim prima prime second secondo sei set solo state sue venti
+        """.split()
+    ),
+)  # fmt: skip

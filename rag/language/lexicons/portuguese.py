@@ -1,0 +1,78 @@
+"""The lexicon of Portuguese, of Portugal and of Brazil."""
+
+from __future__ import annotations
+
+from rag.language.lexicons.lexicon import Lexicon
+
+PORTUGUESE = Lexicon(
+    language="pt",
+    stop_words=frozenset(
+        """
+        o a os as um uma uns umas de do da dos das em no na nos nas num numa por pelo pela pelos pelas para com sem
+        sob sobre entre desde ate ao aos e ou mas se que quem qual quais quando quanto quanta quantos quantas onde como
+        porque nao nem ja so muito mais tambem e sao era eram foi foram ser estar esta estao tem tinha ha havia seu sua
+        seus suas ele ela eles elas eu tu voce nos lhe lhes me te este esta estes estas esse essa esses essas isto isso
+        aquele aquela aquilo apos segundo durante disse
+        """.split()
+    ),
+    abbreviations=frozenset(
+        """
+        sr sra srs dr dra prof profa eng av etc pág jan fev mar abr jun jul ago set out nov dez
+        """.split()
+    ),
+    pointers=frozenset(
+        """
+        ele ela eles elas lhe lhes seu sua seus suas dele dela deles delas este esta isto esse essa isso aquele
+        aquela aquilo
+        """.split()
+    ),
+    question_pointers=frozenset("entao la ali".split()),
+    openers=("e", "mas", "e quanto a", "e sobre", "tambem"),
+    asks_number=(
+        "quant[oa]s?", "(?:que|qual [ao]) (?:percentagem|parte|proporcao|numero|preco|soma|valor)",
+    ),
+    asks_date=("quando", "(?:que|qual o|qual a) (?:dia|data|mes|ano|hora)"),
+    asks_name=("quem",),
+    compares=frozenset("ou ambos ambas cada".split()),
+    sayings=tuple(
+        r"""
+        disse diz disseram declar\w* afirm\w* garant\w* anunci\w* explic\w* sublinh\w* acrescent\w* critic\w* acus\w*
+        promet\w* pedi\w* advert\w* admiti\w*
+        """.split()
+    ),
+    near_days={
+        "anteontem": -2, "ontem": -1, "hoje": 0, "amanha": 1, "depois de amanha": 2,
+    },
+    month_names={},
+    weekday_names={},
+    weekday_plurals=("s",),
+    day_parts=(),
+    last=frozenset("passado passada ultimo ultima".split()),
+    next=frozenset("proximo proxima".split()),
+    this=frozenset("este esta nesta neste".split()),
+    future=tuple(
+        """
+        sera serao tera terao vai vao deve devera deverao comecara iniciara abrira votara previst[oa]s?
+        """.split()
+    ),
+    number_words={"bilioes": 10**12, "dezena": 10, "duzia": 12, "centena": 100},
+    scales={"mil": 3, "milhao": 6, "milhoes": 6, "bilhao": 9, "bilhoes": 9},
+    number_joiners=frozenset("e virgula".split()),
+    not_numbers=frozenset(
+        """
+        um uma zero primeiro primeira segundo segunda terca quarta quinta sexta milhao milhoes bilhao bilhoes uns
+        primeiros primeiras segundos segundas
+        """.split()
+    ),
+    indefinite=frozenset("um".split()),
+    halves=frozenset("meio meia".split()),
+    amounts=tuple("metade terco dezenas? duzias? centenas milhares nenhum[a]? ninguem".split()),
+    percent=("por cento",),
+    machine_address=(
+        r"(?:ignore|ignora|esqueca)\b[^.]{0,40}\binstrucoes", "se (?:voce e|fores|es) uma? (?:ia|modelo de linguagem)",
+    ),
+    no_answer=(
+        r"(?:nao|nenhum\w*|nada)\b.*\b(?:excertos?|trechos?)", r"(?:excertos?|trechos?)\b.*\b(?:nao|nenhum\w*|nada)",
+    ),
+    homographs=frozenset("a ago ali ate cent com do eu foi la nas no non o onze out sao sem set sob".split()),
+)  # fmt: skip

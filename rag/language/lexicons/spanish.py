@@ -1,0 +1,66 @@
+"""The lexicon of Spanish."""
+
+from __future__ import annotations
+
+from rag.language.lexicons.lexicon import Lexicon
+
+SPANISH = Lexicon(
+    language="es",
+    stop_words=frozenset(
+        """
+        el la los las un una unos unas de del al y o u e que en por para con sin sobre entre desde hasta es son
+        fue fueron ser era eran ha han habia hay se su sus lo le les como cual cuales quien quienes cuando donde
+        cuanto cuanta cuantos cuantas mas muy ya no ni si tambien este esta estos estas ese esa eso esto a ante
+        tras segun durante dijo me mi tu yo
+        """.split()
+    ),
+    abbreviations=frozenset("sra srta dr dra prof ud uds pág núm av avda ing lic d dña sr etc art".split()),
+    pointers=frozenset(
+        """
+        el ella ello ellos ellas este esta esto estos estas ese esa eso esos esas aquel aquella aquello su sus lo
+        """.split()
+    ),
+    question_pointers=frozenset("entonces alli".split()),
+    openers=("y", "que hay de", "y que hay de", "pero", "tambien"),
+    asks_number=("cuant[oa]s?", "que (?:porcentaje|proporcion|cantidad|numero|suma)", "a que precio"),
+    asks_date=("cuando", "que (?:dia|fecha|mes|ano)"),
+    asks_name=("quien(?:es)?",),
+    compares=frozenset("o u ambos ambas".split()),
+    sayings=tuple(
+        r"""
+        dijo afirm\w* declar\w* asegur\w* advirti\w* critic\w* compar\w* pidi\w* exigi\w* prometi\w* calific\w*
+        """.split()
+    ),
+    near_days={"anteayer": -2, "antes de ayer": -2, "ayer": -1, "hoy": 0, "pasado manana": 2},
+    month_names={"setiembre": 9, "sept": 9},
+    weekday_names={},
+    weekday_plurals=("s",),
+    day_parts=(),
+    last=frozenset("pasado ultimo".split()),
+    next=frozenset("proximo".split()),
+    this=frozenset("este".split()),
+    future=tuple("sera seran tendra comenzara empezara votara votaran abrira preve previst[oa] volvera ira".split()),
+    number_words={
+        "veintiun": 21, "veintidos": 22, "veintitres": 23, "veintiseis": 26, "billon": 10**12, "billones": 10**12,
+        "docena": 12, "decena": 10, "centenar": 100,
+    },
+    scales={"mil": 3, "millon": 6, "millones": 6, "billon": 12, "billones": 12},
+    number_joiners=frozenset("y coma punto".split()),
+    not_numbers=frozenset(
+        """
+        un una uno cero primero primera primer segundo segunda millon millones billon billones unos unas primeros
+        primeras segundos segundas cientos miles
+        """.split()
+    ),
+    indefinite=frozenset("un".split()),
+    halves=frozenset("medio media".split()),
+    amounts=tuple("mitad tercios? docenas? decenas? cientos miles ninguno ninguna nadie".split()),
+    percent=("por ciento",),
+    machine_address=(
+        r"(?:ignora|olvida)\b[^.]{0,40}\binstrucciones", "si eres una? (?:ia|modelo de lenguaje)",
+    ),
+    no_answer=(
+        r"no\b.*\b(?:extractos?|fragmentos?)", r"(?:extractos?|fragmentos?)\b.*\bno",
+    ),
+    homographs=frozenset("ago doses miles once".split()),
+)  # fmt: skip
