@@ -123,7 +123,7 @@ def _search(args: argparse.Namespace) -> int:
         for hit in hits:
             print_text(hit_line(hit))
         if not hits:
-            print("Nothing was found.", file=sys.stderr)
+            print_note("Nothing was found.")
     return DONE if hits else NOTHING
 
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from rag.errors import ModelUnavailable
-from rag.models import files
 from rag.models.cards import E5_SMALL, MINILM, EmbedderCard, measured_card
 from rag.models.packaged_embedder import open_packaged
-from rag.settings import cache_folder
+from rag.settings import Settings, cache_folder
 
 if TYPE_CHECKING:
     from rag.models.onnx_embedder import OnnxEmbedder
@@ -166,6 +165,11 @@ class CachedEmbedder:
             while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
         return np.array([known[text] for text in texts], dtype=np.float32).reshape(len(texts), self.dim)
+
+
+def open_embedder(settings: Settings) -> LazyEmbedder:
+    """The embedder of these settings. Nothing is loaded before the first text."""
+    return LazyEmbedder(settings.embedder, settings.model_cache)
 
 
 def packaged_name(source: str) -> str:
