@@ -34,7 +34,7 @@ def _ingest(args: argparse.Namespace) -> int:
     from ingest import pipeline
     from ingest.readers.files import ReadOptions, read
     from rag.archive.archive import Archive
-    from rag.models.embeddings import LazyEmbedder
+    from rag.models.embeddings import open_embedder
     from rag.settings import Settings
 
     settings = Settings.load(data_dir=args.data_dir, max_file_mb=args.max_mb)
@@ -49,7 +49,7 @@ def _ingest(args: argparse.Namespace) -> int:
         report = pipeline.ingest(
             read([Path(path) for path in args.paths], options),
             archive,
-            LazyEmbedder(settings.embedder),
+            open_embedder(settings),
             progress=lambda report: _advance(bar, report),
         )
     if args.json:
@@ -125,14 +125,14 @@ def _add_rebuild(parser: argparse.ArgumentParser) -> None:
 def _rebuild(args: argparse.Namespace) -> int:
     from ingest import pipeline
     from rag.archive.archive import Archive
-    from rag.models.embeddings import LazyEmbedder
+    from rag.models.embeddings import open_embedder
     from rag.settings import Settings
 
     settings = Settings.load(data_dir=args.data_dir)
     with closing(Archive(settings)) as archive:
         if args.embed:
             with _progress_bar(quiet=args.json) as bar:
-                embedder = LazyEmbedder(settings.embedder)
+                embedder = open_embedder(settings)
                 count = pipeline.reembed(archive, embedder, lambda done, _: bar.update(done - bar.n))
         else:
             count = archive.rebuild()

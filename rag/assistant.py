@@ -15,7 +15,7 @@ from rag.archive.archive import Archive
 from rag.errors import ArchiveMissing, DatelineError, QuestionError
 from rag.language.identify import detect_language
 from rag.models.chat import LLM, open_llm
-from rag.models.embeddings import CachedEmbedder, Embedder, LazyEmbedder
+from rag.models.embeddings import CachedEmbedder, Embedder, open_embedder
 from rag.schema import Answer, Filters, Hit, Turn
 from rag.settings import Settings
 
@@ -58,7 +58,7 @@ class Assistant:
         archive = Archive(settings)
         try:
             # First without a model: an archive of another embedder is refused before seconds go into loading one.
-            assistant = cls(archive, LazyEmbedder(settings.embedder), None, settings)
+            assistant = cls(archive, open_embedder(settings), None, settings)
             assistant.llm = open_llm(settings) if with_llm else None
         except BaseException:
             archive.close()

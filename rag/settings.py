@@ -16,6 +16,11 @@ from rag.errors import SettingsError
 PREFIX = "DATELINE_"
 
 
+def cache_folder() -> Path:
+    """Where a user's programs keep what can be made again."""
+    return Path(platformdirs.user_cache_dir("dateline", appauthor=False))
+
+
 class Settings(BaseModel):
     """The settings of one archive and its assistant; each can be set as DATELINE_<NAME> in the environment."""
 
@@ -27,7 +32,7 @@ class Settings(BaseModel):
     )
     embedder: str = Field(
         default="packaged",
-        description="'packaged' (all-MiniLM-L6-v2 from the package index), a folder, or a hub name",
+        description="'packaged' (all-MiniLM-L6-v2, English), 'e5' (multilingual-e5-small), a folder, or a hub name",
     )
     llm: str = Field(
         default="packaged",
@@ -36,8 +41,8 @@ class Settings(BaseModel):
     llm_url: str = Field(default="", description="OpenAI-compatible endpoint, such as http://localhost:11434/v1")
     llm_key: str = Field(default="", repr=False, description="key for llm_url")
     model_cache: Path = Field(
-        default_factory=lambda: Path(platformdirs.user_cache_dir("dateline", appauthor=False)),
-        description="folder where the packaged language model is joined (1.1 GB)",
+        default_factory=cache_folder,
+        description="folder where the packaged language model is joined (1.1 GB) and the embedding model converted",
     )
     llm_timeout_seconds: float = Field(default=120, gt=0, le=3600)
     threads: int = Field(default=0, ge=0, le=512, description="threads of the model server; 0: one for each core")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eval.systems.vector_cache import CachedEmbedder, VectorCache
 from rag.models.chat import LLM, open_llm
-from rag.models.embeddings import LazyEmbedder
+from rag.models.embeddings import open_embedder
 from rag.settings import Settings
 
 LLM_HELP = "packaged (default), none, a GGUF file, or a model at DATELINE_LLM_URL"
@@ -40,7 +40,7 @@ def vector_cache(settings: Settings, folder: Path | None) -> VectorCache:
 
 def cached_embedder(settings: Settings, cache: VectorCache) -> CachedEmbedder:
     """The embedder of the settings over a vector cache."""
-    return CachedEmbedder(LazyEmbedder(settings.embedder), cache)
+    return CachedEmbedder(open_embedder(settings), cache)
 
 
 @contextmanager

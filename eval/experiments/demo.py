@@ -26,7 +26,7 @@ from rag.answering.followups import standalone
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
 from rag.assistant import Assistant
-from rag.models.embeddings import LazyEmbedder
+from rag.models.embeddings import open_embedder
 from rag.settings import Settings
 
 SYSTEMS = {"dateline": None, "dense": 1.0, "words": 0.0}
@@ -35,7 +35,7 @@ SYSTEMS = {"dateline": None, "dense": 1.0, "words": 0.0}
 def fill_archive(settings: Settings) -> IngestReport:
     """Ingests the demo archive and notes its example questions for the page."""
     with closing(Archive(settings)) as archive:
-        report = ingest(read([demo_set.ARCHIVE], ReadOptions()), archive, LazyEmbedder(settings.embedder))
+        report = ingest(read([demo_set.ARCHIVE], ReadOptions()), archive, open_embedder(settings))
         examples = json.dumps(EXAMPLES, ensure_ascii=False)
         archive.catalog.set_meta({_EXAMPLES_KEY: examples, _FILLED_KEY: _fill_mark(archive)})
         return report

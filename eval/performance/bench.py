@@ -29,7 +29,7 @@ from rag.answering.retriever import Retriever
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.models.chat import OpenAIChat, open_llm
-from rag.models.embeddings import LazyEmbedder
+from rag.models.embeddings import open_embedder
 from rag.schema import Article, Filters
 from rag.settings import Settings
 
@@ -80,7 +80,7 @@ def bench_answer(settings: Settings, out: Path, count: int, progress: Progress) 
     with tempfile.TemporaryDirectory(prefix="dateline-bench-") as folder:
         own = settings.model_copy(update={"data_dir": Path(folder) / "archive"})
         llm = open_llm(own)
-        embedder = LazyEmbedder(own.embedder)
+        embedder = open_embedder(own)
         try:
             with closing(Archive(own)) as archive:
                 ingest(read([demo_set.ARCHIVE], ReadOptions()), archive, embedder)
@@ -186,7 +186,7 @@ def _documents(data: Path | None, size: int) -> list[Document]:
 
 def _ingest_ours(folder: Path, settings: Settings, data: Path | None, size: int) -> dict[str, float]:
     articles = _articles(data, size)
-    embedder = LazyEmbedder(settings.embedder)
+    embedder = open_embedder(settings)
     embedder.embed_queries(["load"])
     with closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:
         report = ingest(articles, archive, embedder)

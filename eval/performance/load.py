@@ -21,7 +21,7 @@ from eval.reporting.progress import Progress
 from ingest.pipeline import ingest
 from ingest.readers.files import ReadOptions, read
 from rag.archive.archive import Archive
-from rag.models.embeddings import LazyEmbedder
+from rag.models.embeddings import open_embedder
 from rag.settings import Settings
 
 CLIENTS, MODEL_CLIENTS = 50, 8
@@ -69,7 +69,7 @@ def run(settings: Settings, out: Path, requests: int, model_requests: int, progr
 def fill(settings: Settings, folder: Path) -> None:
     """Ingests the demo archive into a folder."""
     with closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:
-        ingest(read([demo_set.ARCHIVE], ReadOptions()), archive, LazyEmbedder(settings.embedder))
+        ingest(read([demo_set.ARCHIVE], ReadOptions()), archive, open_embedder(settings))
 
 
 def _searches(count: int) -> Iterator[Call]:

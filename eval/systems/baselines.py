@@ -104,12 +104,12 @@ def plain_embedding(cache: VectorCache | None = None, questions: Sequence[str] =
     With a `cache`, vectors of earlier runs come from there, and `questions` are embedded now rather than one by one
     during the searches.
     """
-    packaged = weights.packaged_embedder()
+    packaged = weights.packaged_minilm()
     if cache is None:
         # Imported here because it takes seconds, and a run whose vectors are all cached needs no model.
         from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
-        return HuggingFaceEmbedding(model_name=str(packaged.path), device="cpu", embed_batch_size=32)
+        return HuggingFaceEmbedding(model_name=str(packaged), device="cpu", embed_batch_size=32)
 
     loaded: list[Any] = []
 

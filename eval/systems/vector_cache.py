@@ -14,7 +14,7 @@ from rag.errors import StorageError
 from rag.models.embeddings import Embedder
 
 Embed = Callable[[Sequence[str]], np.ndarray]
-_FILE = "embeddings.sqlite"
+_FILE = "embeddings.2.sqlite"  # 2: the packaged models as ONNX Runtime computes them, no longer as PyTorch does
 _AT_ONCE = 500  # keys in one query: SQLite takes at least 999 variables
 
 

@@ -25,7 +25,7 @@ from rag.errors import ModelUnavailable
 from rag.interfaces.json import answer_data, published
 from rag.interfaces.text import checked_text, is_settled
 from rag.models.chat import HOSTED_EVIDENCE_TOKENS, Message, open_llm
-from rag.models.embeddings import Embedder, LazyEmbedder
+from rag.models.embeddings import Embedder, open_embedder
 from rag.schema import Answer, Filters, Hit, Turn
 from rag.settings import Settings
 
@@ -292,7 +292,7 @@ def open_assistant(
     Raises ArchiveMismatch when the archive was embedded by another model.
     """
     settings = settings or Settings.load(data_dir=data_dir)
-    embedder: Embedder = LlamaEmbedder(embed_model) if embed_model is not None else LazyEmbedder(settings.embedder)
+    embedder: Embedder = LlamaEmbedder(embed_model) if embed_model is not None else open_embedder(settings)
     archive = Archive(settings)
     try:
         model = LlamaLLM(llm, evidence_tokens=settings.evidence_tokens) if llm is not None else open_llm(settings)

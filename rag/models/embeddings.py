@@ -1,4 +1,4 @@
-"""Text to vectors. The only import of torch and sentence-transformers."""
+"""Text to vectors: the packaged models, or any that sentence-transformers loads. The only import of torch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from rag.errors import ModelUnavailable
-from rag.models import files as weights
+from rag.models.cards import E5_SMALL, MINILM, EmbedderCard, measured_card
+from rag.models.packaged_embedder import open_packaged
+from rag.settings import Settings, cache_folder
+
+if TYPE_CHECKING:
+    from rag.models.onnx_embedder import OnnxEmbedder
 
 
 class Embedder(Protocol):
@@ -45,13 +51,20 @@ class SentenceEmbedder:
         self._lock = threading.Lock()  # tokenizers are not safe for concurrent use
 
     @classmethod
-    def load(cls, source: str = "packaged") -> SentenceEmbedder:
-        """The packaged model, a folder, or a name on a hub. Raises ModelUnavailable. Takes seconds."""
-        if source == "packaged":
-            found = weights.packaged_embedder()
-            return cls(_load(str(found.path), local=True), found.name)
+    def load(cls, source: str) -> SentenceEmbedder:
+        """A folder, or a name on a hub. Raises ModelUnavailable. Takes seconds."""
         local = Path(source).expanduser().is_dir()
         return cls(_load(str(Path(source).expanduser()) if local else source, local=local), source)
+
+    @cached_property
+    def card(self) -> EmbedderCard:
+        """What is particular to the model; its cosines are measured at the first call, on a few sentences."""
+        return measured_card(self, self._model.get_max_seq_length() or 512)
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens the model's tokenizer makes of a text, special ones left out."""
+        with self._lock:
+            return len(self._model.tokenizer.encode(text, add_special_tokens=False))
 
     def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32, rows of norm 1."""
@@ -79,17 +92,28 @@ class SentenceEmbedder:
 class LazyEmbedder:
     """An embedder that is loaded when something is first embedded: opening an archive does not need it."""
 
-    def __init__(self, source: str = "packaged") -> None:
-        self.name = weights.EMBEDDER_NAME if source == "packaged" else source
-        self._source = source
-        self._loaded: SentenceEmbedder | None = None
+    def __init__(self, source: str = "packaged", cache: Path | None = None) -> None:
+        """`source`: packaged, e5, minilm, a folder or a hub name; `cache`: where converted models are kept."""
+        self.name = packaged_name(source) or source
+        self._source, self._cache = source, cache or cache_folder()
+        self._loaded: OnnxEmbedder | SentenceEmbedder | None = None
         self._lock = threading.Lock()
 
-    def _embedder(self) -> SentenceEmbedder:
+    def _embedder(self) -> OnnxEmbedder | SentenceEmbedder:
         with self._lock:
             if self._loaded is None:
-                self._loaded = SentenceEmbedder.load(self._source)
+                packaged = packaged_name(self._source)
+                self._loaded = open_packaged(packaged, self._cache) if packaged else SentenceEmbedder.load(self._source)
             return self._loaded
+
+    @property
+    def card(self) -> EmbedderCard:
+        """What is particular to the model."""
+        return self._embedder().card
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens the model's tokenizer makes of a text, special ones left out."""
+        return self._embedder().count_tokens(text)
 
     @property
     def dim(self) -> int:
@@ -141,6 +165,16 @@ class CachedEmbedder:
             while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
         return np.array([known[text] for text in texts], dtype=np.float32).reshape(len(texts), self.dim)
+
+
+def open_embedder(settings: Settings) -> LazyEmbedder:
+    """The embedder of these settings. Nothing is loaded before the first text."""
+    return LazyEmbedder(settings.embedder, settings.model_cache)
+
+
+def packaged_name(source: str) -> str:
+    """The name of the packaged model that a setting means; "" for a model of the user's own."""
+    return {"packaged": MINILM.name, "minilm": MINILM.name, "e5": E5_SMALL.name}.get(source, "")
 
 
 def _load(source: str, *, local: bool) -> Any:

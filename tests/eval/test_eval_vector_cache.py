@@ -44,6 +44,6 @@ def test_no_text_is_no_row(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "embeddings.sqlite").write_text("this is no database, whatever its name says" * 100)
-    with pytest.raises(StorageError, match=r"embeddings\.sqlite.*Delete the file"):
+    (tmp_path / "embeddings.2.sqlite").write_text("this is no database, whatever its name says" * 100)
+    with pytest.raises(StorageError, match=r"embeddings\.2\.sqlite.*Delete the file"):
         VectorCache(tmp_path)

