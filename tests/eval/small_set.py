@@ -42,4 +42,4 @@ def small_set(folder: Path) -> Dataset:
 
 def embed_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on commands embed with the word embedder instead of loading a model."""
-    monkeypatch.setattr(options, "LazyEmbedder", lambda source: WordEmbedder())
+    monkeypatch.setattr(options, "open_embedder", lambda settings: WordEmbedder())
