@@ -146,5 +146,5 @@ def _rebuild(args: argparse.Namespace) -> int:
 COMMANDS = (
     Command(name="ingest", help="read articles from files and folders", run=_ingest, add_arguments=_add_ingest),
     Command(name="remove", help="delete articles with all their versions", run=_remove, add_arguments=_add_remove),
-    Command(name="rebuild", help="make the indexes anew from the catalogue", run=_rebuild, add_arguments=_add_rebuild),
+    Command(name="rebuild", help="rebuild the indexes from the catalogue", run=_rebuild, add_arguments=_add_rebuild),
 )

@@ -42,7 +42,7 @@ def pdf_fields(data: bytes, max_chars: int) -> Fields:
     except BadInput:
         raise
     except (PyPdfError, *DAMAGE_ERRORS) as exc:
-        raise BadInput("malformed", f"the PDF is damaged ({type(exc).__name__}); open it and save it anew") from exc
+        raise BadInput("malformed", f"the PDF is damaged ({type(exc).__name__}); open it and save it again") from exc
     text = _text(pages)
     if not text:
         raise BadInput("empty", "the PDF contains no text, only images of pages; run OCR on it first")

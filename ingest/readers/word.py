@@ -36,7 +36,7 @@ def docx_fields(data: bytes, max_bytes: int) -> Fields:
         blocks = [block for item in document.iter_inner_content() for block in _blocks(item)]
     except (OpcError, zipfile.BadZipFile, KeyError, SyntaxError, *DAMAGE_ERRORS) as exc:
         raise BadInput(
-            "malformed", f"the Word file is damaged ({type(exc).__name__}); open it and save it anew"
+            "malformed", f"the Word file is damaged ({type(exc).__name__}); open it and save it again"
         ) from exc
     text = clean("\n\n".join(blocks))
     if not text:

@@ -193,7 +193,7 @@ def _scored(
         for i, (hit, span, words) in enumerate(raw)
     ]
     return [
-        Candidate(hit.passage, *span, score=_lent(scores, raw, i), coverage=words, cosine=near[i])
+        Candidate(hit.passage, *span, score=_raised_by_neighbours(scores, raw, i), coverage=words, cosine=near[i])
         for i, (hit, span, words) in enumerate(raw)
     ]
 
@@ -205,7 +205,7 @@ def _addresses_machines(passage: Passage, start: int, end: int) -> bool:
     return any(pattern(one.machine_address).search(folded) for one in lexicons)
 
 
-def _lent(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index: int) -> float:
+def _raised_by_neighbours(scores: Sequence[float], raw: Sequence[tuple[Hit, Span, float]], index: int) -> float:
     """A sentence's score, raised towards that of a better neighbour: answers are often next to the question's words."""
     neighbours = [
         scores[i]

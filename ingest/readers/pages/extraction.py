@@ -31,7 +31,7 @@ def article_paragraphs(tree: Element) -> list[str]:
     try:
         found = bare_extraction(tree, favor_precision=True, include_comments=False, with_metadata=False)
     except DAMAGE_ERRORS as exc:
-        raise BadInput("malformed", f"the page cannot be analysed ({type(exc).__name__}); save it anew") from exc
+        raise BadInput("malformed", f"the page cannot be analysed ({type(exc).__name__}); save it again") from exc
     return [] if found is None or found.body is None else list(paragraphs(found.body))
 
 

@@ -66,7 +66,7 @@ class Authenticator:
         except StorageError:
             raise HttpError(
                 503,
-                "The file with the keys of this archive cannot be read, so nobody is let in. Its operator must mend "
+                "The file with the keys of this archive cannot be read, so nobody is let in. Its operator must repair "
                 "keys.json, or delete it and make new keys: dateline key create NAME",
                 {"Retry-After": "60"},
             ) from None

@@ -42,7 +42,7 @@ _UNSUPPORTED_VALUES: dict[str, tuple[tuple[Any, ...], str]] = {
     "logit_bias": (({},), "the words come from the articles"),
     "modalities": ((["text"],), "answers are text"),
     "audio": ((), "answers are text"),
-    "prediction": ((), "answers are written anew"),
+    "prediction": ((), "answers are always written from scratch"),
     "web_search_options": ((), "only the archive is searched"),
     "reasoning_effort": (("none",), "there is one way of answering"),
     "verbosity": (("medium",), "answers are as long as the evidence allows; 'max_tokens' cuts them"),
