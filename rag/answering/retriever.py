@@ -48,7 +48,12 @@ class Retriever:
                 vector = self.embedder.embed_queries([question])[0]
                 dense = dict(self.archive.search_vectors(vector, fetch_k, filters))
             if weight < 1:
-                sparse = dict(self.archive.search_words(question, fetch_k, self.languages(question), filters))
+                languages = self.languages(question)
+                sparse = dict(self.archive.search_words(question, fetch_k, languages, filters))
+            if 0 < weight < 1:
+                # Each candidate gets both scores: otherwise one that a single index fetched would lose the other share.
+                dense |= self.archive.cosines(vector, [key for key in sparse if key not in dense])
+                sparse |= self.archive.word_scores(question, languages, [key for key in dense if key not in sparse])
             ranked = fuse(dense, sparse, weight)
             return select(self._candidates(ranked, 2 * top_k), top_k, per_article or s.per_article)
 

@@ -90,6 +90,19 @@ class Archive:
         except IndexDamaged:
             return self.indexer.words(failed=index).search(question, k, languages, filters, self._authors(filters))
 
+    def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
+        """Passage key -> cosine similarity, from the catalogue; keys that are gone are left out."""
+        present, vectors = self.catalog.vectors_of(keys)
+        return dict(zip(present, (vectors @ vector).tolist(), strict=True)) if present else {}
+
+    def word_scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
+        """Passage key -> the BM25 score that `search_words` gives it, those at 0 left out."""
+        index = self.indexer.words()
+        try:
+            return index.scores(question, languages, keys)
+        except IndexDamaged:
+            return self.indexer.words(failed=index).scores(question, languages, keys)
+
     def rarity(self, words: Sequence[str], language: str) -> dict[str, float]:
         """Folded word -> inverse document frequency over the passages of the archive."""
         index = self.indexer.words()

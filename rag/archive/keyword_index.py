@@ -57,6 +57,10 @@ class WordIndex(Protocol):
         """
         ...
 
+    def scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
+        """What `search` would give each of these passages, those at 0 left out."""
+        ...
+
     def rarity(self, words: Sequence[str], language: str) -> dict[str, float]:
         """The BM25 inverse document frequency of each folded word: about 0 to 12, higher for rarer words."""
         ...
@@ -206,12 +210,24 @@ class TantivyWords:
         terms = _terms(question, languages)
         if not terms or (filters.authors and not by_author):
             return []
+        return self._scored(terms, k, self._conditions(filters, by_author))
+
+    def scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
+        """What `search` would give each of these passages, those at 0 left out."""
+        terms = _terms(question, languages)
+        if not terms or not keys:
+            return {}
+        among = self._tantivy.Query.term_set_query(self._schema, "key", list(keys))
+        return dict(self._scored(terms, len(keys), [among]))
+
+    def _scored(
+        self, terms: Mapping[tuple[str, str], float], k: int, conditions: Sequence[Any]
+    ) -> list[tuple[int, float]]:
         query = self._query(terms, self._schema)
-        within = self._conditions(filters, by_author)
-        if within:
+        if conditions:
             q, must = self._tantivy.Query, self._tantivy.Occur.Must
-            conditions = [(must, q.const_score_query(condition, 0.0)) for condition in within]
-            query = q.boolean_query([(must, query), *conditions])
+            within = [(must, q.const_score_query(condition, 0.0)) for condition in conditions]
+            query = q.boolean_query([(must, query), *within])
         with self._reported():
             searcher = self._searcher(self._index)
             hits = [(searcher.doc(address), float(score)) for score, address in searcher.search(query, k).hits]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from fakes import WordEmbedder
@@ -159,3 +160,31 @@ def test_a_question_is_stemmed_in_its_language_and_those_of_the_archive(
 ) -> None:
     assert sorted(retriever(stored).languages(question)) == sorted(languages)
     assert retriever(stored).languages(question)[0] == languages[0]
+
+
+def test_every_candidate_has_the_scores_of_both_indexes(stored: Archive) -> None:
+    question, found = "measles outbreak ferry harbour", retriever(stored)
+    languages, vector = found.languages(question), found.embedder.embed_queries([question])[0]
+    dense = dict(stored.search_vectors(vector, 100, Filters()))
+    words = dict(stored.search_words(question, 100, languages, Filters()))
+    assert len(dense) > 5
+    assert stored.cosines(vector, list(dense)) == pytest.approx(dense, abs=1e-3)  # stored in 16 bits
+    assert stored.word_scores(question, languages, list(dense)) == pytest.approx(words)
+    assert stored.cosines(vector, [10**9]) == stored.word_scores(question, languages, [10**9]) == {}
+
+
+def test_scores_do_not_depend_on_how_many_passages_each_index_gave(
+    stored: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hit that a single index fetched lost the share of the other; on two sets of six that cost the first place."""
+    whole, few = retriever(stored, fetch_k=100), retriever(stored)
+    questions = [f"{one.title} {two.text[:200]}" for one, two in pairwise(stored.catalog.articles(limit=-1))]
+    expected = [{hit.passage.id: hit.score for hit in whole.retrieve(one, top_k=20)} for one in questions]
+    vectors, words = Archive.search_vectors, Archive.search_words
+    monkeypatch.setattr(Archive, "search_vectors", lambda self, vector, k, rest: vectors(self, vector, 2, rest)[1:])
+    monkeypatch.setattr(Archive, "search_words", lambda self, text, k, *more: words(self, text, 1, *more))
+    found = [few.retrieve(question) for question in questions]
+    assert max(len(hits) for hits in found) == 2  # one of each index
+    for hits, scores in zip(found, expected, strict=True):
+        for hit in hits:
+            assert hit.score == pytest.approx(scores[hit.passage.id], abs=1e-3)

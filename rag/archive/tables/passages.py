@@ -93,6 +93,19 @@ class Passages(Articles):
             raise self.database.damaged("its vectors have different lengths")
         return np.array([found[h] for h in hashes], dtype=np.float32)
 
+    def vectors_of(self, keys: Sequence[int]) -> tuple[list[int], np.ndarray]:
+        """Those of these keys that are there, and their vectors, float32 of shape (n, dim)."""
+        found: list[tuple[int, np.ndarray]] = []
+        for start in range(0, len(keys), _AT_ONCE):
+            part = keys[start : start + _AT_ONCE]
+            found += self._read(
+                "SELECT v.hash, v.vector, p.key FROM passages p JOIN vectors v ON v.hash = p.embedded "
+                f"WHERE p.key IN ({parameters(part)})",
+                part,
+                lambda row: (rows.number(row["key"]), rows.vector_row(row)[1]),
+            )
+        return [key for key, _ in found], np.array([vector for _, vector in found], dtype=np.float32)
+
     def all_vectors(self) -> tuple[list[int], np.ndarray]:
         """Keys and vectors of all passages, float32 of shape (n, dim)."""
         found = self._read(
