@@ -52,6 +52,12 @@ MINILM = EmbedderCard(
     related=0.6,
 )
 
+
+def unrelated_cosine(name: str) -> float:
+    """The cosine of a question with a passage about something else, by the model's name; 0 where it is unknown."""
+    return next((card.unrelated for card in (E5_SMALL, MINILM) if card.name == name), 0.0)
+
+
 # Questions with passages that answer them, in order; each of the other passages has nothing to do with a question.
 _PROBES = (
     ("Where did the ferry run aground?", "The ferry ran aground on a sandbank off the harbour on Tuesday morning."),

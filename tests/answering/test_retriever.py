@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rag.answering.retriever import Candidate, Retriever, fuse, select
 from rag.archive.archive import Archive
+from rag.models.cards import E5_SMALL
 from rag.schema import Article, Filters, Passage
 from rag.settings import Settings
 
@@ -188,3 +189,12 @@ def test_scores_do_not_depend_on_how_many_passages_each_index_gave(
     for hits, scores in zip(found, expected, strict=True):
         for hit in hits:
             assert hit.score == pytest.approx(scores[hit.passage.id], abs=1e-3)
+
+
+def test_cosines_count_from_that_of_unrelated_texts(stored: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = (stored.catalog.passages_of(name)[0].key for name in ("a1", "a5", "a7"))
+    cosines = [(first, 0.865), (second, 0.815), (third, 0.7)]  # multilingual-e5-small: .765 is unrelated
+    monkeypatch.setattr(Archive, "search_vectors", lambda *_: cosines)
+    named = Retriever(stored, WordEmbedder(E5_SMALL.name), Settings(data_dir=stored.folder))
+    scores = [hit.score for hit in named.retrieve("zeppelin", dense_weight=1, per_article=9)]
+    assert scores == pytest.approx([1.0, 0.5, 0.0])
