@@ -49,10 +49,9 @@ class Settings(BaseModel):
     top_k: int = Field(default=8, ge=1, le=100, description="hits that a question gets")
     fetch_k: int = Field(default=60, ge=1, le=2000, description="passages each index gives before fusion")
     per_article: int = Field(default=2, ge=1, le=50, description="passages an article may have among the hits")
-    # Success@1 at .3, both scores for each of 60 candidates an index (27 Nov. 2026): .655 clef2020_claims, .866 heq,
-    # .912 norquad, .920 onestopqa_articles, .950 xquad_en, .931 xquad_es; at .4 .685 .856 .904 .914 .954 .929, but two
-    # answers fewer of 144 on the demo set.
-    dense_weight: float = Field(default=0.3, ge=0, le=1, description="share of the vectors in the fused score")
+    dense_weight: float | None = Field(
+        default=None, ge=0, le=1, description="share of the vectors in the fused score; unset: by the model"
+    )
     evidence_tokens: int = Field(
         default=0, ge=0, le=20000, description="evidence given to the model; 0: fit for the model (rag/models/chat.py)"
     )

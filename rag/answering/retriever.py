@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rag.archive.archive import Archive
 from rag.language.identify import detect_language
-from rag.models.cards import unrelated_cosine
+from rag.models.cards import card_of
 from rag.models.embeddings import Embedder
 from rag.schema import Article, Filters, Hit, Passage
 from rag.settings import Settings
@@ -40,8 +40,8 @@ class Retriever:
         question (Bruch et al. 2023, "An Analysis of Fusion Functions for Hybrid Retrieval", arXiv 2210.11934). Cosines
         count from that of unrelated texts, which is .77 for some models: divided as they are, all would be alike.
         """
-        s = self.settings
-        weight = s.dense_weight if dense_weight is None else dense_weight
+        s, card = self.settings, card_of(self.embedder.name)
+        weight = next(one for one in (dense_weight, s.dense_weight, card.dense_weight) if one is not None)
         top_k = top_k or s.top_k
         fetch_k = max(s.fetch_k, 3 * top_k)
         dense, sparse = {}, {}
@@ -56,8 +56,7 @@ class Retriever:
                 # Each candidate gets both scores: otherwise one that a single index fetched would lose the other share.
                 dense |= self.archive.cosines(vector, [key for key in sparse if key not in dense])
                 sparse |= self.archive.word_scores(question, languages, [key for key in dense if key not in sparse])
-            lowest = unrelated_cosine(self.embedder.name)
-            ranked = fuse({key: cosine - lowest for key, cosine in dense.items()}, sparse, weight)
+            ranked = fuse({key: cosine - card.unrelated for key, cosine in dense.items()}, sparse, weight)
             return select(self._candidates(ranked, 2 * top_k), top_k, per_article or s.per_article)
 
     def _candidates(self, ranked: Sequence[tuple[int, float]], at_once: int) -> Iterator[Candidate]:

@@ -198,3 +198,19 @@ def test_cosines_count_from_that_of_unrelated_texts(stored: Archive, monkeypatch
     named = Retriever(stored, WordEmbedder(E5_SMALL.name), Settings(data_dir=stored.folder))
     scores = [hit.score for hit in named.retrieve("zeppelin", dense_weight=1, per_article=9)]
     assert scores == pytest.approx([1.0, 0.5, 0.0])
+
+
+def test_the_weight_of_the_vectors_is_the_models_unless_it_is_set(stored: Archive) -> None:
+    def weight(name: str, **settings: float) -> float:
+        """The fused score of the passage whose cosine is best and that holds no word of the question."""
+        found = Retriever(stored, WordEmbedder(name), Settings(data_dir=stored.folder, **settings))  # type: ignore[arg-type]
+        key = stored.catalog.passages_of("a1")[0].key
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Archive, "search_vectors", lambda *_: [(key, 0.9)])
+            patched.setattr(Archive, "word_scores", lambda *_: {})
+            patched.setattr(Archive, "search_words", lambda *_: [])
+            return found.retrieve("zeppelin")[0].score
+
+    assert weight(E5_SMALL.name) == pytest.approx(0.5)
+    assert weight("fake/words") == pytest.approx(0.3)
+    assert weight(E5_SMALL.name, dense_weight=0.2) == pytest.approx(0.2)
