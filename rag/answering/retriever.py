@@ -82,9 +82,9 @@ def fuse(dense: dict[int, float], sparse: dict[int, float], weight: float) -> li
     best_sparse = max(sparse.values(), default=0.0)
     scores: dict[int, float] = {}
     for key, score in dense.items():
-        scores[key] = weight * max(score, 0.0) / best_dense if best_dense > 0 else 0.0
+        scores[key] = weight * (max(score, 0.0) / best_dense) if best_dense > 0 else 0.0
     for key, score in sparse.items():
-        scores[key] = scores.get(key, 0.0) + (1 - weight) * score / best_sparse
+        scores[key] = scores.get(key, 0.0) + (1 - weight) * (score / best_sparse)
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
 

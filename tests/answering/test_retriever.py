@@ -37,6 +37,8 @@ def test_fusion_is_a_weighted_sum_of_scores_over_their_maximum() -> None:
         ({1: 0.5}, {}, 0.4, [(1, 0.4)]),
         ({}, {1: 5.0}, 0.4, [(1, 0.6)]),
         ({1: -0.5, 2: 0.0}, {}, 0.4, [(1, 0.0), (2, 0.0)]),  # no division by a best score of zero
+        ({1: 5e-324}, {1: 1.0}, 0.5, [(1, 1.0)]),  # the smallest number: half of it is rounded to all of it or nothing
+        ({1: 5e-324}, {1: 1.0}, 0.75, [(1, 1.0)]),
         ({2: 0.5, 1: 0.5}, {}, 1.0, [(1, 1.0), (2, 1.0)]),  # ties: the older passage first, the same every time
     ],
 )
