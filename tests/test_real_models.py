@@ -83,7 +83,8 @@ def test_a_client_that_hangs_up_leaves_no_prompt_being_read(tmp_path: Path) -> N
             list(llm.stream([Message("user", " ".join(f"item {n} of the list" for n in range(360)))], 5))
         time.sleep(10)
         before = sum(os.times()[:2])
-        time.sleep(1)
-        assert sum(os.times()[:2]) - before < 0.5
+        time.sleep(3)
+        # Of 6 s on two cores; idle threads of other tests take a tenth of a second now and then.
+        assert sum(os.times()[:2]) - before < 1.5
     finally:
         llm.close()

@@ -7,14 +7,13 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from rag.errors import ModelUnavailable
-from rag.models.cards import E5_SMALL, MINILM, EmbedderCard, measured_card
+from rag.models.cards import E5_SMALL, MINILM
 from rag.models.packaged_embedder import open_packaged
 from rag.settings import Settings, cache_folder
 
@@ -56,16 +55,6 @@ class SentenceEmbedder:
         local = Path(source).expanduser().is_dir()
         return cls(_load(str(Path(source).expanduser()) if local else source, local=local), source)
 
-    @cached_property
-    def card(self) -> EmbedderCard:
-        """What is particular to the model; its cosines are measured at the first call, on a few sentences."""
-        return measured_card(self, self._model.get_max_seq_length() or 512)
-
-    def count_tokens(self, text: str) -> int:
-        """How many tokens the model's tokenizer makes of a text, special ones left out."""
-        with self._lock:
-            return len(self._model.tokenizer.encode(text, add_special_tokens=False))
-
     def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32, rows of norm 1."""
         return self._encode(texts, query=True)
@@ -105,15 +94,6 @@ class LazyEmbedder:
                 packaged = packaged_name(self._source)
                 self._loaded = open_packaged(packaged, self._cache) if packaged else SentenceEmbedder.load(self._source)
             return self._loaded
-
-    @property
-    def card(self) -> EmbedderCard:
-        """What is particular to the model."""
-        return self._embedder().card
-
-    def count_tokens(self, text: str) -> int:
-        """How many tokens the model's tokenizer makes of a text, special ones left out."""
-        return self._embedder().count_tokens(text)
 
     @property
     def dim(self) -> int:

@@ -39,15 +39,6 @@ class OnnxEmbedder:
         """(n, dim) float32, rows of norm 1."""
         return self._embedded([self.card.passage_prefix + text for text in texts])
 
-    def count_tokens(self, text: str) -> int:
-        """How many tokens the model reads in a text, its own special ones left out, however long the text is."""
-        # Truncation would count no further than the model reads.
-        return sum(len(part.ids) for part in self._pieces(text))
-
-    def _pieces(self, text: str) -> list[Any]:
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        return [encoding, *encoding.overflowing]
-
     def _embedded(self, texts: Sequence[str]) -> np.ndarray:
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         if len(texts) < 2:

