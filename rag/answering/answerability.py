@@ -11,9 +11,9 @@ from rag.language.lexicons import EVERY_LANGUAGE, pattern
 from rag.language.tokens import fold
 from rag.schema import Coverage, Hit, RefusalReason, Sentence
 
-# Evidence is refused when it is below both: the best cosine of a sentence with the question, and the best share of the
+# Evidence is refused when it is below both: the best likeness of a sentence to the question, and the best share of the
 # question's words that the evidence of one article contains. Set by hand.
-LEAST_COSINE = 0.3
+LEAST_LIKENESS = 0.48
 LEAST_COVERAGE = 0.4
 # The packaged model's probability of "Yes" to prompts.judge below which its answer is refused, and what is subtracted
 # from it where an answer that should rest on one article cites two (9 of 22 answers to unanswerable questions did,
@@ -32,7 +32,7 @@ def evidence_reason(evidence: Evidence, *, rewritten: bool) -> RefusalReason:
         return "nothing found"
     if evidence.missing and not rewritten:
         return "a name or number of the question is in no article found"
-    if evidence.cosine < LEAST_COSINE and evidence.coverage < LEAST_COVERAGE:
+    if evidence.likeness < LEAST_LIKENESS and evidence.coverage < LEAST_COVERAGE:
         return "nothing similar enough found"
     return ""
 

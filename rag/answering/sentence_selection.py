@@ -18,16 +18,17 @@ from rag.language.sentences import sentence_spans
 from rag.language.stems import stem
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import count_tokens, fold, tokens
+from rag.models.cards import card_of
 from rag.models.embeddings import Embedder
 from rag.schema import Article, Hit, Passage, Span
 
 # How many sentences are compared with the question by embeddings; the rest are compared by words only. Embedding more
 # of them delays the first word of the answer. Set by hand.
 EMBEDDED_SENTENCES = 24
-# Weights in the score of a sentence: cosine similarity, word coverage, score of its hit, and whether it holds the kind
+# Weights in the score of a sentence: likeness to the question by the embedder, word coverage, score of its hit, and whether it holds the kind
 # of expression asked for. NEAR is the weight of a better neighbour's score. Swept on the demo gold set: the answer is
 # among the chosen sentences for .88 of the answerable questions; with RANK .15 and without NEAR, for .83.
-COSINE, WORDS, RANK, KIND, NEAR = 0.35, 0.4, 0.45, 0.15, 0.4
+LIKENESS, WORDS, RANK, KIND, NEAR = 0.1, 0.4, 0.45, 0.15, 0.4
 # Sentences far below the best one distract readers and small models. After LEAST_UNITS units, a sentence needs this
 # share of the best score.
 LEAST_SHARE, LEAST_UNITS = 0.4, 4
@@ -49,7 +50,7 @@ class Candidate:
     end: int
     score: float = 0.0
     coverage: float = 0.0  # weighted share of the question's words in the sentence and its article's header
-    cosine: float = 0.0
+    likeness: float = 0.0  # to the question, by the embedder (EmbedderCard.likeness)
 
     @property
     def text(self) -> str:
@@ -66,7 +67,7 @@ class Evidence:
     chosen: tuple[Candidate, ...] = ()
     missing: tuple[str, ...] = ()  # names and numbers of the question that no hit's article contains
     coverage: float = 0.0  # highest weighted share of the question's words in the hits of one article
-    cosine: float = 0.0  # highest cosine similarity of a sentence with the question
+    likeness: float = 0.0  # highest likeness of a sentence to the question
     excerpts: tuple[tuple[Article, str], ...] = ()
 
 
@@ -93,7 +94,7 @@ def gather(
         chosen=tuple(c for unit in units for c in unit),
         missing=tuple(missing_anchors(question, list(articles.values()), language)),
         coverage=max(share_of(weights, f"{header(articles[a])} {found[a]}", language) for a in articles),
-        cosine=max(c.cosine for c in candidates),
+        likeness=max(c.likeness for c in candidates),
         excerpts=tuple(_excerpts(units)),
     )
 
@@ -183,17 +184,17 @@ def _scored(
     if not raw:
         return []
     top = max(hit.score for hit, _, _ in raw) or 1.0
-    near = _cosines(vector, raw, embedder)
+    near = _likenesses(vector, raw, embedder)
     wanted = expected(question, language)
     scores = [
-        COSINE * near[i]
+        LIKENESS * near[i]
         + WORDS * words
         + RANK * hit.score / top
         + KIND * holds(wanted, hit.passage.article.text[slice(*span)], question, language)
         for i, (hit, span, words) in enumerate(raw)
     ]
     return [
-        Candidate(hit.passage, *span, score=_raised_by_neighbours(scores, raw, i), coverage=words, cosine=near[i])
+        Candidate(hit.passage, *span, score=_raised_by_neighbours(scores, raw, i), coverage=words, likeness=near[i])
         for i, (hit, span, words) in enumerate(raw)
     ]
 
@@ -215,15 +216,17 @@ def _raised_by_neighbours(scores: Sequence[float], raw: Sequence[tuple[Hit, Span
     return max([scores[index], *(NEAR * other + (1 - NEAR) * scores[index] for other in neighbours)])
 
 
-def _cosines(vector: np.ndarray, raw: Sequence[tuple[Hit, Span, float]], embedder: Embedder) -> list[float]:
-    """The cosine similarity of each sentence with the question: exact for the best by words and hit, a low estimate for
-    the rest."""
+def _likenesses(vector: np.ndarray, raw: Sequence[tuple[Hit, Span, float]], embedder: Embedder) -> list[float]:
+    """The likeness of each sentence to the question: exact for the best by words and hit, a low estimate for the
+    rest."""
     top = max(hit.score for hit, _, _ in raw) or 1.0
     order = sorted(range(len(raw)), key=lambda i: -(raw[i][2] + 0.7 * raw[i][0].score / top))[:EMBEDDED_SENTENCES]
     texts = [raw[i][0].passage.article.text[slice(*raw[i][1])] for i in order]
-    found = dict(zip(order, (embedder.embed_passages(texts) @ vector).tolist(), strict=True))
-    low = float(np.min(list(found.values()))) if found else 0.0
-    return [max(found.get(i, low * 0.8), 0.0) for i in range(len(raw))]
+    card = card_of(embedder.name)
+    cosines = (embedder.embed_passages(texts) @ vector).tolist()
+    found = {i: card.likeness(cosine) for i, cosine in zip(order, cosines, strict=True)}
+    low = min(found.values())
+    return [found.get(i, low * 0.8) for i in range(len(raw))]
 
 
 def _choose(candidates: list[Candidate], budget: int) -> list[list[Candidate]]:

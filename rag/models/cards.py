@@ -10,8 +10,9 @@ class EmbedderCard:
     """One embedding model as the rest of Dateline needs to know it.
 
     `name` is stored in an archive: vectors of two names are never compared. `most_tokens` is where the model stops
-    reading, special tokens included. `unrelated` is the typical cosine of a question with a passage about something
-    else, and `dense_weight` the share of the cosines in the fused score of a search.
+    reading, special tokens included. `unrelated` and `related` are the typical cosines of a question with a passage
+    about something else and with the one that answers it; `dense_weight` is the share of the cosines in the fused
+    score of a search.
     """
 
     name: str
@@ -20,11 +21,16 @@ class EmbedderCard:
     query_prefix: str = ""
     passage_prefix: str = ""
     unrelated: float = 0.0
+    related: float = 0.6
     dense_weight: float = 0.3
 
+    def likeness(self, cosine: float) -> float:
+        """A cosine on a scale that models share: 0 for unrelated texts or less, 1 for an answer, more if it is closer."""
+        return max((cosine - self.unrelated) / (self.related - self.unrelated), 0.0)
 
-# `unrelated`: medians over 60 questions each of xquad_en, xquad_es and norquad_news_validation (MiniLM: xquad_en alone)
-# and the paragraphs of the other questions.
+
+# `unrelated` and `related`: medians over 60 questions each of xquad_en, xquad_es and norquad_news_validation (MiniLM: xquad_en alone)
+# with the paragraphs of the other questions and with their own.
 #
 # `dense_weight`: Success@1 with both scores for each of 60 candidates an index (27 Nov. 2026) on clef2020_claims, heq,
 # norquad, onestopqa_articles, xquad_en and xquad_es. MiniLM at .3: .660 .864 .908 .918 .950 .931; at .4: .685 .856 .904
@@ -37,6 +43,7 @@ E5_SMALL = EmbedderCard(
     query_prefix="query: ",
     passage_prefix="passage: ",
     unrelated=0.765,
+    related=0.87,
     dense_weight=0.5,
 )
 MINILM = EmbedderCard(
@@ -44,6 +51,7 @@ MINILM = EmbedderCard(
     dim=384,
     most_tokens=256,
     unrelated=0.02,
+    related=0.6,
 )
 
 

