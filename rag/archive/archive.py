@@ -196,9 +196,11 @@ class Archive:
         for key, value in properties.items():
             stored = self.catalog.get_meta(key)
             if stored is not None and stored != value:
+                # A user can set the model back; how passages are cut belongs to the program.
+                remedy = "Set it back, or embed" if key == "embedder" else "Cut and embed"
                 raise ArchiveMismatch(
                     f"The archive at {self.folder} was built with {key} '{stored}', this program uses '{value}'. "
-                    f"Set it back, or embed the archive again: dateline rebuild --embed --data-dir {self.folder}"
+                    f"{remedy} the archive again: dateline rebuild --embed --data-dir {self.folder}"
                 )
         if any(self.catalog.get_meta(key) is None for key in properties):
             self.catalog.set_meta(properties)

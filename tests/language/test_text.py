@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +14,9 @@ from rag.language.numbers import normal_number, numbers
 from rag.language.sentences import sentence_spans, without_item_number
 from rag.language.stems import content_stems, index_terms, stem
 from rag.language.tokens import count_tokens, fold, folded_words, tokens
+
+# Two paragraphs of news, translated, in each of 20 languages; counted with the tokenizer of multilingual-e5-small.
+NEWS = json.loads((Path(__file__).parent / "news_paragraphs.json").read_text(encoding="utf-8"))
 
 
 def sentences(text: str) -> list[str]:
@@ -236,11 +242,26 @@ def test_language_is_detected_or_left_open(text: str, language: str) -> None:
     [
         ("", 0),
         ("short words here", 3),
-        ("internationalisation", 1 + (20 - 3) // 5),  # 20 letters: 1 + 3
+        ("internationalisation", 1 + (20 - 5) // 5),  # 20 letters: 1 + 3
         ("1234567", 3),  # three digits at a time
-        ("台北", 2),
+        ("台北市政府", 4),  # .68 a character
+        ("สวัสดีครับ", 3),  # .29 a character, marks of vowels and tones among them
         ("a, b.", 4),
+        ("हैं।", 2),  # a word with its vowel marks, and its full stop
     ],
 )
 def test_tokens_are_counted_by_rule(text: str, tokens_counted: int) -> None:
     assert count_tokens(text) == tokens_counted
+
+
+@pytest.mark.parametrize("language", NEWS)
+def test_news_in_every_script_counts_about_as_many_tokens_as_the_embedder_reads(language: str) -> None:
+    paragraphs = NEWS[language]
+    ratios = [count_tokens(one["text"]) / one["xlm_roberta_tokens"] for one in paragraphs]
+    assert sum(ratios) / len(ratios) == pytest.approx(1, abs=0.15)
+    assert all(0.8 < ratio < 1.25 for ratio in ratios)
+
+
+@given(st.text(max_size=200))
+def test_a_count_of_tokens_is_never_less_for_more_text(text: str) -> None:
+    assert count_tokens(text) <= count_tokens(f"{text} more") <= count_tokens(text) + 1
