@@ -27,8 +27,8 @@ NAME = "words"
 _WHOLE = "articles"  # subfolder of the index of articles
 _MARK = "terms"  # file in the folder that holds TERMS
 # Version of the rules in rag.language that derive the terms. Raise it with every change of those rules: an index with
-# terms of another version would miss passages, so it is rebuilt. Version 2 unifies British and American spelling.
-TERMS = "2"
+# terms of another version would miss passages, so it is rebuilt. Version 3 keeps the vowel marks of a word in it.
+TERMS = "3"
 _HEAP = 64_000_000  # bytes of memory for tantivy's writer, which needs at least 15 MB per thread
 
 

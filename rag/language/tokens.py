@@ -16,10 +16,19 @@ INVISIBLE = re.compile(
     "\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
-# Scripts written without spaces: each character is a token and so is each pair of neighbours.
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\u0e00-\u0e7f"
-_CJK_CHAR = re.compile(f"[{_CJK}]")
-_TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:[.,’'][^\W_{_CJK}]+)*")
+# Scripts written without spaces, and Korean: each character is a token, and each pair of neighbours a term of search.
+# Kana, ideographs, Hangul; Thai and Lao; Burmese and Khmer without their punctuation.
+_UNSPACED = (
+    "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u1000-\u1049\u1050-\u109f\u1780-\u17d3\u17e0-\u17e9"
+)
+_UNSPACED_CHAR = re.compile(f"[{_UNSPACED}]")
+# Marks of vowels and accents are parts of a word that \w does not match: without them, Hindi has no whole words.
+_COMBINING = "".join(
+    c for c in map(chr, range(0x300, 0x1E00)) if unicodedata.category(c)[0] == "M" and not _UNSPACED_CHAR.match(c)
+)
+_LETTERS = rf"[^\W_{_UNSPACED}]+(?:[{_COMBINING}]+[^\W_{_UNSPACED}]*)*"
+_TOKEN = re.compile(rf"[{_UNSPACED}]+|{_LETTERS}(?:[.,’']{_LETTERS})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +70,11 @@ def fold(text: str) -> str:
 
 
 def tokens(text: str) -> list[Token]:
-    """The words of a text in order. Chinese, Japanese, Korean and Thai give one token a character."""
+    """The words of a text in order. Scripts without spaces and Korean give one token a character."""
     found = []
     for match in _TOKEN.finditer(text):
         word, start = match.group(), match.start()
-        if _CJK_CHAR.match(word):
+        if _UNSPACED_CHAR.match(word):
             found += [Token(c, start + i, start + i + 1, _key(c)) for i, c in enumerate(word)]
             continue
         if word.isalnum():  # nearly all: nothing in it to split at
@@ -152,5 +161,5 @@ def count_tokens(text: str) -> int:
 
 
 def is_unspaced(text: str) -> bool:
-    """Whether a text opens with a character of a script that is written without spaces."""
-    return bool(_CJK_CHAR.match(text))
+    """Whether a text opens with a character of a script that is written without spaces, or of Korean."""
+    return bool(_UNSPACED_CHAR.match(text))
