@@ -111,6 +111,14 @@ class Archive:
         except IndexDamaged:
             return self.indexer.words(failed=index).rarity(words, language)
 
+    def unknown_words(self, words: Sequence[str], language: str) -> set[str]:
+        """Those of the folded words that no article holds, in this or another form."""
+        index = self.indexer.words()
+        try:
+            return index.unknown(words, language)
+        except IndexDamaged:
+            return self.indexer.words(failed=index).unknown(words, language)
+
     def _authors(self, filters: Filters) -> list[str]:
         return self.catalog.article_ids(filters) if filters.authors else []
 
