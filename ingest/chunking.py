@@ -10,7 +10,9 @@ from rag.schema import Article, Span
 TARGET_TOKENS = 160
 MAX_TOKENS = 200
 LEAST_TOKENS = 100  # a shorter passage takes a part of the next paragraph
-FINGERPRINT = f"paragraphs-{LEAST_TOKENS}-{TARGET_TOKENS}-{MAX_TOKENS}"
+# Version of the rules by which `count_tokens` counts and `sentence_spans` ends sentences. Raise it with every change.
+RULES = 2
+FINGERPRINT = f"paragraphs-{RULES}-{LEAST_TOKENS}-{TARGET_TOKENS}-{MAX_TOKENS}"
 
 
 def passage_spans(article: Article) -> list[Span]:
@@ -90,7 +92,7 @@ def _bounded(text: str, start: int, end: int) -> list[Span]:
     """The sentence itself, or pieces of it when it is longer than a passage may be."""
     pieces = []
     while start < end:
-        cut = min(end, start + 8 * MAX_TOKENS)  # seven letters and a space are one token: enough for any piece
+        cut = min(end, start + 8 * MAX_TOKENS)  # no writing has so many letters to a token
         whole = cut == end
         while (size := count_tokens(text[start:cut])) > MAX_TOKENS:
             cut, whole = start + max(1, (cut - start) * MAX_TOKENS // (size + 1)), False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from rag.answering.question import expected, holds
 from rag.archive.archive import Archive
 from rag.language.dates import annotated, written
 from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
+from rag.language.misspelling import is_misspelt
 from rag.language.names import names
 from rag.language.numbers import numbers
 from rag.language.sentences import sentence_spans
@@ -88,11 +89,12 @@ def gather(
         return Evidence()
     units = _choose(candidates, budget)
     articles = {hit.passage.article.id: hit.passage.article for hit in hits}
+    unknown = archive.unknown_words(names(question), language)
     found = {a: " ".join(h.passage.text for h in hits if h.passage.article.id == a) for a in articles}
     return Evidence(
         candidates=tuple(sorted(candidates, key=lambda c: -c.score)),
         chosen=tuple(c for unit in units for c in unit),
-        missing=tuple(missing_anchors(question, list(articles.values()), language)),
+        missing=tuple(missing_anchors(question, list(articles.values()), language, unknown)),
         coverage=max(share_of(weights, f"{header(articles[a])} {found[a]}", language) for a in articles),
         likeness=max(c.likeness for c in candidates),
         excerpts=tuple(_excerpts(units)),
@@ -136,8 +138,12 @@ def share_of(weights: dict[str, float], text: str, language: str) -> float:
     return sum(weight for word, weight in weights.items() if word in found) / total
 
 
-def missing_anchors(question: str, articles: Sequence[Article], language: str = "") -> list[str]:
+def missing_anchors(
+    question: str, articles: Sequence[Article], language: str = "", unknown: Collection[str] = ()
+) -> list[str]:
     """Names and numbers of the question that none of the articles contains, so that an answer is unlikely to be right.
+
+    A name among the `unknown` ones counts as contained where the articles hold a word that it may be a misspelling of.
 
     Names of up to three letters are ignored, as they have many variants (TV, UK, EU). Years are ignored unless all
     articles have a date of publication.
@@ -148,7 +154,10 @@ def missing_anchors(question: str, articles: Sequence[Article], language: str = 
     lacking = [
         name
         for name in dict.fromkeys(names(question))
-        if len(name) > 3 and name not in present and name[:5] not in openings
+        if len(name) > 3
+        and name not in present
+        and name[:5] not in openings
+        and not (name in unknown and any(is_misspelt(name, word) for word in present))
     ]
     absent = numbers(question, language)
     for article in articles if absent else ():

@@ -111,6 +111,14 @@ class Archive:
         except IndexDamaged:
             return self.indexer.words(failed=index).rarity(words, language)
 
+    def unknown_words(self, words: Sequence[str], language: str) -> set[str]:
+        """Those of the folded words that no article holds, in this or another form."""
+        index = self.indexer.words()
+        try:
+            return index.unknown(words, language)
+        except IndexDamaged:
+            return self.indexer.words(failed=index).unknown(words, language)
+
     def _authors(self, filters: Filters) -> list[str]:
         return self.catalog.article_ids(filters) if filters.authors else []
 
@@ -196,9 +204,11 @@ class Archive:
         for key, value in properties.items():
             stored = self.catalog.get_meta(key)
             if stored is not None and stored != value:
+                # A user can set the model back; how passages are cut belongs to the program.
+                remedy = "Set it back, or embed" if key == "embedder" else "Cut and embed"
                 raise ArchiveMismatch(
                     f"The archive at {self.folder} was built with {key} '{stored}', this program uses '{value}'. "
-                    f"Set it back, or embed the archive again: dateline rebuild --embed --data-dir {self.folder}"
+                    f"{remedy} the archive again: dateline rebuild --embed --data-dir {self.folder}"
                 )
         if any(self.catalog.get_meta(key) is None for key in properties):
             self.catalog.set_meta(properties)

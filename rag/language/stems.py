@@ -13,8 +13,8 @@ from rag.language.tokens import is_unspaced, tokens
 # ISO 639-1 -> Snowball stemmer. Hebrew has a rule of its own below; other languages without a stemmer are compared by
 # their folded words.
 STEMMERS = {
-    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "en": "english", "es": "spanish",
-    "et": "estonian", "fi": "finnish", "fr": "french", "hu": "hungarian", "it": "italian",
+    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish",
+    "et": "estonian", "fi": "finnish", "fr": "french", "hi": "hindi", "hu": "hungarian", "it": "italian",
     "lt": "lithuanian", "nb": "norwegian", "nl": "dutch", "no": "norwegian", "nn": "norwegian",
     "pt": "portuguese", "ro": "romanian", "ru": "russian", "sv": "swedish", "tr": "turkish",
 }  # fmt: skip

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from math import ceil
 
 # Characters that no reader sees (Unicode's Default_Ignorable_Code_Point, and the anchors of annotations): zero-width,
 # soft hyphen, direction marks, invisible operators, fillers, variation selectors, tags. Instructions are smuggled in
@@ -15,10 +16,19 @@ INVISIBLE = re.compile(
     "\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
-# Scripts written without spaces: each character is a token and so is each pair of neighbours.
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\u0e00-\u0e7f"
-_CJK_CHAR = re.compile(f"[{_CJK}]")
-_TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:[.,’'][^\W_{_CJK}]+)*")
+# Scripts written without spaces, and Korean: each character is a token, and each pair of neighbours a term of search.
+# Kana, ideographs, Hangul; Thai and Lao; Burmese and Khmer without their punctuation.
+_UNSPACED = (
+    "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u1000-\u1049\u1050-\u109f\u1780-\u17d3\u17e0-\u17e9"
+)
+_UNSPACED_CHAR = re.compile(f"[{_UNSPACED}]")
+# Marks of vowels and accents are parts of a word that \w does not match: without them, Hindi has no whole words.
+_COMBINING = "".join(
+    c for c in map(chr, range(0x300, 0x1E00)) if unicodedata.category(c)[0] == "M" and not _UNSPACED_CHAR.match(c)
+)
+_LETTERS = rf"[^\W_{_UNSPACED}]+(?:[{_COMBINING}]+[^\W_{_UNSPACED}]*)*"
+_TOKEN = re.compile(rf"[{_UNSPACED}]+|{_LETTERS}(?:[.,’']{_LETTERS})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +70,11 @@ def fold(text: str) -> str:
 
 
 def tokens(text: str) -> list[Token]:
-    """The words of a text in order. Chinese, Japanese, Korean and Thai give one token a character."""
+    """The words of a text in order. Scripts without spaces and Korean give one token a character."""
     found = []
     for match in _TOKEN.finditer(text):
         word, start = match.group(), match.start()
-        if _CJK_CHAR.match(word):
+        if _UNSPACED_CHAR.match(word):
             found += [Token(c, start + i, start + i + 1, _key(c)) for i, c in enumerate(word)]
             continue
         if word.isalnum():  # nearly all: nothing in it to split at
@@ -99,19 +109,57 @@ def _split_word(word: str) -> list[str]:
     return [part for part in re.split(r"[.,’']", word) if part]
 
 
-def count_tokens(text: str) -> int:
-    """About how many tokens a model reads in a text, without loading a tokenizer.
+# Letters by script, with the marks of vowels and tones that stand among them. "ideographs" holds kana too; "unspaced"
+# is Thai, Lao, Tibetan, Burmese and Khmer; "other" the scripts of India beside Devanagari, whose marks no \w matches.
+_SCRIPTS = {
+    "latin": "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0300-\u036f\u1e00-\u1eff",
+    "greek or cyrillic": "\u0370-\u052f\u1f00-\u1fff",
+    "hebrew": "\u0591-\u05bd\u05c1-\u05c7\u05d0-\u05f4",
+    "arabic": "\u0610-\u061a\u0620-\u065f\u066e-\u06d3\u06d5-\u06ef\u06fa-\u06ff\u200c",
+    "devanagari": "\u0900-\u0963\u0971-\u097f",
+    "hangul": "\u1100-\u11ff\uac00-\ud7af",
+    "ideographs": "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff",
+    "unspaced": "\u0e01-\u0e4e\u0e81-\u0ecf\u0f40-\u0fbc\u1000-\u109f\u1780-\u17d3",
+    "other": "\u0980-\u0dff",
+}
+_KNOWN = "".join(_SCRIPTS.values())
+_WORDS = {script: re.compile(f"[{letters}]+") for script, letters in _SCRIPTS.items()}
+_WORDS["other"] = re.compile(rf"(?:[{_SCRIPTS['other']}]|[^\W\d_{_KNOWN}])+")  # Armenian, Georgian, Ethiopic and so on
+_BEYOND_LATIN = re.compile("[\u0370-\u1dff\u1f00-\u1fff\u2c00-\U0003ffff]")
+_MARKS = re.compile(rf"\d{{1,3}}|[^\w\s{_KNOWN}]|_")  # digits by three, signs one by one
 
-    Words of up to 7 letters count as one, longer ones a further one for each 5; other marks one each.
-    A rule of thumb, not compared with a tokenizer; other scripts count one a character.
+# How many letters of a word are its first token, and how many letters are each further one. Fitted to the tokenizer of
+# multilingual-e5-small (XLM-RoBERTa's) on xquad_en, _es, _de and _zh, onestopqa_articles, norquad_news_validation,
+# heq_news_val, es_egypt, fr_egypt, the pages of newspaper4k, and two paragraphs of news in each of 20 languages.
+_TOKEN_LETTERS = {
+    "latin": (5, 5), "greek or cyrillic": (2, 5.5), "hebrew": (2, 4), "arabic": (4, 2), "devanagari": (3, 5),
+    "hangul": (1, 1.75), "other": (2, 3),
+}  # fmt: skip
+_ACCENTED_LETTERS = (4, 3)  # of a Latin word with a letter beyond a to z
+_CHARACTER_TOKENS = {"ideographs": 0.68, "unspaced": 0.29}  # tokens of a character; of the same texts
+
+
+def count_tokens(text: str) -> int:
+    """About how many tokens a multilingual model reads in a text; no tokenizer is loaded.
+
+    For passages of news it is on average at most 9% from the count of XLM-RoBERTa's tokenizer, 13% in Persian. Other
+    models divide words more finely: Qwen2.5 reads .9 to 1.8 times as many, 2 in Thai, 3 in Greek and Hindi.
     """
-    total = 0
-    for match in re.finditer(r"[a-zA-Z]+|\d{1,3}|[^\W\d_]|[^\w\s]", text):
-        length = match.end() - match.start()
-        total += 1 if length <= 7 else 1 + (length - 3) // 5
-    return total
+    total: float = len(_MARKS.findall(text))
+    for script in _WORDS if _BEYOND_LATIN.search(text) else ("latin",):
+        words = _WORDS[script].findall(text)
+        if script in _CHARACTER_TOKENS:
+            total += _CHARACTER_TOKENS[script] * sum(map(len, words))
+            continue
+        first, each = _TOKEN_LETTERS[script]
+        for word in words:
+            if script == "latin" and not word.isascii():
+                total += 1 + max(0, len(word) - _ACCENTED_LETTERS[0]) / _ACCENTED_LETTERS[1]
+            else:
+                total += 1 if len(word) <= first else 1 + (len(word) - first) / each
+    return ceil(total)
 
 
 def is_unspaced(text: str) -> bool:
-    """Whether a text opens with a character of a script that is written without spaces."""
-    return bool(_CJK_CHAR.match(text))
+    """Whether a text opens with a character of a script that is written without spaces, or of Korean."""
+    return bool(_UNSPACED_CHAR.match(text))

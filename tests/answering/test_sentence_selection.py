@@ -135,6 +135,18 @@ def test_a_name_that_no_article_has_is_missing() -> None:
     assert missing_anchors("What did Angela Merkel promise Renner?", [DEBATE]) == ["angela", "merkel"]
 
 
+def test_a_name_is_not_missing_where_it_may_be_a_misspelling_that_no_article_has() -> None:
+    question = "What did Angela promise Rener?"
+    assert missing_anchors(question, [DEBATE]) == ["angela", "rener"]
+    assert missing_anchors(question, [DEBATE], "en", {"angela", "rener"}) == ["angela"]
+
+
+def test_evidence_is_missing_no_name_that_is_only_spelt_wrong(stored: Archive) -> None:
+    article = Article(id="x", title="The town", language="en", text="The mayor told Octavia Blomquist to wait in town.")
+    found = gather("What did the mayor tell Octavia Blonquist?", "en", _hits(article), stored, WordEmbedder(), 300)
+    assert found.missing == ()
+
+
 def test_a_name_that_only_a_teaser_has_is_missing() -> None:
     teaser = "Related articles\n\nOctavia Bloom wins the cup"
     article = Article(id="t", title="Rain", text=f"It rained.\n\n{teaser}", uncitable=((12, 12 + len(teaser)),))

@@ -53,6 +53,35 @@ def test_the_best_hit_shares_words_stems_or_pairs(
     assert found(stored, words, question)[0] == best
 
 
+@pytest.mark.parametrize(
+    ("question", "best"),
+    [
+        ("ibanes", "a5"),  # a wrong letter of six
+        ("Almenra", "a5"),  # a missing one
+        ("lihgthouse", "a8"),  # two exchanged
+        ("lighthosue pianter", "a8"),
+        ("meazles", "a7"),
+    ],
+)
+def test_a_word_that_no_article_holds_finds_what_it_may_be_meant_for(
+    stored: Archive, words: TantivyWords, question: str, best: str
+) -> None:
+    assert found(stored, words, question)[0] == best
+    hits = dict(words.search(question, 20, ("en", "es"), Filters(), []))
+    assert words.scores(question, ("en", "es"), list(hits)) == pytest.approx(hits)
+
+
+def test_a_known_word_is_not_taken_for_another_and_a_close_one_scores_less(tmp_path: Path) -> None:
+    index = TantivyWords(tmp_path / "words")
+    index.put([one(1, "a", "Merkel spoke"), one(2, "b", "Merkle spoke"), one(3, "c", "nobody came")])
+    exact = index.search("Merkel", 5, ("en",), Filters(), [])
+    assert [key for key, _ in exact] == [1]
+    close = index.search("Merkfel", 5, ("en",), Filters(), [])
+    assert {key for key, _ in close} == {1}
+    assert 0 < close[0][1] < exact[0][1]
+    assert index.unknown(["merkel", "merkfel", "spoken", "spoke"], "en") == {"merkfel", "spoken"}
+
+
 def test_single_characters_find_less_than_pairs(stored: Archive, words: TantivyWords) -> None:
     scores = {q: words.search(q, 1, ("zh",), Filters(), [])[0][1] for q in ("捷運", "運捷")}
     assert scores["捷運"] > scores["運捷"]  # the same characters, but only one pair of them stands in the text
