@@ -70,6 +70,7 @@ def _add_retrieval(commands: Any) -> None:
     one.add_argument("--split", help="test, dev, … (default: the first that exists)")
     one.add_argument("--out", type=Path, required=True, help="folder for archive, rankings and figures; reused")
     one.add_argument("--systems", help="some of dateline,dense,words,bm25,plain-llamaindex (default: all)")
+    add_sample(one)
     add_cache(one)
     one.set_defaults(handler=_retrieval)
 
@@ -87,7 +88,10 @@ def _retrieval(args: argparse.Namespace) -> int:
     systems = args.systems.split(",") if args.systems else retrieval.SYSTEMS
     with progress_bar() as progress:
         embedder = cached_embedder(settings, cache)
-        result = retrieval.run(data, args.out, settings, embedder, cache=cache, systems=systems, progress=progress)
+        result = retrieval.run(
+            data, args.out, settings, embedder, cache=cache, systems=systems, every=args.every, limit=args.limit,
+            progress=progress,
+        )  # fmt: skip
     print_result(result)
     return 0
 
