@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.commands.options import LLM_HELP, add_cache, add_sample, cached_embedder, opened_llm, positive, vector_cache
-from eval.reporting.terminal import print_result, print_table, progress_bar, say, warn
+from eval.reporting.terminal import print_result, print_table, say, shown_progress, warn
 from rag.errors import SettingsError
 from rag.settings import Settings
 
@@ -44,7 +44,7 @@ def _demo(args: argparse.Namespace) -> int:
     from eval.reporting import outcome, tables
 
     kept = args.out.with_suffix(".part.jsonl") if args.out else None
-    with tempfile.TemporaryDirectory(prefix="dateline-demo-") as temporary, progress_bar() as progress:
+    with tempfile.TemporaryDirectory(prefix="dateline-demo-") as temporary, shown_progress() as progress:
         settings = Settings.load(data_dir=args.data_dir or temporary, llm=args.llm)
         try:
             result = demo.run(
@@ -86,7 +86,7 @@ def _retrieval(args: argparse.Namespace) -> int:
     settings = Settings.load(llm="none")
     cache = vector_cache(settings, args.cache)
     systems = args.systems.split(",") if args.systems else retrieval.SYSTEMS
-    with progress_bar() as progress:
+    with shown_progress() as progress:
         embedder = cached_embedder(settings, cache)
         result = retrieval.run(
             data, args.out, settings, embedder, cache=cache, systems=systems, every=args.every, limit=args.limit,
@@ -122,7 +122,7 @@ def _answers(args: argparse.Namespace) -> int:
     # Taken out of the environment, because Settings refuses names with this prefix that it does not know.
     key = os.environ.pop("DATELINE_JUDGE_KEY", "")
     settings = Settings.load(llm=args.llm)
-    with progress_bar() as progress, opened_llm(settings) as llm:
+    with shown_progress() as progress, opened_llm(settings) as llm:
         judge = _judge(args, key, llm.name if llm else "")
         result = answers.run(
             data, args.out, settings, cached_embedder(settings, vector_cache(settings, args.cache)), llm,
@@ -158,7 +158,7 @@ def _behaviour(args: argparse.Namespace) -> int:
     from eval.protocols import behaviour
 
     settings = Settings.load(llm="none" if args.set == behaviour.TRECQA else args.llm)
-    with progress_bar() as progress, opened_llm(settings) as llm:
+    with shown_progress() as progress, opened_llm(settings) as llm:
         result = behaviour.run(
             args.set, args.data, args.out, settings, cached_embedder(settings, vector_cache(settings, args.cache)), llm,
             corpus=args.corpus, every=args.every, limit=args.limit, progress=progress,
@@ -179,7 +179,7 @@ def _add_pages(commands: Any) -> None:
 def _pages(args: argparse.Namespace) -> int:
     from eval.experiments import pages
 
-    with progress_bar() as progress:
+    with shown_progress() as progress:
         result = pages.run(args.data, args.out, progress)
     print_result(result)
     return 0
