@@ -1,4 +1,4 @@
-"""Commands that measure: demo, retrieval, answers, behaviour, ingest-pages and all."""
+"""Commands that measure: demo, retrieval, ablation, answers, behaviour, ingest-pages and all."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def add(commands: Any) -> None:
     """Adds the parsers of these commands, each with the function that runs it as `handler`."""
     _add_demo(commands)
     _add_retrieval(commands)
+    _add_ablation(commands)
     _add_answers(commands)
     _add_behaviour(commands)
     _add_pages(commands)
@@ -93,6 +94,37 @@ def _retrieval(args: argparse.Namespace) -> int:
             progress=progress,
         )  # fmt: skip
     print_result(result)
+    return 0
+
+
+def _add_ablation(commands: Any) -> None:
+    one = commands.add_parser("ablation", help="the fusion of vectors and words, part by part, over several sets")
+    one.add_argument("--data", type=Path, required=True, nargs="+", help="folders in BEIR layout")
+    one.add_argument("--out", type=Path, required=True, help="folder for archives and figures; reused")
+    add_sample(one)
+    add_cache(one)
+    one.set_defaults(handler=_ablation)
+
+
+def _ablation(args: argparse.Namespace) -> int:
+    from eval.datasets import beir
+    from eval.experiments import ablation
+    from eval.reporting import tables
+
+    sets = [beir.load(folder) for folder in args.data]
+    for data in sets:
+        _warn_of_problems(data.problems)
+        if not data.qrels:
+            raise SettingsError(f"{data.folder} names no relevant article, so its retrieval cannot be scored.")
+    settings = Settings.load(llm="none")
+    embedder = cached_embedder(settings, vector_cache(settings, args.cache))
+    with shown_progress() as progress:
+        result = ablation.run(
+            sets, args.out, settings, embedder, every=args.every, limit=args.limit, progress=progress
+        )  # fmt: skip
+    say(f"ablation, {embedder.name}, weight of the product {result['settings']['dense_weight']}")
+    for table in tables.of_ablation(result):
+        print_table(table)
     return 0
 
 

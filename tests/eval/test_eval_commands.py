@@ -20,7 +20,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     shown = capsys.readouterr().out
     names = (
-        "demo demo-archive retrieval answers behaviour ingest-pages all compare report keep table bench gate "
+        "demo demo-archive retrieval ablation answers behaviour ingest-pages all compare report keep table bench gate "
         "make-questions fuzz"
     )
     for name in names.split():

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 from fakes import WordEmbedder
-from small_set import QUESTIONS, STORIES, lines, small_set
+from small_set import QUESTIONS, STORIES, crowded_set, lines, small_set
 
 from eval.datasets.beir import Dataset, load
 from eval.experiments import retrieval
@@ -82,18 +81,7 @@ def test_a_seeded_wrong_label_is_a_miss(data: Dataset, tmp_path: Path) -> None:
 
 @pytest.fixture
 def crowd(tmp_path: Path) -> Dataset:
-    """70 articles of several passages each that share their words, and eight questions."""
-    random, folder = Random(7), tmp_path / "crowd"
-    words = [f"word{number}" for number in range(40)]
-    texts = [[" ".join(random.choices(words, k=60)) + "." for _ in range(6)] for _ in range(70)]
-    lines(
-        folder / "corpus.jsonl",
-        [{"_id": f"a{n}", "title": "", "text": f"Harbour{n}. " + "\n\n".join(t)} for n, t in enumerate(texts)],
-    )
-    asked = [{"_id": f"q{n}", "text": f"Which {' '.join(random.sample(words, 3))} of harbour{n}?"} for n in range(8)]
-    lines(folder / "queries_test.jsonl", asked)
-    lines(folder / "qrels_test.tsv", ["query-id\tcorpus-id\tscore", *(f"q{n}\ta{n}\t1" for n in range(8))])
-    return load(folder)
+    return crowded_set(tmp_path / "crowd")
 
 
 @pytest.mark.parametrize("changed", [{}, {"fetch_k": 30}, {"top_k": 25}, {"per_article": 1, "dense_weight": 0.8}])
