@@ -1,4 +1,4 @@
-"""Commands that measure: demo, retrieval, answers, behaviour, ingest-pages and all."""
+"""Commands that measure: demo, retrieval, ablation, answers, behaviour, ingest-pages and all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.commands.options import LLM_HELP, add_cache, add_sample, cached_embedder, opened_llm, positive, vector_cache
-from eval.reporting.terminal import print_result, print_table, progress_bar, say, warn
+from eval.reporting.terminal import print_result, print_table, say, shown_progress, warn
 from rag.errors import SettingsError
 from rag.settings import Settings
 
@@ -23,6 +23,7 @@ def add(commands: Any) -> None:
     """Adds the parsers of these commands, each with the function that runs it as `handler`."""
     _add_demo(commands)
     _add_retrieval(commands)
+    _add_ablation(commands)
     _add_answers(commands)
     _add_behaviour(commands)
     _add_pages(commands)
@@ -44,7 +45,7 @@ def _demo(args: argparse.Namespace) -> int:
     from eval.reporting import outcome, tables
 
     kept = args.out.with_suffix(".part.jsonl") if args.out else None
-    with tempfile.TemporaryDirectory(prefix="dateline-demo-") as temporary, progress_bar() as progress:
+    with tempfile.TemporaryDirectory(prefix="dateline-demo-") as temporary, shown_progress() as progress:
         settings = Settings.load(data_dir=args.data_dir or temporary, llm=args.llm)
         try:
             result = demo.run(
@@ -70,6 +71,7 @@ def _add_retrieval(commands: Any) -> None:
     one.add_argument("--split", help="test, dev, … (default: the first that exists)")
     one.add_argument("--out", type=Path, required=True, help="folder for archive, rankings and figures; reused")
     one.add_argument("--systems", help="some of dateline,dense,words,bm25,plain-llamaindex (default: all)")
+    add_sample(one)
     add_cache(one)
     one.set_defaults(handler=_retrieval)
 
@@ -85,10 +87,44 @@ def _retrieval(args: argparse.Namespace) -> int:
     settings = Settings.load(llm="none")
     cache = vector_cache(settings, args.cache)
     systems = args.systems.split(",") if args.systems else retrieval.SYSTEMS
-    with progress_bar() as progress:
+    with shown_progress() as progress:
         embedder = cached_embedder(settings, cache)
-        result = retrieval.run(data, args.out, settings, embedder, cache=cache, systems=systems, progress=progress)
+        result = retrieval.run(
+            data, args.out, settings, embedder, cache=cache, systems=systems, every=args.every, limit=args.limit,
+            progress=progress,
+        )  # fmt: skip
     print_result(result)
+    return 0
+
+
+def _add_ablation(commands: Any) -> None:
+    one = commands.add_parser("ablation", help="the fusion of vectors and words, part by part, over several sets")
+    one.add_argument("--data", type=Path, required=True, nargs="+", help="folders in BEIR layout")
+    one.add_argument("--out", type=Path, required=True, help="folder for archives and figures; reused")
+    add_sample(one)
+    add_cache(one)
+    one.set_defaults(handler=_ablation)
+
+
+def _ablation(args: argparse.Namespace) -> int:
+    from eval.datasets import beir
+    from eval.experiments import ablation
+    from eval.reporting import tables
+
+    sets = [beir.load(folder) for folder in args.data]
+    for data in sets:
+        _warn_of_problems(data.problems)
+        if not data.qrels:
+            raise SettingsError(f"{data.folder} names no relevant article, so its retrieval cannot be scored.")
+    settings = Settings.load(llm="none")
+    embedder = cached_embedder(settings, vector_cache(settings, args.cache))
+    with shown_progress() as progress:
+        result = ablation.run(
+            sets, args.out, settings, embedder, every=args.every, limit=args.limit, progress=progress
+        )  # fmt: skip
+    say(f"ablation, {embedder.name}, weight of the product {result['settings']['dense_weight']}")
+    for table in tables.of_ablation(result):
+        print_table(table)
     return 0
 
 
@@ -118,7 +154,7 @@ def _answers(args: argparse.Namespace) -> int:
     # Taken out of the environment, because Settings refuses names with this prefix that it does not know.
     key = os.environ.pop("DATELINE_JUDGE_KEY", "")
     settings = Settings.load(llm=args.llm)
-    with progress_bar() as progress, opened_llm(settings) as llm:
+    with shown_progress() as progress, opened_llm(settings) as llm:
         judge = _judge(args, key, llm.name if llm else "")
         result = answers.run(
             data, args.out, settings, cached_embedder(settings, vector_cache(settings, args.cache)), llm,
@@ -154,7 +190,7 @@ def _behaviour(args: argparse.Namespace) -> int:
     from eval.protocols import behaviour
 
     settings = Settings.load(llm="none" if args.set == behaviour.TRECQA else args.llm)
-    with progress_bar() as progress, opened_llm(settings) as llm:
+    with shown_progress() as progress, opened_llm(settings) as llm:
         result = behaviour.run(
             args.set, args.data, args.out, settings, cached_embedder(settings, vector_cache(settings, args.cache)), llm,
             corpus=args.corpus, every=args.every, limit=args.limit, progress=progress,
@@ -175,7 +211,7 @@ def _add_pages(commands: Any) -> None:
 def _pages(args: argparse.Namespace) -> int:
     from eval.experiments import pages
 
-    with progress_bar() as progress:
+    with shown_progress() as progress:
         result = pages.run(args.data, args.out, progress)
     print_result(result)
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.commands.options import LLM_HELP
-from eval.reporting.terminal import print_table, progress_bar, say
+from eval.reporting.terminal import print_table, say, shown_progress
 from rag.errors import SettingsError
 from rag.settings import Settings
 
@@ -35,7 +35,7 @@ def _bench(args: argparse.Namespace) -> int:
     except ValueError:
         raise SettingsError(f"--sizes is '{args.sizes}', expected whole numbers such as 1000,10000.") from None
     settings = Settings.load(llm=args.llm)
-    with progress_bar() as progress:
+    with shown_progress() as progress:
         if args.what == "ingest":
             result = bench.bench_ingest(settings, args.out, args.data, sizes[0], progress)
         elif args.what == "query":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.commands.options import add_cache, cached_embedder, opened_llm, vector_cache
-from eval.reporting.terminal import progress_bar, say, warn
+from eval.reporting.terminal import say, shown_progress, warn
 from rag.errors import SettingsError
 from rag.settings import Settings
 
@@ -44,7 +44,7 @@ def _gate(args: argparse.Namespace) -> int:
     settings = Settings.load(llm="none")
     sets = args.only.split(",") if args.only else gate.SETS if args.shared else [gate.DEMO]
     embedder = cached_embedder(settings, vector_cache(settings, args.cache))
-    with progress_bar() as progress:
+    with shown_progress() as progress:
         measured = gate.measure(settings, embedder, args.shared, sets, progress)
     if args.only and (lacking := [name for name in sets if name not in measured]):
         raise SettingsError(f"--only names {lacking[0]}, which is not in --shared ({args.shared}).")
@@ -104,7 +104,7 @@ def _make_questions(args: argparse.Namespace) -> int:
             return 0
         if llm is None:
             raise SettingsError("Drafting questions needs a language model; DATELINE_LLM is none.")
-        with progress_bar() as progress:
+        with shown_progress() as progress:
             drafts, dropped = make_questions.make(archive, llm, args.out, args.count, progress)
     for draft in drafts:
         say(f"{draft['question']}\n    {draft['answer']}  ({draft['title']})")

@@ -26,6 +26,7 @@ from rag.settings import Settings
 
 _ALL = {
     "answer contains gold": answer_metrics.contains,
+    "answer contains gold, lenient": answer_metrics.contains_leniently,
     "exact match": answer_metrics.exact_match,
     "token F1": answer_metrics.token_f1,
 }
@@ -85,9 +86,11 @@ def score(found: Sequence[Prediction], system: str, catalog: Catalog) -> outcome
     def note(measure: str, one: Prediction, value: float, part: str = "") -> None:
         measures.setdefault(measure, {})[f"{one['id']}{part}"] = value
 
+    unanswerable = any(one["answerable"] is False for one in found)
     for one in found:
         if one["right"] is not None:
             note("right", one, one["right"])
+            note("right, lenient", one, answer_metrics.right_leniently(one))
         if one["answers"] and one["answerable"] is not False:
             for name, metric in _ALL.items():
                 note(name, one, metric(one))
@@ -100,19 +103,22 @@ def score(found: Sequence[Prediction], system: str, catalog: Catalog) -> outcome
             note("stray markers", one, float(one["answer"]["stray_markers"]))
             for number, value in enumerate(answer_metrics.verbatim(one, stored_texts(one, catalog))):
                 note("quotes verbatim", one, value, f"#{number}")
-        _note_refusal(one, note)
+        _note_refusal(one, note, precision=unanswerable)
     return {system: measures}
 
 
-def _note_refusal(one: Prediction, note: Callable[..., None]) -> None:
-    """Refusal recall: unanswerable questions refused. Precision: refused questions that are unanswerable."""
+def _note_refusal(one: Prediction, note: Callable[..., None], *, precision: bool) -> None:
+    """Refusal recall: unanswerable questions refused. Precision: refused questions that are unanswerable.
+
+    Precision means something only where some of the questions are labelled as unanswerable.
+    """
     if one["answerable"] is None:
         return
     if not one["answerable"]:
         note("refusal recall", one, float(answer_metrics.refused(one)))
     else:
         note("answered (answerable)", one, float(bool(one["answer"]) and not answer_metrics.refused(one)))
-    if answer_metrics.refused(one):
+    if precision and answer_metrics.refused(one):
         note("refusal precision", one, float(not one["answerable"]))
 
 

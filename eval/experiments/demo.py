@@ -95,6 +95,7 @@ def measure_answers(found: Sequence[Prediction], system: str, catalog: Catalog) 
     sentences = [s for one in found if one["answer"] for s in one["answer"]["sentences"]]
     return [
         row("answer contains gold", system, [answer_metrics.contains(one) for one in answerable]),
+        row("answer contains gold, lenient", system, [answer_metrics.contains_leniently(one) for one in answerable]),
         row("quote verbatim in article", system, quotes),
         row("cites a gold article", system, [max(values) for values in in_gold]),
         row("citations in gold articles", system, [value for values in in_gold for value in values]),

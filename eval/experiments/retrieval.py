@@ -1,8 +1,8 @@
-"""`python -m eval retrieval`: the real ingest and the real retriever on a data set, beside plain baselines.
+"""`python -m eval retrieval`: the real ingest and the real search on a data set, beside plain baselines.
 
-The retriever is called directly and deeper than the faces call it: 1,000 passages from each index and 100 articles a
-question, because recall at 100 and nDCG need a long ranking, where an answer is made from `Settings.top_k` passages.
-These figures measure the ranking, not what one question through the page or the API gets to read.
+The search is that of the faces, with the settings of the product: as many passages from each index, at most as many
+of one article. It returns more hits than a face shows, since ten articles are scored, but the first of them are the
+same.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.beir import Dataset
+from eval.experiments.predictions import spread
 from eval.metrics import retrieval as retrieval_metrics
 from eval.metrics.statistics import percentiles
 from eval.reporting import journal, outcome
@@ -28,9 +29,10 @@ from ingest.metadata.fields import Fields
 from ingest.pipeline import IngestReport, ingest, properties, reembed
 from ingest.readers.files import ReadOptions, Rejected, read
 from rag.answering.followups import standalone
-from rag.answering.retriever import Retriever
 from rag.archive.archive import Archive
+from rag.assistant import Assistant
 from rag.errors import DatelineError, SettingsError
+from rag.models.cards import card_of
 from rag.models.embeddings import Embedder
 from rag.schema import Article, Hit
 from rag.settings import Settings
@@ -38,7 +40,7 @@ from rag.settings import Settings
 # Weight of the vector search in the fused score; None stands for the weight in the settings.
 OURS: dict[str, float | None] = {"dateline": None, "dense": 1.0, "words": 0.0}
 SYSTEMS = (*OURS, "bm25", "plain-llamaindex")
-FETCH_K = 1000  # passages from each index: enough for 100 articles of ten passages each
+HITS = 20  # of a search: at most two of an article make the ten articles that are scored
 Search = Callable[[str], list[tuple[str, float]]]
 _SOURCES = {"bm25": "eval/systems/bm25.py", "plain-llamaindex": "eval/systems/baselines.py"}
 
@@ -54,39 +56,57 @@ class Ranking:
 
 def run(
     data: Dataset, out: Path, settings: Settings, embedder: Embedder, *, cache: VectorCache | None = None,
-    systems: Sequence[str] = SYSTEMS, progress: Progress = silent,
+    systems: Sequence[str] = SYSTEMS, every: int = 1, limit: int | None = None, progress: Progress = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Measures the systems, writes TREC runs, rankings and figures into `out`, and returns the result.
 
-    `cache` holds the vectors of the plain baseline between runs. A second call continues an interrupted one. Raises
-    SettingsError for an unknown system, and when `out` holds another data set.
+    `cache` holds the vectors of the plain baseline between runs. `every` and `limit` take a spread sample of the
+    questions. A second call, also with another sample, continues an interrupted one. Raises SettingsError for an
+    unknown system, and when `out` holds another data set.
     """
     unknown = [name for name in systems if name not in SYSTEMS]
     if unknown:
         raise SettingsError(f"--systems names '{unknown[0]}', expected some of {', '.join(SYSTEMS)}.")
     began = time.perf_counter()
-    settings = settings.model_copy(
-        update={"data_dir": out / "archive", "fetch_k": FETCH_K, "top_k": retrieval_metrics.DEPTH, "per_article": 1}
-    )
+    settings = settings.model_copy(update={"data_dir": out / "archive"})
+    described = data.describe()
+    data = replace(data, qrels={key: data.qrels[key] for key in spread(list(data.qrels), every, limit)})
     texts = {q.id: standalone(q.text, q.history) for q in data.queries.values() if q.id in data.qrels}
     with closing(Archive(settings)) as archive:
         report = fill(data, archive, embedder, out, progress)
-        retriever = Retriever(archive, QueryVectorCache(embedder), settings)
+        assistant = Assistant(archive, QueryVectorCache(embedder), None, settings)
         rankings = {}
         for name in systems:
             with ExitStack() as stack:
-                rankings[name] = _rank(name, data, texts, out, stack, retriever, cache, progress)
+                rankings[name] = _rank(name, data, texts, out, stack, assistant, cache, progress)
             retrieval_metrics.write_run(out / f"run_{name}.trec", rankings[name].found, name)
     per_query = {name: retrieval_metrics.score(one.found, data.qrels) for name, one in rankings.items()}
     return outcome.save(
-        out, "retrieval", outcome.rows_of(per_query), per_query, settings=settings,
-        data=data.describe() | {"folder": str(data.folder)},
-        systems=list(systems), left_out=len(data.queries) - len(data.qrels), ingest=report.as_dict(),
+        out, "retrieval", outcome.rows_of(per_query), per_query, settings=in_force(settings, embedder),
+        data=described | {"scored": len(data.qrels), "folder": str(data.folder)},
+        systems=list(systems), left_out=described["queries"] - described["scored"], ingest=report.as_dict(),
         crashed={name: one.crashed for name, one in rankings.items() if one.crashed},
         query_ms={name: percentiles(list(one.ms.values())) for name, one in rankings.items()},
         note="query_ms leave out the embedding of the question, which is done for all questions at once",
         seconds=time.perf_counter() - began,
     )  # fmt: skip
+
+
+def hits_of(settings: Settings) -> int:
+    """How many hits to ask for: as many as a search as deep as the product's returns, at most HITS.
+
+    A search fetches at least three passages from each index for one hit, so that more hits would deepen it.
+    """
+    return max(settings.top_k, min(HITS, settings.fetch_k // 3))
+
+
+def in_force(settings: Settings, embedder: Embedder) -> Settings:
+    """The settings with the values that such a search uses, where they depend on others or on the model."""
+    weight = card_of(embedder.name).dense_weight if settings.dense_weight is None else settings.dense_weight
+    hits = hits_of(settings)
+    return settings.model_copy(
+        update={"top_k": hits, "fetch_k": max(settings.fetch_k, 3 * hits), "dense_weight": weight}
+    )
 
 
 def fill(data: Dataset, archive: Archive, embedder: Embedder, out: Path, progress: Progress) -> IngestReport:
@@ -139,13 +159,15 @@ def articles_of(hits: Sequence[Hit]) -> list[tuple[str, float]]:
 
 
 def _searcher(
-    name: str, data: Dataset, texts: Sequence[str], out: Path, retriever: Retriever, cache: VectorCache | None,
+    name: str, data: Dataset, texts: Sequence[str], out: Path, assistant: Assistant, cache: VectorCache | None,
     stack: ExitStack,
 ) -> Search:  # fmt: skip
     if name in OURS:
-        weight = OURS[name]
-        retriever.embedder.embed_queries(texts)
-        return lambda text: articles_of(retriever.retrieve(text, dense_weight=weight))
+        weight, hits = OURS[name], hits_of(assistant.settings)
+        assistant.embedder.embed_queries(texts)
+        if weight is None:
+            return lambda text: articles_of(assistant.search(text, top_k=hits))
+        return lambda text: articles_of(assistant.retriever.retrieve(text, top_k=hits, dense_weight=weight))
     if name == "bm25":
         index = Bm25((one.id, f"{one.title} {one.text}") for one in data.corpus.values())
         return lambda text: index.search(text, retrieval_metrics.DEPTH)
@@ -158,19 +180,20 @@ def _searcher(
 
 
 def _rank(
-    name: str, data: Dataset, texts: Mapping[str, str], out: Path, stack: ExitStack, retriever: Retriever,
+    name: str, data: Dataset, texts: Mapping[str, str], out: Path, stack: ExitStack, assistant: Assistant,
     cache: VectorCache | None, progress: Progress,
 ) -> Ranking:  # fmt: skip
     """Searches for the questions that were not yet searched for with this data, these settings and this code."""
     code = outcome.code_digest("rag", "ingest") if name in OURS else outcome.code_digest(_SOURCES[name])
-    settings = json.dumps(outcome.public(retriever.settings)) if name in OURS else ""
-    with journal.opened(out / f"ranked_{name}.jsonl", f"{data.digest} {code} {settings}") as kept:
+    settings = outcome.public(in_force(assistant.settings, assistant.embedder)) if name in OURS else {}
+    key = json.dumps([data.digest, code, retrieval_metrics.DEPTH, settings])
+    with journal.opened(out / f"ranked_{name}.jsonl", key) as kept:
         missing = [query for query in data.qrels if query not in kept.entries]
         if missing:
-            search = _searcher(name, data, [texts[query] for query in missing], out, retriever, cache, stack)
-            for query in missing:
+            search = _searcher(name, data, [texts[query] for query in missing], out, assistant, cache, stack)
+            for number, query in enumerate(missing, start=1 + len(data.qrels) - len(missing)):
                 kept.add({"id": query, **_searched(search, texts[query])})
-                progress(name, len(kept.entries), len(data.qrels))
+                progress(name, number, len(data.qrels))
         entries = [kept.entries[query] for query in data.qrels]
     return Ranking(
         found={one["id"]: [(article, score) for article, score in one["ranked"]] for one in entries},

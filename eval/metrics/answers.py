@@ -8,29 +8,111 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rag.language.identify import detect_language
+from rag.language.numbers import numbers
+from rag.language.stop_words import STOP_WORDS
+from rag.language.tokens import is_unspaced, tokens
+
 # A prediction as `eval answers` writes it: id, question, answers, options, articles, answerable, answer or None.
 Prediction = Mapping[str, Any]
 _ARTICLES = re.compile(r"\b(a|an|the|el|la|los|las)\b")
+_PERCENT = re.compile(r"%|\b(?:per\s?cent|por\s+ciento)\b", re.IGNORECASE)
+_CURRENCIES = {
+    "$": "$", "dollar": "$", "dollars": "$", "usd": "$", "€": "€", "euro": "€", "euros": "€", "eur": "€",
+    "£": "£", "pound": "£", "pounds": "£", "gbp": "£",
+}  # fmt: skip
+_SHORT_SCALE = re.compile(r"([$€£]\s?\d[\d.,]*)\s?(m|bn)\b", re.IGNORECASE)
+_LONGER = 5  # words by which a number may be longer in an answer: "twelve million six hundred thousand"
 
 
 def normalize(text: str) -> str:
     """SQuAD's normalisation (Rajpurkar et al. 2016): lower case, no punctuation, no articles, single spaces.
 
     Thousands separators and ordinal endings are removed first, so that 1,200 equals 1200 and 3rd equals 3. A percent
-    sign becomes a word of its own, so that "71.4%" and "71.4 per cent" both contain "71.4".
+    sign becomes a word of its own, so that "71.4%" and "71.4 per cent" both contain "71.4". In Chinese, Japanese,
+    Korean and Thai each character is a word, as in the evaluation of CMRC 2018.
     """
     text = unicodedata.normalize("NFKC", text).lower()
+    if not text.isascii():
+        text = "".join(_spaced(character) for character in text)
     text = re.sub(r"(?<=\d)[,.](?=\d{3}(?!\d))", "", text)
     text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b", "", text)
-    text = re.sub(r"%|\b(?:per\s?cent|por\s+ciento)\b", " % ", text)
-    text = re.sub(r"[^\w\s.%]|(?<!\d)\.|\.(?!\d)", " ", text)
+    text = _PERCENT.sub(" % ", text)
+    text = re.sub(r"[^\w\s.%]|(?<!\d)\.|\.(?!\d)", _kept_mark, text)
     return " ".join(_ARTICLES.sub(" ", text).split())
+
+
+def _spaced(character: str) -> str:
+    return f" {character} " if is_unspaced(character) else character
+
+
+def _kept_mark(found: re.Match[str]) -> str:
+    """A vowel sign or tone mark as it is, which \\w leaves out; a space for punctuation and symbols."""
+    return found.group() if unicodedata.category(found.group()).startswith("M") else " "
 
 
 def contains_answer(text: str, answers: Sequence[str]) -> float:
     """1 when the text contains one of the accepted answers, both normalised, at word boundaries; else 0."""
     spaced = f" {normalize(text)} "
     return float(any(f" {normalize(answer)} " in spaced for answer in answers))
+
+
+def contains_answer_leniently(text: str, answers: Sequence[str]) -> float:
+    """1 also when the text states an accepted answer with its numbers written in another way, else 0.
+
+    "six months" is then "6 months", and "$12.6 million" is "$12,600,000".
+    """
+    return max(contains_answer(text, answers), float(any(_states(text, answer) for answer in answers)))
+
+
+def _states(text: str, answer: str) -> bool:
+    """Whether all numbers and words of an answer stand close together in a text."""
+    text, answer = (_signs_as_words(one) for one in (text, answer))
+    # The language of a short text is often detected wrongly; without one, that which knows most of its number words.
+    return any(_states_in(text, answer, language) for language in dict.fromkeys((detect_language(text), "")))
+
+
+def _signs_as_words(text: str) -> str:
+    """With "percent" for a percent sign, "million" for the m of "$12.6m", and $ for US$."""
+    text = _SHORT_SCALE.sub(_long_scale, text.replace("US$", "$"))
+    return _PERCENT.sub(" percent ", text)
+
+
+def _states_in(text: str, answer: str, language: str) -> bool:
+    wanted = numbers(answer, language)
+    if not wanted or not wanted <= numbers(text, language):
+        return False
+    beside, currencies = _words_beside_numbers(answer, language, wanted), _currencies(answer)
+    words, width = tokens(text), len(tokens(answer)) + _LONGER
+    for first in range(max(1, len(words) - width + 1)):
+        part = text[max(0, words[first].start - 1) : words[min(first + width, len(words)) - 1].end]  # with its sign
+        named = _currencies(part)
+        if (
+            wanted <= numbers(part, language)
+            and beside <= {token.folded for token in tokens(part)}
+            and not (named and currencies and named.isdisjoint(currencies))
+        ):
+            return True
+    return False
+
+
+def _long_scale(found: re.Match[str]) -> str:
+    return f"{found.group(1)} {'million' if found.group(2).lower() == 'm' else 'billion'}"
+
+
+def _words_beside_numbers(answer: str, language: str, stated: set[str]) -> set[str]:
+    """The words without which the answer states the same numbers; without currencies and stop words."""
+    return {
+        token.folded
+        for token in tokens(answer)
+        if token.folded not in STOP_WORDS
+        and token.folded not in _CURRENCIES
+        and numbers(f"{answer[: token.start]} {answer[token.end :]}", language) == stated
+    }
+
+
+def _currencies(text: str) -> set[str]:
+    return {_CURRENCIES[word] for word in re.findall(r"[$€£]|[^\W\d_]+", text.lower()) if word in _CURRENCIES}
 
 
 def text_of(prediction: Prediction) -> str:
@@ -52,6 +134,11 @@ def contains(prediction: Prediction) -> float:
     return contains_answer(text_of(prediction), prediction["answers"])
 
 
+def contains_leniently(prediction: Prediction) -> float:
+    """1 when the answer contains an accepted answer, also with its numbers written in another way."""
+    return contains_answer_leniently(text_of(prediction), prediction["answers"])
+
+
 def exact_match(prediction: Prediction) -> float:
     """1 when the whole answer is an accepted one, both normalised (SQuAD, Rajpurkar et al. 2016)."""
     said = normalize(text_of(prediction))
@@ -70,7 +157,13 @@ def _f1(said: Counter[str], wanted: Counter[str]) -> float:
 
 
 def chosen(prediction: Prediction) -> str:
-    """The option that the answer and its quotes support best; "" when none is supported, or two equally.
+    """The option that the answer and its quotes support best; "" when none is supported, or two equally."""
+    leaders = best_supported(prediction)
+    return leaders[0] if len(leaders) == 1 else ""
+
+
+def best_supported(prediction: Prediction) -> list[str]:
+    """The options that the answer and its quotes support best: several where they tie, none where none is supported.
 
     The support of an option is 2 × the share of its words in the answer + the share of its words in the quotes. Words
     that all options share do not count.
@@ -85,8 +178,7 @@ def chosen(prediction: Prediction) -> str:
         if (own := all_words - common)
     }
     best = max(support.values(), default=0.0)
-    leaders = [option for option, value in support.items() if value == best]
-    return leaders[0] if best > 0 and len(leaders) == 1 else ""
+    return [option for option, value in support.items() if value == best > 0]
 
 
 def choice(prediction: Prediction) -> float:
@@ -129,3 +221,15 @@ def right(prediction: Prediction) -> float:
     if prediction["answerable"] is False:
         return float(refused(prediction))
     return choice(prediction) if prediction["options"] else contains(prediction)
+
+
+def right_leniently(prediction: Prediction) -> float:
+    """1 also for numbers written in another way, an accepted answer in other words than its option, and a tie.
+
+    A tie is an accepted option that is supported as well as the best other one.
+    """
+    if prediction["answerable"] is False:
+        return right(prediction)
+    accepted = prediction["answers"]
+    tied = any(option in accepted for option in best_supported(prediction))
+    return max(float(tied), contains_answer_leniently(text_of(prediction), accepted))

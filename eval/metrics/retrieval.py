@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 Ranked = Sequence[tuple[str, float]]
-# In the notation of ir-measures: nDCG (Järvelin & Kekäläinen 2002; gain = grade, discount log2(rank + 1)), recall,
-# reciprocal rank, average precision, and whether one of the first k is relevant.
-NAMES = ("nDCG@10", "R@5", "R@100", "RR@10", "AP@100", "Success@1", "Success@5", "Success@10")
-DEPTH = 100  # a ranking is cut after so many articles
+# In the notation of ir-measures: whether the first article is relevant, reciprocal rank, nDCG (Järvelin & Kekäläinen
+# 2002; gain = grade, discount log2(rank + 1)), and recall.
+NAMES = ("Success@1", "RR@10", "nDCG@10", "R@10")
+DEPTH = 10  # the ranking of every system is cut after so many articles
 
 
 def score(
@@ -40,7 +40,7 @@ def reciprocal_rank(ranked: Sequence[str], relevant: frozenset[str], k: int = 10
 def strictly_falling(ranked: Ranked) -> list[tuple[str, float]]:
     """The ranking with scores that fall by at least 1e-6: trec_eval sorts by score and breaks ties by id."""
     falling: list[tuple[str, float]] = []
-    for article, value in ranked[:DEPTH]:
+    for article, value in ranked:
         least = falling[-1][1] - 1e-6 if falling else float("inf")
         falling.append((article, round(min(value, least), 6)))
     return falling

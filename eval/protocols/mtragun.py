@@ -51,11 +51,13 @@ def _asker(assistant: Assistant, query: beir.Query) -> Callable[[], Prediction]:
 def score(found: Sequence[Prediction]) -> ByMeasure:
     """Refusals by label, refusal precision, and word F1 of the answers."""
     values = []
+    unanswerable = any(row["answerable"] is False for row in found)
     for row in found:
-        values.append((f"refused ({row['kind']})", row["id"], float(answer_metrics.refused(row))))
-        if answer_metrics.refused(row) and row["answerable"] is not None:
+        if row["kind"]:
+            values.append((f"refused ({row['kind']})", row["id"], float(answer_metrics.refused(row))))
+        if unanswerable and answer_metrics.refused(row) and row["answerable"] is not None:
             values.append(("refusal precision", row["id"], float(row["answerable"] is False)))
-        if row["answerable"] and answer_metrics.text_of(row):
+        if row["answerable"] and row["references"] and answer_metrics.text_of(row):
             referred = {**row, "answers": row["references"]}
             values.append(("token F1 of answers", row["id"], answer_metrics.token_f1(referred)))
     return by_measure(values)

@@ -38,9 +38,10 @@ def score(found: Sequence[Prediction]) -> ByMeasure:
         text = answer_metrics.text_of(row)
         given = [contains_answer(text, [answer]) for answer in row["answers"]]
         wrong = contains_answer(text, row["wrong"])
-        values.append(("exact (all valid, none wrong)", row["id"], float(all(given) and not wrong)))
-        values.append(("all valid answers", row["id"], float(all(given))))
-        values.append(("share of valid answers", row["id"], sum(given) / len(given) if given else 0.0))
+        if given:
+            values.append(("exact (all valid, none wrong)", row["id"], float(all(given) and not wrong)))
+            values.append(("all valid answers", row["id"], float(all(given))))
+            values.append(("share of valid answers", row["id"], sum(given) / len(given)))
         if row["wrong"]:
             values.append(("misinformation said", row["id"], wrong))
         values.append(("refused", row["id"], float(answer_metrics.refused(row))))

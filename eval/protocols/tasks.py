@@ -19,7 +19,7 @@ from rag.assistant import Assistant
 from rag.language.identify import detect_language
 from rag.models.chat import LLM
 from rag.models.embeddings import Embedder
-from rag.schema import Article
+from rag.schema import Answer, Article, Coverage
 from rag.settings import Settings
 
 ByMeasure = dict[str, dict[str, float]]  # measure → task → value
@@ -67,13 +67,27 @@ class Setup:
             self.archive.close()
 
     def ask_over(self, key: str, question: str, documents: Mapping[str, str], **labels: Any) -> Prediction:
-        """Asks over these texts (id → text) as if they were the whole archive."""
+        """Asks over these texts (id → text) as if they were the whole archive.
+
+        Where none of them holds a passage there is nothing to ask, as every face says: that is a refusal.
+        """
         try:
             with assistant_over(documents, self.embedder, self.llm, self.settings) as assistant:
-                answer, error = ask(assistant, question)
+                if assistant.archive.catalog.count_passages():
+                    answer, error = ask(assistant, question)
+                else:
+                    answer, error = declined(question, assistant.model), ""
         except CRASHES as crash:
             answer, error = None, f"{type(crash).__name__}: {crash}"
         return prediction(key, question, answer, error=error, **labels)
+
+
+def declined(question: str, model: str) -> Answer:
+    """The refusal of a question to an archive without a passage."""
+    refusal = "The archive holds no passage."
+    return Answer(
+        question=question, answered=False, model=model, coverage=Coverage(articles=0), refusal=refusal, final=True
+    )
 
 
 @contextmanager

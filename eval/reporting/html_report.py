@@ -125,7 +125,7 @@ def _wrong_answer(prediction: Mapping[str, Any]) -> Miss:
 def _not_found(folder: Path, result: Mapping[str, Any]) -> Misses:
     """The questions without a relevant article among the first ten, for the first system of the run."""
     system = result["systems"][0]
-    missed = [q for q, value in outcome.load_per_query(folder)[system]["Success@10"].items() if not value]
+    missed = [q for q, value in outcome.load_per_query(folder)[system]["RR@10"].items() if not value]
     rankings = {
         one["id"]: [article for article, _ in one["ranked"][:5]]
         for one in journal.read(folder / f"ranked_{system}.jsonl")

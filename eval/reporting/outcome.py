@@ -66,14 +66,14 @@ def rows_of(per_query: PerQuery) -> list[Row]:
 def result(
     command: str, rows: Sequence[Row], *, data: Mapping[str, Any], settings: Settings | None = None, **more: Any
 ) -> dict[str, Any]:
-    """The result as plain data that JSON can hold: nan becomes None."""
+    """The result as plain data that JSON can hold: nan becomes None, and a measure without any value has no row."""
     return {
         "command": command,
         "data": dict(data),
         "settings": public(settings) if settings else {},
         "seed": SEED,
         **provenance(),
-        "rows": [_clean(asdict(one)) for one in rows],
+        "rows": [_clean(asdict(one)) for one in rows if one.n],
         **{key: _clean(value) for key, value in more.items()},
     }
 

@@ -17,6 +17,7 @@ NAMES = {
     LLM_NAME: "packaged model", "extraction": "no model (extraction)",
 }  # fmt: skip
 NOTHING = "–"
+SEPARATOR = ", weight "  # between variant and weight in the systems of an ablation
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,24 @@ def of_retrieval(results: Sequence[Result], measure: str, *, title: str = "", fo
         rows.append((name, _n(here), *_cells(here, systems)))
     heads = (Cell(title or measure), Cell("n"), *(Cell(NAMES.get(system, system)) for system in systems))
     return Table(heads, tuple(rows))
+
+
+def of_ablation(result: Result) -> list[Table]:
+    """A table for each measure of each set: variants down, the weight of the vectors across, the best value bold."""
+    found = []
+    for measure in dict.fromkeys(row["measure"] for row in result["rows"]):
+        values: dict[str, dict[str, float]] = {}
+        rows = [row for row in result["rows"] if row["measure"] == measure]
+        for row in rows:
+            variant, weight = row["system"].split(SEPARATOR)
+            values.setdefault(variant, {})[weight] = row["value"]
+        best, weights = max(row["value"] for row in rows), next(iter(values.values()))
+        heads = (Cell(f"{measure} (n={rows[0]['n']:,})"), *(Cell(weight) for weight in weights))
+        found.append(Table(heads, tuple(
+            (Cell(variant), *(Cell(share(value), best=value == best) for value in by_weight.values()))
+            for variant, by_weight in values.items()
+        )))  # fmt: skip
+    return found
 
 
 def of_results(results: Sequence[Result], *, folder: str = "") -> list[Table]:

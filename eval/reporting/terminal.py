@@ -1,4 +1,4 @@
-"""What the commands print: tables and progress bars. The only file of eval that imports rich."""
+"""What the commands print: tables and progress. The only file of eval that imports rich."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from eval.reporting import tables
-from eval.reporting.progress import Progress, silent
+from eval.reporting.progress import Progress, progress_lines
 
 WIDTH = 160  # of a table where the output is not a terminal: a file or a pipe
 
@@ -53,10 +53,10 @@ def print_result(result: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A Progress that moves a bar on standard error; it shows nothing where that is not a terminal."""
+def shown_progress() -> Iterator[Progress]:
+    """A Progress that moves a bar on standard error, or writes a line now and then where that is not a terminal."""
     if not sys.stderr.isatty():
-        yield silent
+        yield progress_lines(sys.stderr.write)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

@@ -31,8 +31,8 @@ class PlainLlamaIndex:
     ) -> None:
         """Embeds the corpus into `folder`, unless an index of the same data (`key`) is there.
 
-        A search takes the best `top_k` nodes; with None as many as are certain to cover 100 articles. Raises
-        ModelUnavailable when the integrations are not installed.
+        A search takes the best `top_k` nodes; with None as many as are certain to cover the articles that
+        a ranking has (DEPTH). Raises ModelUnavailable when the integrations are not installed.
         """
         try:
             from llama_index.core import StorageContext, VectorStoreIndex

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 from fakes import WordEmbedder
@@ -37,6 +38,21 @@ def small_set(folder: Path) -> Dataset:
     lines(folder / "corpus.jsonl", [{"_id": i, "title": "", "text": text} for i, text in STORIES.items()])
     lines(folder / "queries_test.jsonl", [{"_id": i, "text": text} for i, text in QUESTIONS.items()])
     lines(folder / "qrels_test.tsv", ["query-id\tcorpus-id\tscore", *QRELS])
+    return load(folder)
+
+
+def crowded_set(folder: Path) -> Dataset:
+    """70 articles of several passages each that share their words, and eight labelled questions."""
+    random = Random(7)
+    words = [f"word{number}" for number in range(40)]
+    texts = [[" ".join(random.choices(words, k=60)) + "." for _ in range(6)] for _ in range(70)]
+    lines(
+        folder / "corpus.jsonl",
+        [{"_id": f"a{n}", "title": "", "text": f"Harbour{n}. " + "\n\n".join(t)} for n, t in enumerate(texts)],
+    )
+    asked = [{"_id": f"q{n}", "text": f"Which {' '.join(random.sample(words, 3))} of harbour{n}?"} for n in range(8)]
+    lines(folder / "queries_test.jsonl", asked)
+    lines(folder / "qrels_test.tsv", ["query-id\tcorpus-id\tscore", *(f"q{n}\ta{n}\t1" for n in range(8))])
     return load(folder)
 
 

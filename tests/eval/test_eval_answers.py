@@ -66,6 +66,54 @@ def test_exact_match_and_f1() -> None:
     assert answer_metrics.token_f1(half) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(("said", "right", "wrong"), [
+    ("比赛于2021年2月7日在佛罗里达州坦帕举行。", "坦帕", "东京"), ("比赛于2021年2月7日举行。", "2021年2月7日", "21"),
+    ("決勝戦は東京ドームで行われた。", "東京", "大阪"), ("เขาเดินทางไปกรุงเทพมหานครเมื่อวานนี้", "กรุงเทพ", "เชียงใหม่"),
+    ("นี้", "นี้", "นั้"), ("대회는 서울에서 열렸다.", "서울", "부산"), ("हिन्दी भाषा", "हिन्दी", "हिन्दा"),
+    ("The art of it.", "art", "ar"),
+])  # fmt: skip
+def test_scripts_without_spaces_are_matched_by_characters(said: str, right: str, wrong: str) -> None:
+    assert answer_metrics.contains_answer(said, [wrong, right]) == 1.0
+    assert answer_metrics.contains_answer(said, [wrong]) == 0.0
+
+
+def test_word_f1_of_a_script_without_spaces_counts_characters() -> None:
+    assert answer_metrics.token_f1(prediction("在东京。", answers=["东京"])) == pytest.approx(2 * 2 / (3 + 2))
+    assert answer_metrics.exact_match(prediction("约翰·史密斯。", answers=["约翰 史密斯"])) == 1.0
+
+
+@pytest.mark.parametrize(("said", "accepted"), [
+    ("They paid $12.6 million for it.", "$12,600,000"), ("It cost $12.6m in all.", "12.6 million dollars"),
+    ("The truce lasts six months.", "6 months"), ("The truce lasts 6 months.", "six months"),
+    ("Duró seis meses.", "6 meses"), ("US$12.6 million", "US$12,600,000"), ("70% of them stayed.", "seventy per cent"),
+])  # fmt: skip
+def test_numbers_may_be_written_in_another_way_in_the_lenient_figure(said: str, accepted: str) -> None:
+    given = prediction(said, answers=[accepted])
+    assert (answer_metrics.contains(given), answer_metrics.contains_leniently(given)) == (0.0, 1.0)
+    assert (answer_metrics.right(given), answer_metrics.right_leniently(given)) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("said", "accepted"), [
+    ("The truce lasts twenty-five months.", "5 months"), ("It cost €12.6 million.", "$12,600,000"),
+    ("The six men came.", "6 months"), ("Seventy people came.", "70%"), ("In Tampa.", "Glendale"), ("", "6"),
+    ("Six of them sat down by the river and ate bread. Months passed.", "6 months"),
+])  # fmt: skip
+def test_another_number_or_another_thing_is_wrong_in_both_figures(said: str, accepted: str) -> None:
+    given = prediction(said, answers=[accepted], answered=bool(said))
+    assert (answer_metrics.contains(given), answer_metrics.contains_leniently(given)) == (0.0, 0.0)
+
+
+def test_a_tie_of_options_is_wrong_in_the_strict_figure_only() -> None:
+    options = ["red house", "blue house", "green house"]
+    tied = prediction("Red or blue.", options=options, answers=options[1:2])
+    assert (answer_metrics.right(tied), answer_metrics.right_leniently(tied)) == (0.0, 1.0)
+    for wrong in ("Red or green.", "It was red.", "Nobody knows."):
+        given = prediction(wrong, options=options, answers=options[1:2])
+        assert (answer_metrics.right(given), answer_metrics.right_leniently(given)) == (0.0, 0.0)
+    unanswerable = {"options": options, "answers": options[1:2], "answerable": False}
+    assert answer_metrics.right_leniently(prediction("Red or blue.", **unanswerable)) == 0.0
+
+
 def test_refusals_and_crashes_are_no_answers() -> None:
     for one in (SILENT, CRASHED):
         assert (
@@ -118,6 +166,17 @@ def test_refusal_precision_and_recall(archive: Any) -> None:
     assert measured["refusal recall"] == {"a": 1.0, "c": 0.0}
     assert measured["answered (answerable)"] == {"b": 0.0, "d": 1.0}
     assert measured["quotes verbatim"] == {"c#0": 0.0, "d#0": 0.0}  # that archive has no such article
+
+
+def test_nothing_is_measured_without_a_label(archive: Any) -> None:
+    bare = {"answers": [], "articles": [], "answerable": None, "right": None}
+    (measured,) = answers.score([{**GOOD, **bare}, {**SILENT, **bare, "id": "b"}], "m", archive.catalog).values()
+    assert set(measured) == {"stray markers", "quotes verbatim"}
+    refused = [{**GOOD, "right": 1.0}, {**SILENT, "id": "b", "right": 0.0}]  # none is labelled as unanswerable
+    (measured,) = answers.score(refused, "m", archive.catalog).values()
+    assert "answered (answerable)" in measured
+    assert "refusal precision" not in measured
+    assert outcome.result("answers", [outcome.row("title", "m", [])], data={})["rows"] == []
 
 
 def test_labels_of_answerability() -> None:

@@ -8,6 +8,7 @@ import pytest
 from fakes import WordEmbedder
 
 from eval.datasets.beir import Document
+from eval.metrics.retrieval import DEPTH
 from eval.systems.baselines import plain_trafilatura
 
 pytest.importorskip("llama_index.vector_stores.chroma", reason="needs the extra 'eval'")
@@ -34,14 +35,14 @@ def test_the_plain_index_finds_articles_and_is_kept(tmp_path: Path) -> None:
     assert len(embedder.embedded) == 2 * nodes - 1
 
 
-def test_the_plain_index_is_asked_for_enough_nodes_for_100_articles(tmp_path: Path) -> None:
+def test_the_plain_index_is_asked_for_enough_nodes_for_a_whole_ranking(tmp_path: Path) -> None:
     from eval.systems.baselines import PlainLlamaIndex, borrowed_embedding
 
     # Notices without a common word: Chroma does not reach all of many near-copies.
-    notices = (Document(id=f"n{i}", title="", text=f"Harbour{i} clerk{i} pier{i}") for i in range(99))
+    notices = (Document(id=f"n{i}", title="", text=f"Harbour{i} clerk{i} pier{i}") for i in range(DEPTH - 1))
     corpus = [CORPUS[0], *notices]
     plain = PlainLlamaIndex(corpus, tmp_path, "k", borrowed_embedding(WordEmbedder()))
-    assert len(plain.search("ferry Castellan aground", 100)) == 100  # though the first article takes several nodes
+    assert len(plain.search("ferry Castellan aground", DEPTH)) == DEPTH  # though the first article takes several nodes
     plain.close()
 
 

@@ -111,7 +111,7 @@ def test_rgb_mixes_passages_as_its_authors_do() -> None:
 
 
 def test_rgb_measures() -> None:
-    base = {"parts": rgb.parts([["5 May", "May 5"], "Tampa"]), "fake": ["Glendale"]}
+    base = {"parts": rgb.parts([["5 May", "May 5"], "Tampa"]), "answers": ["5 May"], "fake": ["Glendale"]}
     good, half = (said(t, kind="noise 0.2", **base) for t in ("On May 5 in Tampa.", "On May 5."))
     assert (rgb.holds_all(good), rgb.holds_all(half)) == (1.0, 0.0)
     found = rgb.score([{**good, "kind": "refusal"}, {**said("In Glendale.", kind="counterfactual", **base), "id": "2"}])
@@ -119,6 +119,39 @@ def test_rgb_measures() -> None:
         "refusal": {"1": 0.0}, "counterfactual: true answer": {"2": 0.0},
         "counterfactual: altered answer": {"2": 1.0}, "counterfactual: refused": {"2": 0.0},
     }  # fmt: skip
+
+
+def test_rgb_has_a_lenient_figure_beside_the_strict_one() -> None:
+    spelled = said("It took six months.", kind="noise 0.2", parts=[["6 months"]], fake=[], answers=["6 months"])
+    assert rgb.score([spelled]) == {"accuracy, noise 0.2": {"1": 0.0}, "accuracy, noise 0.2, lenient": {"1": 1.0}}
+
+
+def test_rgb_in_chinese(tmp_path: Path) -> None:
+    row = {
+        "id": 1, "query": "比赛在哪里举行？", "answer": ["坦帕"], "negative": ["面包和奶酪在市场上出售。"],
+        "positive": ["比赛于2021年2月7日在佛罗里达州坦帕举行。"],
+    }  # fmt: skip
+    lines(tmp_path / "zh.jsonl", [row])
+    result = behaviour.run("rgb", tmp_path / "zh.jsonl", tmp_path / "out", Settings(llm="none"), WordEmbedder(), None)
+    assert {r["measure"]: r["value"] for r in result["rows"]}["accuracy, noise 0.0"] == 1.0
+    assert not any("counterfactual" in r["measure"] for r in result["rows"])  # that file has no altered passages
+
+
+@pytest.mark.parametrize("unrelated", [[], [" "]])
+def test_a_question_without_any_passage_is_refused_and_does_not_crash(tmp_path: Path, unrelated: list[str]) -> None:
+    lines(tmp_path / "rgb.jsonl", [{**RGB, "negative": unrelated}])
+    result = behaviour.run("rgb", tmp_path / "rgb.jsonl", tmp_path / "out", Settings(llm="none"), WordEmbedder(), None)
+    assert result["crashed"] == {}
+    assert {r["measure"]: r["value"] for r in result["rows"]}["refusal"] == 1.0
+
+
+def test_protocols_measure_nothing_without_a_label() -> None:
+    unlabelled = said("In Tampa.", kind="noise 0.2", parts=[], fake=[])
+    assert rgb.score([unlabelled, {**unlabelled, "kind": "counterfactual"}]) == {"counterfactual: refused": {"1": 0.0}}
+    assert ramdocs.score([{**unlabelled, "wrong": []}]) == {"refused": {"1": 0.0}}
+    assert mtragun.score([said("In Tampa.", kind="", references=[], answerable=True)]) == {}
+    refused = said("", kind="answerable", references=["Tampa"])
+    assert mtragun.score([refused]) == {"refused (answerable)": {"1": 1.0}}
 
 
 def test_rgb_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

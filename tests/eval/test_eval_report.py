@@ -66,7 +66,7 @@ def test_misses_are_shown_with_their_sources_and_escaped(tmp_path: Path) -> None
 
 
 def test_what_was_not_found_is_shown_even_without_the_data_set(tmp_path: Path) -> None:
-    per_query = {"dateline": {"nDCG@10": {"q1": 0.0}, "Success@10": {"q1": 0.0}}}
+    per_query = {"dateline": {"nDCG@10": {"q1": 0.0}, "RR@10": {"q1": 0.0}}}
     said = {"name": "gone", "split": "test", "folder": str(tmp_path / "gone")}
     outcome.save(tmp_path, "retrieval", outcome.rows_of(per_query), per_query, data=said, systems=["dateline"])
     lines(tmp_path / "ranked_dateline.jsonl", [{"key": "k"}, {"id": "q1", "ranked": [["a<1", 0.5]]}])

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 from fakes import WordEmbedder
-from small_set import QUESTIONS, STORIES, lines, small_set
+from small_set import QUESTIONS, STORIES, crowded_set, lines, small_set
 
 from eval.datasets.beir import Dataset, load
 from eval.experiments import retrieval
 from eval.metrics import retrieval as retrieval_metrics
 from eval.reporting import outcome
+from eval.reporting.journal import read as read_lines
 from eval.reporting.outcome import commit
 from eval.systems.bm25 import Bm25, terms
+from rag.archive.archive import Archive
+from rag.assistant import Assistant
 from rag.errors import SettingsError
 from rag.schema import Article, Hit, Passage
 from rag.settings import Settings
@@ -36,10 +39,9 @@ def test_measures_by_hand() -> None:
     ranked = {"a": [("x", 3.0), ("y", 2.0), ("z", 1.0)], "b": [("w", 1.0)]}
     found = retrieval_metrics.score(ranked, {"a": {"y": 1, "z": 1}, "b": {"v": 1}, "c": {"u": 1}})
     assert found["RR@10"] == {"a": 0.5, "b": 0.0, "c": 0.0}
-    assert found["AP@100"]["a"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     ideal = 1 + 1 / math.log2(3)
     assert found["nDCG@10"]["a"] == pytest.approx((1 / math.log2(3) + 1 / math.log2(4)) / ideal)
-    assert (found["Success@1"]["a"], found["Success@5"]["a"], found["R@5"]["a"]) == (0.0, 1.0, 1.0)
+    assert (found["Success@1"]["a"], found["R@10"]["a"]) == (0.0, 1.0)
 
 
 def test_equal_scores_keep_their_order() -> None:
@@ -57,16 +59,10 @@ def test_the_run_file_scored_from_outside_gives_our_figures(data: Dataset, tmp_p
         trec = retrieval_metrics.read_run((out / f"run_{system}.trec").read_text().splitlines())
         scorer = pytrec_eval.RelevanceEvaluator(
             {q: dict(g) for q, g in data.qrels.items()},
-            {"ndcg_cut.10", "recall.5,100", "map_cut.100", "success.1,5,10"},
+            {"ndcg_cut.10", "recall.10", "success.1"},
         )
         theirs = scorer.evaluate(trec)
-        names = {
-            "nDCG@10": "ndcg_cut_10",
-            "R@5": "recall_5",
-            "R@100": "recall_100",
-            "AP@100": "map_cut_100",
-            "Success@1": "success_1",
-        }
+        names = {"nDCG@10": "ndcg_cut_10", "R@10": "recall_10", "Success@1": "success_1"}
         for name, theirs_name in names.items():
             assert ours[system][name] == pytest.approx({q: theirs.get(q, {}).get(theirs_name, 0.0) for q in data.qrels})
 
@@ -81,6 +77,67 @@ def test_a_seeded_wrong_label_is_a_miss(data: Dataset, tmp_path: Path) -> None:
     assert rows["dateline", "Success@1"]["n"] == 3
     assert (result["left_out"], result["seed"], result["data"]["digest"]) == (0, 7, data.digest)
     assert result["code"]
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> Dataset:
+    return crowded_set(tmp_path / "crowd")
+
+
+@pytest.mark.parametrize("changed", [{}, {"fetch_k": 30}, {"top_k": 25}, {"per_article": 1, "dense_weight": 0.8}])
+def test_the_rankings_are_those_of_the_products_search(
+    crowd: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    depths: list[int] = []
+    for name in ("search_vectors", "search_words"):
+        monkeypatch.setattr(Archive, name, noting_depth(getattr(Archive, name), depths))
+    settings = Settings(data_dir=tmp_path / "out" / "archive", llm="none", **changed)
+    result = retrieval.run(crowd, tmp_path / "out", settings, WordEmbedder(), systems=["dateline"])
+    measured = set(depths)
+    depths.clear()
+    with Assistant(Archive(settings), WordEmbedder(), None, settings) as assistant:
+        found = {key: assistant.search(crowd.queries[key].text) for key in crowd.qrels}
+    assert measured == set(depths) == {result["settings"]["fetch_k"]}
+    _, *ranked = read_lines(tmp_path / "out" / "ranked_dateline.jsonl")
+    assert len(ranked) == len(found)
+    for row in ranked:
+        first = [article for article, _ in retrieval.articles_of(found[row["id"]])]
+        assert len(first) >= 4
+        assert [article for article, _ in row["ranked"]][: len(first)] == first
+        assert len(row["ranked"]) >= min(10, result["settings"]["top_k"] // 2)
+
+
+def noting_depth(search: Any, depths: list[int]) -> Any:
+    def noting(self: Archive, wanted: Any, k: int, *more: Any) -> Any:
+        depths.append(k)
+        return search(self, wanted, k, *more)
+
+    return noting
+
+
+def test_the_settings_of_a_result_are_those_of_its_searches(data: Dataset, tmp_path: Path) -> None:
+    found = run(data, tmp_path / "out", "dateline")["settings"]
+    assert {name: found[name] for name in ("top_k", "fetch_k", "per_article", "dense_weight")} == {
+        "top_k": 20, "fetch_k": 60, "per_article": 2, "dense_weight": 0.3
+    }  # fmt: skip
+
+
+def test_a_sample_is_scored_over_its_own_questions(crowd: Dataset, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, llm="none")
+    heard: list[tuple[str, int, int]] = []
+
+    def sampled(limit: int | None) -> dict[str, Any]:
+        return retrieval.run(
+            crowd, tmp_path / "out", settings, WordEmbedder(), systems=["words"], limit=limit,
+            progress=lambda *step: heard.append(step),
+        )  # fmt: skip
+
+    result = sampled(3)
+    assert ({row["n"] for row in result["rows"]}, result["data"]["scored"], result["left_out"]) == ({3}, 3, 0)
+    assert [step for step in heard if step[0] == "words"] == [("words", n, 3) for n in (1, 2, 3)]
+    heard.clear()
+    assert {row["n"] for row in sampled(None)["rows"]} == {8}
+    assert [step for step in heard if step[0] == "words"] == [("words", n, 8) for n in range(4, 9)]
 
 
 def test_copies_stand_right_behind_their_hit() -> None:
