@@ -13,7 +13,7 @@ from rag.answering.retriever import Retriever
 from rag.answering.tracer import NoTracer, Tracer
 from rag.archive.archive import Archive
 from rag.errors import ArchiveMissing, DatelineError, QuestionError
-from rag.language.identify import detect_language
+from rag.language.identify import detect_language, load_identifier_in_background
 from rag.models.chat import LLM, open_llm
 from rag.models.embeddings import CachedEmbedder, Embedder, open_embedder
 from rag.schema import Answer, Filters, Hit, Turn
@@ -48,17 +48,29 @@ class Assistant:
 
     @classmethod
     def open(
-        cls, data_dir: Path | str | None = None, *, settings: Settings | None = None, with_llm: bool = True
+        cls,
+        data_dir: Path | str | None = None,
+        *,
+        settings: Settings | None = None,
+        with_llm: bool = True,
+        asks_once: bool = False,
     ) -> Assistant:
         """The assistant of an archive folder. Loads the language model, which takes seconds.
+
+        `asks_once` is for a process that ends after one question: see Archive. The indexes are opened in a thread at
+        once then.
 
         Raises SettingsError, ArchiveMismatch, StorageError, ModelUnavailable.
         """
         settings = settings or Settings.load(data_dir=data_dir)
-        archive = Archive(settings)
+        archive = Archive(settings, asks_once=asks_once)
         try:
             # First without a model: an archive of another embedder is refused before seconds go into loading one.
             assistant = cls(archive, open_embedder(settings), None, settings)
+            if asks_once:
+                archive.begin_opening()
+                if assistant.retriever.detects_languages:
+                    load_identifier_in_background()
             assistant.llm = open_llm(settings) if with_llm else None
         except BaseException:
             archive.close()

@@ -12,6 +12,8 @@ from rag.models.embeddings import Embedder
 from rag.schema import Article, Filters, Hit, Passage
 from rag.settings import Settings
 
+ARCHIVE_LANGUAGES = 2  # the most frequent ones of the archive, in which every question is stemmed
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -69,11 +71,18 @@ class Retriever:
                 if passage := passages.get(key):
                     yield Candidate(passage, score, pairs.get(passage.article.id, frozenset()))
 
+    @property
+    def detects_languages(self) -> bool:
+        """Whether a search depends on the language of its question."""
+        return len(self.archive.catalog.languages()) > ARCHIVE_LANGUAGES
+
     def languages(self, question: str) -> list[str]:
-        """In which languages to stem a question: its own, and the most frequent ones of the archive."""
+        """In which languages to stem a question: its own if the archive has it, and the archive's most frequent."""
         present = list(self.archive.catalog.languages())
+        if len(present) <= ARCHIVE_LANGUAGES:
+            return present
         own = detect_language(question)
-        return list(dict.fromkeys([*([own] if own in present or not present else []), *present[:2]]))
+        return list(dict.fromkeys([*([own] if own in present else []), *present[:ARCHIVE_LANGUAGES]]))
 
 
 def fuse(dense: dict[int, float], sparse: dict[int, float], weight: float) -> list[tuple[int, float]]:

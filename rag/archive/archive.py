@@ -51,8 +51,12 @@ class Archive:
     most for indexer.OPENING_SECONDS.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        """Opens or creates the archive; the indexes are opened when they are first needed. Raises DatelineError."""
+    def __init__(self, settings: Settings, *, asks_once: bool = False) -> None:
+        """Opens or creates the archive; the indexes are opened when they are first needed. Raises DatelineError.
+
+        `asks_once` is for a process that ends after one search: the vectors of an archive that is not large are
+        searched exactly in the catalogue then, which is sooner done than opening their index.
+        """
         self.folder = Path(settings.data_dir).expanduser().absolute()
         try:
             private_files.make_folder(self.folder)
@@ -63,7 +67,7 @@ class Archive:
             ) from error
         derived = [self.folder / name for name in (vector_index.NAME, keyword_index.NAME)]
         self.catalog = Catalog(self.folder / "catalogue.sqlite", derived=derived)
-        self.indexer = Indexer(self.catalog, self.folder, settings.chroma_url)
+        self.indexer = Indexer(self.catalog, self.folder, settings.chroma_url, asks_once=asks_once)
 
     def close(self) -> None:
         """Ends the indexer's thread, releases locks and closes all files."""
@@ -131,6 +135,10 @@ class Archive:
         self.indexer.priority.give_way()
 
     # --- the derived indexes ----------------------------------------------------------------------
+
+    def begin_opening(self) -> None:
+        """Begins to open the indexes and returns at once; a search waits for them."""
+        self.indexer.begin()
 
     def wait_until_indexed(self) -> None:
         """Returns when searches that start from now on find all that the catalogue holds.

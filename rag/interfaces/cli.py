@@ -89,11 +89,15 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
 
 
 def _ask(args: argparse.Namespace) -> int:
+    from rag.language.identify import load_identifier_in_background
+
+    load_identifier_in_background()  # before the imports, which take as long
+
     from rag.assistant import Assistant
     from rag.interfaces.json import answer_data
     from rag.interfaces.text import answer_text
 
-    with Assistant.open(settings=_settings(args)) as assistant:
+    with Assistant.open(settings=_settings(args), asks_once=True) as assistant:
         answer = assistant.ask(args.question, _filters(args))
     if args.json:
         print_json(answer_data(answer))
@@ -115,7 +119,7 @@ def _search(args: argparse.Namespace) -> int:
 
     if args.top_k is not None and not 1 <= args.top_k <= 1000:
         raise SettingsError(f"--top-k is {args.top_k}; expected 1 to 1000.")
-    with Assistant.open(settings=_settings(args), with_llm=False) as assistant:
+    with Assistant.open(settings=_settings(args), with_llm=False, asks_once=True) as assistant:
         hits = assistant.search(args.question, _filters(args), top_k=args.top_k)
     if args.json:
         print_json(search_data(args.question, hits))

@@ -17,8 +17,10 @@ from fakes import BrokenEmbedder, WordEmbedder
 
 from ingest.pipeline import ingest, reembed
 from rag.answering.retriever import Retriever
+from rag.archive import indexer
 from rag.archive.archive import Archive
 from rag.archive.catalog import Prepared
+from rag.archive.vector_index import ChromaVectors
 from rag.assistant import Assistant
 from rag.errors import ArchiveBusy, ArchiveMismatch, StorageError
 from rag.schema import Article, Filters
@@ -381,6 +383,43 @@ def test_the_owner_finds_what_another_process_ingested(archive: Archive, child_e
     # The other process waited until this one had indexed its article.
     assert hits(archive, "number7 cellar")[0][0] == "n007#0"
     assert archive.health().sound
+
+
+READ_ONCE = "archive.close()\narchive = Archive(settings, asks_once=True)\n" + READ
+
+
+def test_a_process_that_asks_once_leaves_chroma_closed_and_finds_the_same(
+    archive: Archive, child_environment: dict[str, str]
+) -> None:
+    mine = Retriever(archive, WordEmbedder(), Settings()).retrieve("ferry Castellan off Port Selwyn")
+    archive.close()
+    with Child(archive.folder, READ_ONCE, child_environment) as child:
+        owns, loaded_chroma, theirs = json.loads(child.says())
+    assert (owns, loaded_chroma) == (True, False)
+    assert [i for i, _ in theirs] == [h.passage.id for h in mine]
+    assert [s for _, s in theirs] == pytest.approx([h.score for h in mine], abs=1e-3)
+
+
+def test_what_changes_while_chroma_is_closed_reaches_its_index_later(archive: Archive) -> None:
+    assert ingest([notice(7, "late")], archive, WordEmbedder()).kept == 1
+    archive.close()
+    with closing(Archive(Settings(data_dir=archive.folder), asks_once=True)) as once:
+        assert once.catalog.remove("n007")
+        once.wait_until_indexed()
+        assert "n007#0" not in [i for i, _ in hits(once, "number7 cellar")]
+        assert once.catalog.followed("vectors") < once.catalog.followed("words")
+    with closing(Archive(Settings(data_dir=archive.folder))) as again:
+        assert "n007#0" not in [i for i, _ in hits(again, "number7 cellar")]
+        assert again.health().sound
+
+
+def test_a_large_archive_is_searched_in_its_index_even_once(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = hits(archive)
+    archive.close()
+    monkeypatch.setattr(indexer, "EXACT_PASSAGES", 3)
+    with closing(Archive(Settings(data_dir=archive.folder), asks_once=True)) as once:
+        assert hits(once) == before
+        assert isinstance(once.indexer.vectors(), ChromaVectors)
 
 
 def test_the_indexes_are_handed_on_when_their_owner_leaves(archive: Archive) -> None:

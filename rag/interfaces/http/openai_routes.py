@@ -6,22 +6,32 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
-from rag.interfaces.http import openai_replies
 from rag.interfaces.http.ask_routes import final_answer, first_state
 from rag.interfaces.http.bodies import EVENTS, HEARTBEAT, Json, Replies, openai_errors, parsed
 from rag.interfaces.http.errors import HttpError, client_message, status_of
 from rag.interfaces.http.middleware import log_question, openai_error
-from rag.interfaces.http.openai_replies import Link
-from rag.interfaces.http.openai_requests import CHAT_MODEL, ChatRequest, check_model, parse_chat, parse_embedding
+from rag.interfaces.http.openai_requests import CHAT_MODEL, check_model, parse_chat, parse_embedding
 from rag.schema import Citation
 from rag.serving.answer_queue import AnswerQueue, QueuedAnswer
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from rag.interfaces.http.openai_replies import CompletionChunks, Link
+
+
+def _replies() -> ModuleType:
+    """The module that builds replies, imported at the first request: the types of OpenAI take half a second."""
+    from rag.interfaces.http import openai_replies
+
+    return openai_replies
 
 
 class OpenAIRoutes:
@@ -72,18 +82,19 @@ class OpenAIRoutes:
         chat = parse_chat(body, self.assistant.llm)
         if self.assistant.settings.log_questions:
             log_question(request.state.request_id, chat.asked.question)
+        replies = await asyncio.to_thread(_replies)
         queued = self.queue.start(chat.asked)
         link = _link(request)
         if chat.stream:
             await first_state(self.queue, queued)
-            return StreamingResponse(self._encoded(queued, chat, link), media_type="text/event-stream")
+            chunks = replies.CompletionChunks(chat, queued.id, int(time.time()), link, self.assistant.llm)
+            return StreamingResponse(self._encoded(queued, chunks), media_type="text/event-stream")
         answer = await final_answer(self.queue, queued, request)
         if answer is None:
             return Response(status_code=499)
-        return Json(openai_replies.completion(answer, chat, queued.id, int(time.time()), link))
+        return Json(replies.completion(answer, chat, queued.id, int(time.time()), link))
 
-    async def _encoded(self, queued: QueuedAnswer, chat: ChatRequest, link: Link) -> AsyncIterator[bytes]:
-        chunks = openai_replies.CompletionChunks(chat, queued.id, int(time.time()), link, self.assistant.llm)
+    async def _encoded(self, queued: QueuedAnswer, chunks: CompletionChunks) -> AsyncIterator[bytes]:
         async with self.queue.reading(queued):
             try:
                 async for answer in queued.follow():
@@ -106,15 +117,16 @@ class OpenAIRoutes:
             asked = parse_embedding(body, await asyncio.to_thread(lambda: embedder.dim))
             embed = embedder.embed_queries if asked.as_query else embedder.embed_passages
             vectors = await asyncio.to_thread(embed, asked.texts)
-        return Json(openai_replies.embeddings(vectors, asked, embedder.name))
+        replies = await asyncio.to_thread(_replies)
+        return Json(replies.embeddings(vectors, asked, embedder.name))
 
     def models(self) -> Response:
         """The assistant as a chat model, and the embedder."""
-        return Json({"object": "list", "data": openai_replies.models(self.assistant.embedder.name, self.began)})
+        return Json({"object": "list", "data": _replies().models(self.assistant.embedder.name, self.began)})
 
     def model(self, model: str) -> Response:
         """One of the models."""
-        known = {one["id"]: one for one in openai_replies.models(self.assistant.embedder.name, self.began)}
+        known = {one["id"]: one for one in _replies().models(self.assistant.embedder.name, self.began)}
         check_model({"model": model}, tuple(known))
         return Json(known[model])
 
