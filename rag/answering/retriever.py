@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rag.archive.archive import Archive
 from rag.language.identify import detect_language
 from rag.models.cards import card_of
@@ -46,20 +48,35 @@ class Retriever:
         weight = next(one for one in (dense_weight, s.dense_weight, card.dense_weight) if one is not None)
         top_k = top_k or s.top_k
         fetch_k = max(s.fetch_k, 3 * top_k)
-        dense, sparse = {}, {}
         with self.archive.searching():
-            if weight > 0:
-                vector = self.embedder.embed_queries([question])[0]
-                dense = dict(self.archive.search_vectors(vector, fetch_k, filters))
-            if weight < 1:
-                languages = self.languages(question)
-                sparse = dict(self.archive.search_words(question, fetch_k, languages, filters))
-            if 0 < weight < 1:
-                # Each candidate gets both scores: otherwise one that a single index fetched would lose the other share.
-                dense |= self.archive.cosines(vector, [key for key in sparse if key not in dense])
-                sparse |= self.archive.word_scores(question, languages, [key for key in dense if key not in sparse])
+            if weight <= 0:
+                dense, sparse = {}, self._by_words(question, fetch_k, filters)[1]
+            elif weight >= 1:
+                dense, sparse = self._by_vector(question, fetch_k, filters)[1], {}
+            else:
+                dense, sparse = self._by_both(question, fetch_k, filters)
             ranked = fuse({key: cosine - card.unrelated for key, cosine in dense.items()}, sparse, weight)
             return select(self._candidates(ranked, 2 * top_k), top_k, per_article or s.per_article)
+
+    def _by_vector(self, question: str, k: int, filters: Filters) -> tuple[np.ndarray, dict[int, float]]:
+        """The vector of the question, and the cosines of the k passages nearest to it, by key."""
+        vector = self.embedder.embed_queries([question])[0]
+        return vector, dict(self.archive.search_vectors(vector, k, filters))
+
+    def _by_words(self, question: str, k: int, filters: Filters) -> tuple[list[str], dict[int, float]]:
+        """The languages that the question was stemmed in, and the BM25 scores of the k best passages, by key."""
+        languages = self.languages(question)
+        return languages, dict(self.archive.search_words(question, k, languages, filters))
+
+    def _by_both(self, question: str, k: int, filters: Filters) -> tuple[dict[int, float], dict[int, float]]:
+        """Cosines and BM25 scores of the candidates of both indexes, by key. Both indexes are searched at once."""
+        with self.archive.beside(lambda: self._by_words(question, k, filters)) as by_words:
+            vector, dense = self._by_vector(question, k, filters)
+            languages, sparse = by_words()
+        # Each candidate gets both scores: otherwise one that a single index fetched would lose the other share.
+        dense |= self.archive.cosines(vector, [key for key in sparse if key not in dense])
+        sparse |= self.archive.word_scores(question, languages, [key for key in dense if key not in sparse])
+        return dense, sparse
 
     def _candidates(self, ranked: Sequence[tuple[int, float]], at_once: int) -> Iterator[Candidate]:
         """The passages of these keys in their order, loaded lazily: loading all of them dominated the latency."""

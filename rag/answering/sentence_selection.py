@@ -26,9 +26,10 @@ from rag.schema import Article, Hit, Passage, Span
 # How many sentences are compared with the question by embeddings; the rest are compared by words only. Embedding more
 # of them delays the first word of the answer. Set by hand.
 EMBEDDED_SENTENCES = 24
-# Weights in the score of a sentence: likeness to the question by the embedder, word coverage, score of its hit, and whether it holds the kind
-# of expression asked for. NEAR is the weight of a better neighbour's score. Swept on the demo gold set: the answer is
-# among the chosen sentences for .88 of the answerable questions; with RANK .15 and without NEAR, for .83.
+# Weights in the score of a sentence: likeness to the question by the embedder, word coverage, score of its hit, and
+# whether it holds the kind of expression asked for. NEAR is the weight of a better neighbour's score. Swept on the demo
+# gold set: the answer is among the chosen sentences for .88 of the answerable questions; with RANK .15 and without
+# NEAR, for .83.
 LIKENESS, WORDS, RANK, KIND, NEAR = 0.1, 0.4, 0.45, 0.15, 0.4
 # Sentences far below the best one distract readers and small models. After LEAST_UNITS units, a sentence needs this
 # share of the best score.

@@ -6,22 +6,25 @@ vectors/ words/      derived, may be deleted          only the process that hold
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from rag.archive import integrity, keyword_index, private_files, vector_index
 from rag.archive.catalog import Catalog
 from rag.archive.indexer import Indexer, lock_file
+from rag.archive.side_threads import SideThreads
 from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
 
 if TYPE_CHECKING:
     from rag.settings import Settings
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +71,12 @@ class Archive:
         derived = [self.folder / name for name in (vector_index.NAME, keyword_index.NAME)]
         self.catalog = Catalog(self.folder / "catalogue.sqlite", derived=derived)
         self.indexer = Indexer(self.catalog, self.folder, settings.chroma_url, asks_once=asks_once)
+        self._side_threads = SideThreads()
 
     def close(self) -> None:
-        """Ends the indexer's thread, releases locks and closes all files."""
+        """Ends the archive's threads, releases locks and closes all files."""
         self.indexer.close()
+        self._side_threads.close()
         self.catalog.close()
 
     # --- searching ------------------------------------------------------------------------------
@@ -129,6 +134,13 @@ class Archive:
     def searching(self) -> AbstractContextManager[None]:
         """A context for a search of several steps, during which the indexer and an ingest pause between their steps."""
         return self.indexer.priority.search()
+
+    def beside(self, call: Callable[[], _Result]) -> AbstractContextManager[Callable[[], _Result]]:
+        """A context during which `call`, a step of a search, runs on another thread.
+
+        The function that the context gives returns the result of `call` or raises its error.
+        """
+        return self._side_threads.beside(call)
 
     def give_way(self) -> None:
         """Called between the steps of an ingest: returns when no search runs, after 50 ms at the latest."""

@@ -25,12 +25,12 @@ class EmbedderCard:
     dense_weight: float = 0.3
 
     def likeness(self, cosine: float) -> float:
-        """A cosine on a scale that models share: 0 for unrelated texts or less, 1 for an answer, more if it is closer."""
+        """A cosine on a scale that models share: 0 for unrelated texts or less, 1 for an answer, more if closer."""
         return max((cosine - self.unrelated) / (self.related - self.unrelated), 0.0)
 
 
-# `unrelated` and `related`: medians over 60 questions each of xquad_en, xquad_es and norquad_news_validation (MiniLM: xquad_en alone)
-# with the paragraphs of the other questions and with their own.
+# `unrelated` and `related`: medians over 60 questions each of xquad_en, xquad_es and norquad_news_validation (MiniLM:
+# xquad_en alone) with the paragraphs of the other questions and with their own.
 #
 # `dense_weight`: Success@1 with both scores for each of 60 candidates an index (27 Nov. 2026) on clef2020_claims, heq,
 # norquad, onestopqa_articles, xquad_en and xquad_es. MiniLM at .3: .660 .864 .908 .918 .950 .931; at .4: .685 .856 .904

@@ -8,8 +8,8 @@ import pytest
 
 from rag.answering.answerability import (
     LEAST_BELIEF,
-    LEAST_LIKENESS,
     LEAST_COVERAGE,
+    LEAST_LIKENESS,
     MIXED,
     answer_reason,
     belief_reason,

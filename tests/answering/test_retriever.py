@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from rag.answering.retriever import Candidate, Retriever, fuse, select
 from rag.archive.archive import Archive
+from rag.errors import StorageError
 from rag.models.cards import E5_SMALL
 from rag.schema import Article, Filters, Passage
 from rag.settings import Settings
@@ -216,3 +220,39 @@ def test_the_weight_of_the_vectors_is_the_models_unless_it_is_set(stored: Archiv
     assert weight(E5_SMALL.name) == pytest.approx(0.5)
     assert weight("fake/words") == pytest.approx(0.3)
     assert weight(E5_SMALL.name, dense_weight=0.2) == pytest.approx(0.2)
+
+
+def test_searching_both_indexes_at_once_gives_what_one_after_the_other_gives(
+    stored: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = [
+        "ferry Castellan sandbank lifeboats",
+        "Measles outbreak over in Harrow Bay",
+        "key rate",
+        "台北捷運",
+        "?",
+    ]
+    with ThreadPoolExecutor(8) as threads:  # more searches than the archive has threads for their steps
+        at_once = list(threads.map(lambda question: retriever(stored).retrieve(question, top_k=20), questions * 5))
+
+    @contextmanager
+    def in_this_thread(self: Archive, call: Callable[[], object]) -> Iterator[Callable[[], object]]:
+        result = call()
+        yield lambda: result
+
+    monkeypatch.setattr(Archive, "beside", in_this_thread)
+    assert at_once == [retriever(stored).retrieve(question, top_k=20) for question in questions] * 5
+
+
+@pytest.mark.parametrize("step", ["search_vectors", "search_words", "cosines", "word_scores"])
+def test_a_step_that_fails_makes_the_search_fail_with_its_error(
+    stored: Archive, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def failing(*_: object) -> None:
+        raise StorageError(f"{step} failed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Archive, step, failing)
+        with pytest.raises(StorageError, match=f"^{step} failed$"):
+            retriever(stored).retrieve("ferry")
+    assert retriever(stored).retrieve("ferry")
