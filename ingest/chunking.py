@@ -10,7 +10,8 @@ from rag.schema import Article, Span
 TARGET_TOKENS = 160
 MAX_TOKENS = 200
 LEAST_TOKENS = 100  # a shorter passage takes a part of the next paragraph
-# Version of the rules by which `count_tokens` counts and `sentence_spans` ends sentences. Raise it with every change.
+# Version of the rules by which `count_tokens` counts, `sentence_spans` ends sentences and `embedded_text` adds to a
+# passage. Raise it with every change.
 RULES = 2
 FINGERPRINT = f"paragraphs-{RULES}-{LEAST_TOKENS}-{TARGET_TOKENS}-{MAX_TOKENS}"
 
@@ -28,10 +29,15 @@ def passage_spans(article: Article) -> list[Span]:
 
 
 def embedded_text(article: Article, span: Span) -> str:
-    """The text that is embedded for a passage: title, outlet and day first, since passages rarely repeat them."""
+    """The text that is embedded for a passage: it, then title, outlet and day, since passages rarely repeat them.
+
+    They come last because embedders weigh the beginning more: passages of one article are alike enough as it is.
+    Success@1 of e5's vectors with them first, last and without them: clef2020_claims .736 .792 .670, norquad .807 .829
+    .851, heq .820 .858 .863, onestopqa_articles .770 .815 .838 (400 questions each at most).
+    """
     head = " | ".join(part for part in (article.title, article.outlet, str(article.day or "")) if part)
     body = article.text[span[0] : span[1]]
-    return f"{head}\n{body}" if head else body
+    return f"{body}\n{head}" if head else body
 
 
 def _citable(article: Article) -> list[Span]:

@@ -32,7 +32,7 @@ class Settings(BaseModel):
     )
     embedder: str = Field(
         default="packaged",
-        description="'packaged' (all-MiniLM-L6-v2, English), 'e5' (multilingual-e5-small), a folder, or a hub name",
+        description="'packaged' (multilingual-e5-small), 'minilm' (all-MiniLM-L6-v2, English), a folder, or a hub name",
     )
     llm: str = Field(
         default="packaged",

@@ -45,16 +45,19 @@ class Retriever:
         count from that of unrelated texts, which is .77 for some models: divided as they are, all would be alike.
         """
         s, card = self.settings, card_of(self.embedder.name)
-        weight = next(one for one in (dense_weight, s.dense_weight, card.dense_weight) if one is not None)
+        weight = s.dense_weight if dense_weight is None else dense_weight
         top_k = top_k or s.top_k
         fetch_k = max(s.fetch_k, 3 * top_k)
         with self.archive.searching():
-            if weight <= 0:
+            if weight == 0:
                 dense, sparse = {}, self._by_words(question, fetch_k, filters)[1]
-            elif weight >= 1:
+            elif weight == 1:
                 dense, sparse = self._by_vector(question, fetch_k, filters)[1], {}
             else:
-                dense, sparse = self._by_both(question, fetch_k, filters)
+                languages, dense, sparse = self._by_both(question, fetch_k, filters)
+                if weight is None:
+                    foreign = self.archive.is_foreign(question, languages)
+                    weight = card.foreign_weight if foreign else card.dense_weight
             ranked = fuse({key: cosine - card.unrelated for key, cosine in dense.items()}, sparse, weight)
             return select(self._candidates(ranked, 2 * top_k), top_k, per_article or s.per_article)
 
@@ -68,15 +71,16 @@ class Retriever:
         languages = self.languages(question)
         return languages, dict(self.archive.search_words(question, k, languages, filters))
 
-    def _by_both(self, question: str, k: int, filters: Filters) -> tuple[dict[int, float], dict[int, float]]:
-        """Cosines and BM25 scores of the candidates of both indexes, by key. Both indexes are searched at once."""
+    def _by_both(self, question: str, k: int, filters: Filters) -> tuple[list[str], dict[int, float], dict[int, float]]:
+        """The languages that the question was stemmed in, and cosines and BM25 scores of the candidates of both
+        indexes, by key. Both indexes are searched at once."""
         with self.archive.beside(lambda: self._by_words(question, k, filters)) as by_words:
             vector, dense = self._by_vector(question, k, filters)
             languages, sparse = by_words()
         # Each candidate gets both scores: otherwise one that a single index fetched would lose the other share.
         dense |= self.archive.cosines(vector, [key for key in sparse if key not in dense])
         sparse |= self.archive.word_scores(question, languages, [key for key in dense if key not in sparse])
-        return dense, sparse
+        return languages, dense, sparse
 
     def _candidates(self, ranked: Sequence[tuple[int, float]], at_once: int) -> Iterator[Candidate]:
         """The passages of these keys in their order, loaded lazily: loading all of them dominated the latency."""

@@ -17,6 +17,7 @@ import numpy as np
 from rag.archive import integrity, keyword_index, private_files, vector_index
 from rag.archive.catalog import Catalog
 from rag.archive.indexer import Indexer, lock_file
+from rag.archive.keyword_index import WordIndex
 from rag.archive.side_threads import SideThreads
 from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
@@ -93,11 +94,7 @@ class Archive:
         self, question: str, k: int, languages: Sequence[str], filters: Filters
     ) -> list[tuple[int, float]]:
         """At most k pairs (passage key, BM25 score), best first."""
-        index = self.indexer.words()
-        try:
-            return index.search(question, k, languages, filters, self._authors(filters))
-        except IndexDamaged:
-            return self.indexer.words(failed=index).search(question, k, languages, filters, self._authors(filters))
+        return self._words(lambda index: index.search(question, k, languages, filters, self._authors(filters)))
 
     def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
         """Passage key -> cosine similarity, from the catalogue; keys that are gone are left out."""
@@ -106,27 +103,27 @@ class Archive:
 
     def word_scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
         """Passage key -> the BM25 score that `search_words` gives it, those at 0 left out."""
-        index = self.indexer.words()
-        try:
-            return index.scores(question, languages, keys)
-        except IndexDamaged:
-            return self.indexer.words(failed=index).scores(question, languages, keys)
+        return self._words(lambda index: index.scores(question, languages, keys))
 
     def rarity(self, words: Sequence[str], language: str) -> dict[str, float]:
         """Folded word -> inverse document frequency over the passages of the archive."""
-        index = self.indexer.words()
-        try:
-            return index.rarity(words, language)
-        except IndexDamaged:
-            return self.indexer.words(failed=index).rarity(words, language)
+        return self._words(lambda index: index.rarity(words, language))
 
     def unknown_words(self, words: Sequence[str], language: str) -> set[str]:
         """Those of the folded words that no article holds, in this or another form."""
+        return self._words(lambda index: index.unknown(words, language))
+
+    def is_foreign(self, question: str, languages: Sequence[str]) -> bool:
+        """Whether a question is in another language than the articles, told by how many of its words they hold."""
+        return self._words(lambda index: index.is_foreign(question, languages))
+
+    def _words(self, use: Callable[[WordIndex], _Result]) -> _Result:
+        """What a search of the keyword index gives; an index that fails is rebuilt first."""
         index = self.indexer.words()
         try:
-            return index.unknown(words, language)
+            return use(index)
         except IndexDamaged:
-            return self.indexer.words(failed=index).unknown(words, language)
+            return use(self.indexer.words(failed=index))
 
     def _authors(self, filters: Filters) -> list[str]:
         return self.catalog.article_ids(filters) if filters.authors else []

@@ -12,7 +12,7 @@ class EmbedderCard:
     `name` is stored in an archive: vectors of two names are never compared. `most_tokens` is where the model stops
     reading, special tokens included. `unrelated` and `related` are the typical cosines of a question with a passage
     about something else and with the one that answers it; `dense_weight` is the share of the cosines in the fused
-    score of a search.
+    score of a search, `foreign_weight` that of a question in another language than the articles.
     """
 
     name: str
@@ -23,6 +23,7 @@ class EmbedderCard:
     unrelated: float = 0.0
     related: float = 0.6
     dense_weight: float = 0.3
+    foreign_weight: float = 0.3
 
     def likeness(self, cosine: float) -> float:
         """A cosine on a scale that models share: 0 for unrelated texts or less, 1 for an answer, more if closer."""
@@ -45,6 +46,7 @@ E5_SMALL = EmbedderCard(
     unrelated=0.765,
     related=0.87,
     dense_weight=0.5,
+    foreign_weight=0.8,
 )
 MINILM = EmbedderCard(
     name="sentence-transformers/all-MiniLM-L6-v2",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from rag.errors import ModelUnavailable
+from rag.models import files
 from rag.models.cards import E5_SMALL, MINILM
 from rag.models.packaged_embedder import open_packaged
 from rag.settings import Settings, cache_folder
@@ -153,8 +154,13 @@ def open_embedder(settings: Settings) -> LazyEmbedder:
 
 
 def packaged_name(source: str) -> str:
-    """The name of the packaged model that a setting means; "" for a model of the user's own."""
-    return {"packaged": MINILM.name, "minilm": MINILM.name, "e5": E5_SMALL.name}.get(source, "")
+    """The name of the packaged model that a setting means; "" for a model of the user's own.
+
+    "packaged" is the multilingual one, and MiniLM where no wheel of the other fits the machine.
+    """
+    if source == "packaged":
+        return E5_SMALL.name if files.has_packaged_e5() else MINILM.name
+    return {"minilm": MINILM.name, "e5": E5_SMALL.name}.get(source, "")
 
 
 def _load(source: str, *, local: bool) -> Any:

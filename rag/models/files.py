@@ -113,6 +113,11 @@ def packaged_e5() -> Path:
     return folder / E5_FILE
 
 
+def has_packaged_e5() -> bool:
+    """Whether the package of the multilingual embedder is installed."""
+    return importlib.util.find_spec(E5_PACKAGE) is not None
+
+
 def packaged_llm(cache: Path) -> Weights:
     """The packaged language model, joined in the folder `cache` once, its check begun. Raises ModelUnavailable."""
     file = cache / LLM_FILE

@@ -207,7 +207,7 @@ def test_cosines_count_from_that_of_unrelated_texts(stored: Archive, monkeypatch
 
 
 def test_the_weight_of_the_vectors_is_the_models_unless_it_is_set(stored: Archive) -> None:
-    def weight(name: str, **settings: float) -> float:
+    def weight(name: str, question: str = "zeppelin", **settings: float) -> float:
         """The fused score of the passage whose cosine is best and that holds no word of the question."""
         found = Retriever(stored, WordEmbedder(name), Settings(data_dir=stored.folder, **settings))  # type: ignore[arg-type]
         key = stored.catalog.passages_of("a1")[0].key
@@ -215,11 +215,15 @@ def test_the_weight_of_the_vectors_is_the_models_unless_it_is_set(stored: Archiv
             patched.setattr(Archive, "search_vectors", lambda *_: [(key, 0.9)])
             patched.setattr(Archive, "word_scores", lambda *_: {})
             patched.setattr(Archive, "search_words", lambda *_: [])
-            return found.retrieve("zeppelin")[0].score
+            return found.retrieve(question)[0].score
 
     assert weight(E5_SMALL.name) == pytest.approx(0.5)
     assert weight("fake/words") == pytest.approx(0.3)
     assert weight(E5_SMALL.name, dense_weight=0.2) == pytest.approx(0.2)
+    german = "Welcher Bürgermeister bezahlte den neuen Leuchtturm?"
+    assert weight(E5_SMALL.name, german) == pytest.approx(0.8)
+    assert weight("fake/words", german) == pytest.approx(0.3)
+    assert weight(E5_SMALL.name, german, dense_weight=0.2) == pytest.approx(0.2)
 
 
 def test_searching_both_indexes_at_once_gives_what_one_after_the_other_gives(

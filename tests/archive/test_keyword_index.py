@@ -71,6 +71,29 @@ def test_a_word_that_no_article_holds_finds_what_it_may_be_meant_for(
     assert words.scores(question, ("en", "es"), list(hits)) == pytest.approx(hits)
 
 
+@pytest.mark.parametrize(
+    ("question", "foreign"),
+    [
+        ("Who declared the measles over?", False),
+        ("¿Cuándo ampliarán el muelle?", False),
+        ("Wer erklärte die Masern für beendet?", True),
+        ("麻疹の流行が終わったと宣言したのは誰ですか", True),
+        ("Кто объявил о конце вспышки кори?", True),
+        ("lighthosue pianter", False),  # two words are too few to tell
+        ("?", False),
+    ],
+)
+def test_a_question_is_foreign_when_the_articles_hold_few_of_its_words(
+    words: TantivyWords, question: str, foreign: bool
+) -> None:
+    assert words.is_foreign(question, ("en", "es")) is foreign
+
+
+def test_words_of_another_language_are_not_taken_for_misspelt_ones(stored: Archive, words: TantivyWords) -> None:
+    assert found(stored, words, "lighthouze")
+    assert not found(stored, words, "lighthouze welcher bezahlte")
+
+
 def test_a_known_word_is_not_taken_for_another_and_a_close_one_scores_less(tmp_path: Path) -> None:
     index = TantivyWords(tmp_path / "words")
     index.put([one(1, "a", "Merkel spoke"), one(2, "b", "Merkle spoke"), one(3, "c", "nobody came")])

@@ -119,13 +119,13 @@ def test_a_text_of_a_million_characters_without_a_stop_is_cut_in_seconds() -> No
 
 
 @pytest.mark.parametrize(
-    ("fields", "head"),
+    ("fields", "end"),
     [
-        ({"outlet": "The Tide", "published": datetime(2025, 3, 4, 8)}, "T | The Tide | 2025-03-04\n"),
-        ({}, "T\n"),
+        ({"outlet": "The Tide", "published": datetime(2025, 3, 4, 8)}, "\nT | The Tide | 2025-03-04"),
+        ({}, "\nT"),
     ],
 )
-def test_headline_outlet_and_day_are_embedded_with_a_passage(fields: dict[str, object], head: str) -> None:
+def test_headline_outlet_and_day_are_embedded_after_a_passage(fields: dict[str, object], end: str) -> None:
     article = plain("It rained. It poured.", **fields)
-    assert embedded_text(article, (0, 10)) == f"{head}It rained."
+    assert embedded_text(article, (0, 10)) == f"It rained.{end}"
     assert embedded_text(replace(article, title="", outlet="", published=None), (0, 10)) == "It rained."

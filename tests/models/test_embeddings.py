@@ -33,7 +33,7 @@ def test_nothing_gives_no_rows(tiny_model: Path) -> None:
 
 def test_a_lazy_embedder_knows_its_name_before_it_loads() -> None:
     assert LazyEmbedder("/nowhere").name == "/nowhere"
-    assert LazyEmbedder().name == "sentence-transformers/all-MiniLM-L6-v2"
+    assert LazyEmbedder().name == "intfloat/multilingual-e5-small"
 
 
 def test_a_folder_without_a_model_is_unavailable_with_the_way_out(tmp_path: Path) -> None:
