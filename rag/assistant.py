@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rag.answering import pipeline, prompts
@@ -105,11 +106,14 @@ class Assistant:
 
         Raises ModelUnavailable, StorageError.
         """
-        self.embedder.embed_queries(["warm-up"])
-        detect_language("warm up the language identifier")
-        self.archive.wait_until_indexed()
-        if self.llm is not None:
-            self.llm.probability(prompts.judge("Is it?", [], ()), "yes")
+        with ThreadPoolExecutor(1, thread_name_prefix="prefill") as pool:
+            # The longest part, and computed outside the interpreter's lock: beside the others.
+            prefilled = pool.submit(self.llm.probability, prompts.warm_up(), "yes") if self.llm else None
+            self.embedder.embed_queries(["warm-up"])
+            detect_language("warm up the language identifier")
+            self.archive.wait_until_indexed()
+            if prefilled is not None:
+                prefilled.result()
 
     # --- search, ask, stream --------------------------------------------------------------------
 
