@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 from rag.answering import pipeline, prompts
@@ -16,7 +17,7 @@ from rag.archive.archive import Archive
 from rag.errors import ArchiveMissing, DatelineError, QuestionError
 from rag.language.identify import detect_language, load_identifier_in_background
 from rag.models.chat import LLM, open_llm
-from rag.models.embeddings import CachedEmbedder, Embedder, open_embedder
+from rag.models.embeddings import CachedEmbedder, Embedder, close_embedder, open_embedder
 from rag.schema import Answer, Filters, Hit, Turn
 from rag.settings import Settings
 
@@ -30,7 +31,7 @@ TURNS, TURN_CHARS = 20, 8000  # the latest turns of a conversation that are read
 class Assistant:
     """Answers questions from one archive; safe for many threads.
 
-    It owns the archive and the model that it is given: closing it closes them. Use it as a context manager:
+    It owns the archive and the models that it is given: closing it closes them. Use it as a context manager:
     `with Assistant.open(folder) as assistant: ...`
     """
 
@@ -85,16 +86,16 @@ class Assistant:
         self.close()
 
     def close(self) -> None:
-        """Frees the language model and the archive. Closing again does nothing."""
+        """Frees the models and the archive. Closing again does nothing."""
         with self._closing:
             if self._closed:
                 return
             self._closed = True
-        try:
+        with ExitStack() as closing:
+            closing.callback(self.archive.close)
+            closing.callback(close_embedder, self.embedder)
             if self.llm is not None:
-                self.llm.close()
-        finally:
-            self.archive.close()
+                closing.callback(self.llm.close)
 
     @property
     def model(self) -> str:
