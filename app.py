@@ -113,6 +113,7 @@ def _prepared(args: argparse.Namespace, ending: ExitStack) -> Callable[[], None]
     from rag.assistant import Assistant
     from rag.interfaces.http.middleware import log_requests
     from rag.interfaces.serve import bind, exit_on_terminate, serve
+    from rag.interfaces.starting import StartingPage
     from rag.serving import tracing
     from rag.serving.api_keys import Keys, check_address
     from rag.settings import Settings
@@ -125,6 +126,8 @@ def _prepared(args: argparse.Namespace, ending: ExitStack) -> Callable[[], None]
     keys = Keys(settings.data_dir.expanduser().absolute())
     check_address(settings.host, keys, without_keys=args.without_keys)
     listener = bind(settings.host, settings.port, guarded=bool(keys.all()))
+    starting = StartingPage(listener)
+    ending.callback(starting.close)
     loaded = threading.Event()
     pool = ThreadPoolExecutor(1)
     opening = pool.submit(Assistant.open, settings=settings)
@@ -139,6 +142,7 @@ def _prepared(args: argparse.Namespace, ending: ExitStack) -> Callable[[], None]
 
     warming = pool.submit(warm_up)
     app = create_app(assistant, ready=loaded.is_set, with_page=not args.no_page)
+    starting.close()
     return partial(serve, app, listener, warming, settings.proxies, open_browser=args.open)
 
 
