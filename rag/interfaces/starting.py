@@ -8,6 +8,7 @@ import socket
 import threading
 
 _HEAD_SECONDS = 5.0  # within which a client sends its request
+_LAST_SECONDS = 0.5  # for those who were accepted before the end
 _RETRY_SECONDS = 2  # after which a client should ask again
 _LIVE = "/api/health/live"
 _PROGRAMS = ("/api/", "/v1/", "/mcp", "/metrics", "/openapi.json")
@@ -48,14 +49,20 @@ class StartingPage:
         server = await asyncio.start_server(_answer, sock=self._socket)
         await self._ending.wait()
         server.close()
+        end = self._loop.time() + _LAST_SECONDS
+        while (others := asyncio.all_tasks() - {asyncio.current_task()}) and self._loop.time() < end:
+            await asyncio.wait(others, timeout=end - self._loop.time())
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+    try:
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_SECONDS)
         writer.write(reply(head.split(b"\r\n", 1)[0].decode("latin-1")))
         await asyncio.wait_for(writer.drain(), _HEAD_SECONDS)
-    writer.close()
+    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        pass  # a client that is silent or gone, or speaks no HTTP
+    finally:
+        writer.close()
 
 
 def reply(request_line: str) -> bytes:

@@ -84,3 +84,12 @@ def test_serve_answers_while_it_builds_the_page(child_environment: dict[str, str
             server.terminate()
     assert "Dateline is starting" in answers[0]
     assert answers[-1] == "page"
+
+
+def test_nobody_is_left_without_an_end_when_it_closes(listener: socket.socket) -> None:
+    page = StartingPage(listener)
+    with socket.create_connection(listener.getsockname()) as silent:
+        assert httpx.get(f"{address(listener)}/api/health/live").status_code == 200  # so the other is accepted too
+        page.close()
+        silent.settimeout(5)
+        assert silent.recv(1) == b""
