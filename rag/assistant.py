@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 from rag.answering import pipeline, prompts
@@ -15,7 +17,7 @@ from rag.archive.archive import Archive
 from rag.errors import ArchiveMissing, DatelineError, QuestionError
 from rag.language.identify import detect_language, load_identifier_in_background
 from rag.models.chat import LLM, open_llm
-from rag.models.embeddings import CachedEmbedder, Embedder, open_embedder
+from rag.models.embeddings import CachedEmbedder, Embedder, close_embedder, open_embedder
 from rag.schema import Answer, Filters, Hit, Turn
 from rag.settings import Settings
 
@@ -29,7 +31,7 @@ TURNS, TURN_CHARS = 20, 8000  # the latest turns of a conversation that are read
 class Assistant:
     """Answers questions from one archive; safe for many threads.
 
-    It owns the archive and the model that it is given: closing it closes them. Use it as a context manager:
+    It owns the archive and the models that it is given: closing it closes them. Use it as a context manager:
     `with Assistant.open(folder) as assistant: ...`
     """
 
@@ -84,16 +86,16 @@ class Assistant:
         self.close()
 
     def close(self) -> None:
-        """Frees the language model and the archive. Closing again does nothing."""
+        """Frees the models and the archive. Closing again does nothing."""
         with self._closing:
             if self._closed:
                 return
             self._closed = True
-        try:
+        with ExitStack() as closing:
+            closing.callback(self.archive.close)
+            closing.callback(close_embedder, self.embedder)
             if self.llm is not None:
-                self.llm.close()
-        finally:
-            self.archive.close()
+                closing.callback(self.llm.close)
 
     @property
     def model(self) -> str:
@@ -105,11 +107,14 @@ class Assistant:
 
         Raises ModelUnavailable, StorageError.
         """
-        self.embedder.embed_queries(["warm-up"])
-        detect_language("warm up the language identifier")
-        self.archive.wait_until_indexed()
-        if self.llm is not None:
-            self.llm.probability(prompts.judge("Is it?", [], ()), "yes")
+        with ThreadPoolExecutor(1, thread_name_prefix="prefill") as pool:
+            # The longest part, and computed outside the interpreter's lock: beside the others.
+            prefilled = pool.submit(self.llm.probability, prompts.warm_up(), "yes") if self.llm else None
+            self.embedder.embed_queries(["warm-up"])
+            detect_language("warm up the language identifier")
+            self.archive.wait_until_indexed()
+            if prefilled is not None:
+                prefilled.result()
 
     # --- search, ask, stream --------------------------------------------------------------------
 

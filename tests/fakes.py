@@ -114,6 +114,7 @@ class ModelServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Model)
         self.manner = "good"
+        self.words = ["It", " rained", " on", " Monday."]
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.hung_up = threading.Event()  # the client closed the connection in mid-stream
@@ -144,7 +145,9 @@ class _Model(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.bodies.append(body)
-        if self.server.manner == "broken":
+        if self.server.manner in ("not json", "no object"):
+            self._json(200, None, raw=b"<html>hello</html>" if self.server.manner == "not json" else b"[]")
+        elif self.server.manner == "broken" or (self.server.manner == "broken once" and len(self.server.bodies) == 1):
             self._json(500, {"error": {"message": "out of memory"}})
         elif body["model"] != "tide":
             self._json(404, {"error": {"message": f"no model {body['model']}"}})
@@ -172,7 +175,7 @@ class _Model(BaseHTTPRequestHandler):
         self.end_headers()
         endless = self.server.manner == "endless"
         try:
-            for number, word in enumerate(["It", " rained", " on", " Monday."] if not endless else ["rain "] * 2000):
+            for number, word in enumerate(self.server.words if not endless else ["rain "] * 2000):
                 if self.server.manner == "dies" and number == 2:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     return
@@ -189,7 +192,7 @@ class _Model(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _event(self, data: object) -> None:
-        self._chunk(f"data: {json.dumps(data)}\n\n".encode())
+        self._chunk(f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode())
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")

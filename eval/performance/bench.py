@@ -112,13 +112,14 @@ def _plain_answers(
     documents: Sequence[Document], folder: Path, llm: OpenAIChat, questions: Sequence[demo_set.DemoQuestion],
     progress: Progress,
 ) -> dict[str, float]:  # fmt: skip
-    from eval.systems.baselines import PlainLlamaIndex
+    from eval.systems.baselines import PlainLlamaIndex, plain_llm
 
+    plain_model = plain_llm(llm)
     first, total, right = [], [], []
     with closing(PlainLlamaIndex(documents, folder, "bench")) as plain:
         plain.search(questions[0].text, 1)  # loads what is loaded lazily, as warm_up does
         for number, question in enumerate(questions, start=1):
-            text, to_first, to_end = plain.ask(question.text, llm.client)
+            text, to_first, to_end = plain.ask(question.text, plain_model)
             first += [to_first] if to_first is not None else []
             total.append(to_end)
             right.append(contains_answer(text, question.answers))

@@ -18,6 +18,7 @@ from eval.metrics.retrieval import DEPTH
 from eval.systems.vector_cache import VectorCache
 from rag.errors import ModelUnavailable
 from rag.models import files as weights
+from rag.models.chat import OpenAIChat
 from rag.models.embeddings import Embedder
 
 _COLLECTION = "plain-llamaindex"
@@ -83,6 +84,20 @@ class PlainLlamaIndex:
     def close(self) -> None:
         """Closes the files."""
         self._client.close()
+
+
+def plain_llm(model: OpenAIChat) -> Any:
+    """A model that Dateline speaks to as a llama-index LLM, at temperature 0 as well."""
+    from llama_index.llms.openai_like import OpenAILike
+
+    return OpenAILike(
+        model=model.model,
+        api_base=model.endpoint.url,
+        api_key=model.endpoint.key,
+        is_chat_model=True,
+        temperature=0.0,
+        context_window=32000,
+    )
 
 
 def _nodes_of_articles(collection: Any, articles: int) -> int:

@@ -44,6 +44,11 @@ def judge(question: str, excerpts: Sequence[tuple[Article, str]], history: Seque
     ]
 
 
+def warm_up() -> list[Message]:
+    """The shortest messages that begin as those of `judge` and `answer` do, so that their prefill is cached."""
+    return [Message("system", SYSTEM), Message("user", "?")]
+
+
 def translate(question: str, language: str) -> list[Message]:
     """The messages that ask for the question in another language (English name of it)."""
     return [

@@ -24,8 +24,9 @@ OPENING_SECONDS = 60.0  # how long a search waits at most for an index that is b
 _POLL_SECONDS = 0.3  # between checks of the catalogue, which other processes may change
 _LONGEST_RETRY = 30.0  # most seconds between attempts while they fail
 _FOREIGN_SECONDS = 10.0  # how long `wait` waits for another process to index what this one has stored
-# Up to so many passages a process that asks once reads all vectors sooner than it imports and opens Chroma: 20,000
-# random vectors of 384 numbers took 0.20 s of CPU, 50,000 took 0.54 s, Chroma with 300 passages 0.49 s (2 cores).
+# Up to so many passages a process that asks once reads all vectors sooner than it imports and opens Chroma. CPU seconds
+# on 2 cores: 20,000 random vectors of 384 numbers took 0.20, 50,000 took 0.54; opening the indexes of the demo archive
+# with its 235 passages took 0.53 to 0.58, most of it for the import of Chroma.
 EXACT_PASSAGES = 40_000
 
 _Index = TypeVar("_Index")

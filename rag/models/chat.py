@@ -6,7 +6,6 @@ import contextlib
 import math
 import os
 import secrets
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from rag.errors import ModelUnavailable
 from rag.models import files as weights
 from rag.models.control_tokens import unmarked
+from rag.models.endpoint import Endpoint, EndpointError
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -60,103 +60,68 @@ class OpenAIChat:
     def __init__(self, *, url: str, model: str, key: str, name: str, timeout: float, evidence_tokens: int) -> None:
         self.name = name
         self.evidence_tokens = evidence_tokens
-        # An empty key would make "Bearer " an invalid header.
-        self._url, self._model, self._key, self._timeout = url, model, key or "none", timeout
-        self._made: Any = None
-        self._http: Any = None  # the httpx client of the llama-index LLM, which does not close it
-        self._lock = threading.Lock()
-        self._latest = threading.local()  # the HTTP response that this thread's last request got
-
-    @property
-    def client(self) -> Any:
-        """The llama-index LLM of the endpoint, made at the first question: importing it takes seconds."""
-        with self._lock:
-            if self._made is None:
-                import httpx
-                from llama_index.llms.openai_like import OpenAILike
-
-                self._http = httpx.Client(
-                    timeout=self._timeout, follow_redirects=True, event_hooks={"response": [self._note]}
-                )
-                self._made = OpenAILike(
-                    model=self._model,
-                    api_base=self._url,
-                    api_key=self._key,
-                    is_chat_model=True,
-                    temperature=0.0,
-                    timeout=self._timeout,
-                    max_retries=1,
-                    context_window=32000,
-                    http_client=self._http,
-                )
-            return self._made
-
-    def _note(self, response: Any) -> None:
-        self._latest.response = response
+        self.model = model  # what the endpoint calls it
+        self.endpoint = Endpoint(url, key, timeout)
 
     def check(self) -> None:
         """Raises ModelUnavailable unless the endpoint answers and, where it lists models, lists this one."""
-        import httpx
-
         try:
-            reply = httpx.get(
-                f"{self._url.rstrip('/')}/models", headers={"Authorization": f"Bearer {self._key}"}, timeout=10
-            )
-            reply.raise_for_status()
-            listed = {model.get("id") for model in reply.json().get("data", [])}
-        except (httpx.HTTPError, ValueError) as error:
+            listed = self.endpoint.model_names()
+        except EndpointError as error:
             raise ModelUnavailable(
-                f"No language model answers at DATELINE_LLM_URL={self._url}: {_line(error)}. Start it, correct the "
+                f"No language model answers at DATELINE_LLM_URL={self.endpoint.url}: {error}. Start it, correct the "
                 "URL or the key (DATELINE_LLM_KEY), or unset it to use the packaged model."
             ) from None
-        if listed and self._model not in listed and f"{self._model}:latest" not in listed:
+        if listed and self.model not in listed and f"{self.model}:latest" not in listed:
             raise ModelUnavailable(
-                f"The endpoint {self._url} does not offer the model '{self._model}' (DATELINE_LLM). "
-                f"It offers: {', '.join(sorted(str(m) for m in listed)[:20])}."
+                f"The endpoint {self.endpoint.url} does not offer the model '{self.model}' (DATELINE_LLM). "
+                f"It offers: {', '.join(sorted(listed)[:20])}."
             )
 
     def stream(
         self, messages: Sequence[Message], max_tokens: int, *, sampling: Mapping[str, float] | None = None
     ) -> Iterator[str]:
         """The reply piece by piece, at temperature 0 unless `sampling` says otherwise (names of the OpenAI API)."""
-        try:
-            pieces = self.client.stream_chat(_chat(messages), max_tokens=max_tokens, **(sampling or {}))
-            response = None
-            try:
-                for piece in pieces:
-                    response = response or self._latest.response
-                    if piece.delta:
-                        yield piece.delta
-            finally:
-                pieces.close()
-                if response is not None:
-                    # llama-index leaves this to the garbage collector; until then the model goes on generating.
-                    response.close()
-        except _errors() as error:
-            raise self._unavailable(error) from error
+        body = self._asked(messages) | {"max_tokens": max_tokens} | dict(sampling or {})
+        with self._failures(), contextlib.closing(self.endpoint.chat_stream(body)) as chunks:  # type: ignore[type-var]
+            for chunk in chunks:
+                if text := (_choice(chunk).get("delta") or {}).get("content"):
+                    yield text
 
     def probability(self, messages: Sequence[Message], word: str) -> float | None:
         """How likely the reply begins with `word`, from the log-probabilities of its first token."""
-        try:
-            reply = self.client.chat(_chat(messages), max_tokens=1, logprobs=True, top_logprobs=10)
-        except _errors() as error:
-            raise self._unavailable(error) from error
-        if not reply.logprobs or not reply.logprobs[0]:
-            return None
-        return sum(math.exp(t.logprob) for t in reply.logprobs[0] if t.token.strip().lower() == word.lower())
+        body = self._asked(messages) | {"max_tokens": 1, "logprobs": True, "top_logprobs": 10}
+        with self._failures():
+            tokens = (_choice(self.endpoint.chat(body)).get("logprobs") or {}).get("content") or [{}]
+            likely = tokens[0].get("top_logprobs") or []
+            said = [math.exp(one["logprob"]) for one in likely if one["token"].strip().lower() == word.lower()]
+        return sum(said) if likely else None
 
-    def _unavailable(self, error: Exception) -> ModelUnavailable:
-        return ModelUnavailable(
-            f"The language model {self.name} failed: {_line(error)}. Ask again; if it goes on, "
-            "check DATELINE_LLM and DATELINE_LLM_URL, or set DATELINE_LLM=none to answer by extraction."
-        )
+    def _asked(self, messages: Sequence[Message]) -> dict[str, Any]:
+        said = [{"role": message.role, "content": message.content} for message in messages]
+        return {"messages": said, "model": self.model, "temperature": 0.0}
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        """A request that fails as ModelUnavailable, with what to do about it."""
+        try:
+            yield
+        except (EndpointError, KeyError, TypeError, AttributeError) as error:
+            known = isinstance(error, EndpointError)
+            reason = str(error) if known else "The reply is not as the OpenAI API documents it"
+            raise ModelUnavailable(
+                f"The language model {self.name} failed: {reason}. Ask again; if it goes on, "
+                "check DATELINE_LLM and DATELINE_LLM_URL, or set DATELINE_LLM=none to answer by extraction."
+            ) from error
 
     def close(self) -> None:
         """Closes the connections to the endpoint. Closing again does nothing; a later question opens new ones."""
-        with self._lock:
-            client, self._http, self._made = self._http, None, None
-        if client is not None:
-            client.close()
+        self.endpoint.close()
+
+
+def _choice(reply: Mapping[str, Any]) -> Any:
+    """The first choice of a reply or of a chunk; a chunk that only counts tokens has none."""
+    return next(iter(reply.get("choices") or []), {})
 
 
 class EmbeddedChat(OpenAIChat):
@@ -196,6 +161,7 @@ class EmbeddedChat(OpenAIChat):
 # its neighbours on a set large enough to tell them apart. Hosted models read far faster.
 EMBEDDED_EVIDENCE_TOKENS = 210
 HOSTED_EVIDENCE_TOKENS = 1500
+_START_SECONDS = 30.0  # within which the server of a loaded model answers its first request
 
 
 def open_llm(settings: Settings) -> LLM | None:
@@ -281,25 +247,6 @@ def _serve(file: Path, key: str, threads: int) -> Any:
 def _await_tasks(server: Any, key: str) -> None:
     """Returns when the server answers requests. Destroying it before that moment would block for ever, since its loop
     would start after the order to end (seen on a busy machine)."""
-    import httpx
-
-    with contextlib.suppress(httpx.HTTPError):  # the first question would report the same error
-        httpx.get(f"{server.listening_address}/slots", headers={"Authorization": f"Bearer {key}"}, timeout=30)
-
-
-def _chat(messages: Sequence[Message]) -> list[Any]:
-    from llama_index.core.base.llms.types import ChatMessage
-
-    return [ChatMessage(role=m.role, content=m.content) for m in messages]
-
-
-def _line(error: Exception) -> str:
-    """What went wrong, in one line."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    import httpx
-    import openai
-
-    return (openai.OpenAIError, httpx.HTTPError, ConnectionError, TimeoutError)
+    endpoint = Endpoint(server.listening_address, key, _START_SECONDS)
+    with contextlib.closing(endpoint), contextlib.suppress(EndpointError):  # the first question reports the same error
+        endpoint.get(f"{endpoint.url}/slots", _START_SECONDS)

@@ -109,6 +109,13 @@ class LazyEmbedder:
         """(n, dim) float32, rows of norm 1. Raises ModelUnavailable at the first call."""
         return self._embedder().embed_passages(texts)
 
+    def close(self) -> None:
+        """Frees the model and its threads. Closing again does nothing; a later text loads the model again."""
+        with self._lock:
+            loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            close_embedder(loaded)
+
 
 class CachedEmbedder:
     """An embedder with a cache of passage vectors, least recently used first out.
@@ -151,6 +158,13 @@ class CachedEmbedder:
 def open_embedder(settings: Settings) -> LazyEmbedder:
     """The embedder of these settings. Nothing is loaded before the first text."""
     return LazyEmbedder(settings.embedder, settings.model_cache)
+
+
+def close_embedder(embedder: object) -> None:
+    """Frees what an embedder holds, if it has a `close`: one that holds nothing needs none."""
+    close = getattr(embedder, "close", None)
+    if close is not None:
+        close()
 
 
 def packaged_name(source: str) -> str:

@@ -39,6 +39,10 @@ class OnnxEmbedder:
         """(n, dim) float32, rows of norm 1."""
         return self._embedded([self.card.passage_prefix + text for text in texts])
 
+    def close(self) -> None:
+        """Ends the threads. Closing again does nothing; several texts cannot be embedded at once afterwards."""
+        self._pool.shutdown()
+
     def _embedded(self, texts: Sequence[str]) -> np.ndarray:
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         if len(texts) < 2:

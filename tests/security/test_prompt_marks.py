@@ -169,7 +169,6 @@ def test_over_the_openai_route_no_mark_reaches_the_model(
 ) -> None:
     address = serve(Assistant(hostile, WordEmbedder(), tide(endpoint), Settings(data_dir=hostile.folder, llm="none")))
     roles = [("user", EARLIER), ("assistant", BEFORE), ("user", QUESTION)]
-    # A temperature is asked of the model through another class, which must send the same words.
     asked = {"model": "dateline", "temperature": 0.5, "messages": [{"role": r, "content": c} for r, c in roles]}
     assert httpx.post(f"{address}/v1/chat/completions", json=asked, timeout=60).status_code == 200
     clean_of_marks(sent_to(endpoint))
@@ -227,7 +226,9 @@ class Vocabulary:
             if kinds[number] in {CONTROL, USER_DEFINED}
         }
         self._client = httpx.Client(
-            base_url=model._url.removesuffix("/v1"), headers={"Authorization": f"Bearer {model._key}"}, timeout=60
+            base_url=model.endpoint.url.removesuffix("/v1"),
+            headers={"Authorization": f"Bearer {model.endpoint.key}"},
+            timeout=60,
         )
 
     def tokenized(self, text: str) -> list[int]:

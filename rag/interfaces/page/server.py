@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rag.assistant import Assistant
 from rag.interfaces.page.answers import PageAnswers
 from rag.interfaces.page.conversation_view import head
+from rag.interfaces.page.gradio_import import import_gradio
 from rag.interfaces.page.guard import PageGuard
 from rag.interfaces.page.uploads import Intake, Uploads
 
@@ -64,7 +65,7 @@ def load_gradio(new_folder: Callable[[], UploadFolder]) -> None:
         threading.Thread(target=_remove_stale, args=(_upload_folder,), daemon=True).start()
         os.environ["GRADIO_TEMP_DIR"] = str(_upload_folder.path)
         atexit.register(_upload_folder.remove)
-    import gradio  # noqa: F401
+    import_gradio()
 
 
 def _remove_stale(folder: UploadFolder) -> None:
