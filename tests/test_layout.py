@@ -59,6 +59,7 @@ SEVERAL_FILES = {
         "rag/interfaces/mcp.py",
     },
     "openai": {"rag/models/chat.py", "rag/interfaces/http/openai_replies.py"},  # errors of a client; types of replies
+    "httpx": {"rag/models/chat.py", "rag/models/hosted_embedder.py"},  # what a model on the network answers
     "uvicorn": {"rag/interfaces/http/server.py"},
     "llama_index": {"rag/models/chat.py", "rag/interfaces/llama_index.py"},  # hosted models; our own classes
     "jinja2": {"eval/reporting/html_report.py", "rag/interfaces/page/templating.py"},  # the report; the page
