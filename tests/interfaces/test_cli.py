@@ -269,7 +269,8 @@ def test_ingest_remove_and_rebuild_are_commands_of_one_line(run: Run, tmp_path: 
     (article,) = listed["articles"]
     assert (article["outlet"], article["published"], article["version"]) == ("The Tide", "2025-03-04", 1)
     assert data(run, "rebuild", *where) == (0, {"passages": 1})
-    assert data(run, "rebuild", "--embed", *where) == (0, {"passages": 1})
+    code, moved = data(run, "reindex", *where)
+    assert (code, moved["passages"], moved["embedded"]) == (0, 1, 0)
     assert data(run, "remove", article["article_id"], "x", *where) == (
         0,
         {"removed": [article["article_id"]], "unknown": ["x"]},
