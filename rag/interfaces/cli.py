@@ -228,11 +228,13 @@ def _embedder_of(archive: Archive, settings: Settings) -> dict[str, str]:
 
 def _embedder_text(embedder: dict[str, str]) -> str:
     from rag.models.archive_embedder import advice
+    from rag.models.embeddings import source_of
 
     form = f" Its form on this machine: {embedder['embedder_form']}." if embedder["embedder_form"] else ""
     text = f"{advice(embedder['embedder'], embedder['embedder_of_settings'])}{form}"
     if unfinished := embedder["unfinished_reindex"]:
-        text += f"\nA move to {unfinished} is under way or was interrupted: dateline reindex goes on with it."
+        wanted = source_of(unfinished) or unfinished
+        text += f"\nA move to {unfinished} is under way, or dateline reindex --embedder {wanted} goes on with it."
     return text
 
 
