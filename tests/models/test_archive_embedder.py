@@ -127,3 +127,13 @@ def test_a_server_with_a_chosen_model_refuses_to_compare_it_with_another(
     assert refused.status_code == 503
     assert "dateline reindex" in refused.text
     assert str(archive.folder) not in refused.text
+
+
+def test_sentences_are_compared_by_the_model_of_the_archive_too(archive: Archive, settings: Settings) -> None:
+    archive.catalog.set_meta({"embedder": MINILM.name})
+    archive.close()
+    with Assistant.open(settings=settings, with_llm=False) as assistant:
+        first = assistant._embedder_of_sentences()
+        assert (first.name, assistant._embedder_of_sentences()) == (MINILM.name, first)  # one cache for all questions
+        assistant.archive.catalog.set_meta({"embedder": E5_SMALL.name})
+        assert assistant._embedder_of_sentences().name == E5_SMALL.name
