@@ -1,4 +1,4 @@
-"""The commands that change an archive: `dateline ingest`, `remove` and `rebuild`."""
+"""The commands that change an archive: `dateline ingest`, `remove`, `rebuild` and `reindex`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rag.terminal import DONE, NOTHING, Command, day, print_json, print_note, pr
 
 if TYPE_CHECKING:
     from ingest.pipeline import IngestReport
+    from ingest.reindex import ReindexReport
 
 _FIELDS = ("id", "url", "title", "outlet", "byline", "published", "modified", "language", "text", "genre")
 _SHOWN_REJECTIONS = 20
@@ -34,7 +35,7 @@ def _ingest(args: argparse.Namespace) -> int:
     from ingest import pipeline
     from ingest.readers.files import ReadOptions, read
     from rag.archive.archive import Archive
-    from rag.models.embeddings import open_embedder
+    from rag.models.archive_embedder import embedder_for
     from rag.settings import Settings
 
     settings = Settings.load(data_dir=args.data_dir, max_file_mb=args.max_mb)
@@ -49,7 +50,7 @@ def _ingest(args: argparse.Namespace) -> int:
         report = pipeline.ingest(
             read([Path(path) for path in args.paths], options),
             archive,
-            open_embedder(settings),
+            embedder_for(settings, lambda: archive.model),
             progress=lambda report: _advance(bar, report),
         )
     if args.json:
@@ -118,24 +119,12 @@ def _remove(args: argparse.Namespace) -> int:
     return DONE if gone else NOTHING
 
 
-def _add_rebuild(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--embed", action="store_true", help="cut and embed all articles again, too")
-
-
 def _rebuild(args: argparse.Namespace) -> int:
-    from ingest import pipeline
     from rag.archive.archive import Archive
-    from rag.models.embeddings import open_embedder
     from rag.settings import Settings
 
-    settings = Settings.load(data_dir=args.data_dir)
-    with closing(Archive(settings)) as archive:
-        if args.embed:
-            with _progress_bar(quiet=args.json) as bar:
-                embedder = open_embedder(settings)
-                count = pipeline.reembed(archive, embedder, lambda done, _: bar.update(done - bar.n))
-        else:
-            count = archive.rebuild()
+    with closing(Archive(Settings.load(data_dir=args.data_dir))) as archive:
+        count = archive.rebuild()
     if args.json:
         print_json({"passages": count})
     else:
@@ -143,8 +132,46 @@ def _rebuild(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _add_reindex(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--embedder", metavar="NAME", help="the embedder to move to (default: DATELINE_EMBEDDER, else the packaged one)"
+    )
+
+
+def _reindex(args: argparse.Namespace) -> int:
+    from ingest.reindex import reindex
+    from rag.archive.archive import Archive
+    from rag.models.embeddings import open_embedder
+    from rag.settings import Settings
+
+    settings = Settings.load(data_dir=args.data_dir, embedder=args.embedder)
+    with closing(Archive(settings)) as archive, _progress_bar(quiet=args.json) as bar:
+        report = reindex(archive, open_embedder(settings), lambda report: _advance_reindex(bar, report))
+    if args.json:
+        print_json(report.as_dict())
+        return DONE
+    print_text(
+        f"{report.passages:,} passages of {report.articles:,} articles: {report.embedded:,} embedded in "
+        f"{report.seconds:.1f} s ({report.passages_per_second:.1f} a second), {report.dropped:,} old vectors deleted\n"
+        f"The archive's embedder is {report.embedder}."
+    )
+    return DONE
+
+
+def _advance_reindex(bar: Any, report: ReindexReport) -> None:
+    bar.total = report.total
+    bar.update(report.articles - bar.n)
+    bar.set_postfix(passages=report.passages, embedded=report.embedded, refresh=False)
+
+
 COMMANDS = (
     Command(name="ingest", help="read articles from files and folders", run=_ingest, add_arguments=_add_ingest),
     Command(name="remove", help="delete articles with all their versions", run=_remove, add_arguments=_add_remove),
-    Command(name="rebuild", help="rebuild the indexes from the catalogue", run=_rebuild, add_arguments=_add_rebuild),
+    Command(name="rebuild", help="rebuild the indexes from the catalogue", run=_rebuild),
+    Command(
+        name="reindex",
+        help="move the archive to another embedder, while it is in use",
+        run=_reindex,
+        add_arguments=_add_reindex,
+    ),
 )

@@ -110,30 +110,6 @@ def remove(archive: Archive, article_id: str) -> bool:
     return gone
 
 
-def reembed(
-    archive: Archive, embedder: Embedder, progress: Callable[[int, int], None] = lambda done, total: None
-) -> int:
-    """Cuts and embeds all live articles again, for another model or chunking. Returns the number of passages.
-
-    Interrupted, it leaves an archive that refuses to be searched until this is run again.
-    """
-    catalog = archive.catalog
-    archive.own_indexes()
-    with archive.writing():
-        catalog.set_meta(properties(embedder) | {"embedder": f"{embedder.name} (unfinished)"})
-        articles = catalog.articles(limit=-1)
-        count = 0
-        for start in range(0, len(articles), 50):
-            batch = [_prepare(article, embedder.name) for article in articles[start : start + 50]]
-            catalog.recut(batch, _missing_vectors(batch, archive, embedder))
-            count += sum(len(prepared.spans) for prepared in batch)
-            progress(min(start + 50, len(articles)), len(articles))
-        catalog.set_meta(properties(embedder))
-        catalog.drop_unused_vectors()
-    archive.rebuild()
-    return count
-
-
 class _Run:
     def __init__(self, archive: Archive, embedder: Embedder) -> None:
         self.archive, self.catalog, self.embedder = archive, archive.catalog, embedder
@@ -172,7 +148,7 @@ class _Run:
         if self._known(article, current):
             self.report.unchanged += 1
             return
-        prepared = _prepare(article, self.embedder.name)
+        prepared = prepare(article, self.embedder.name)
         if article.status == "live" and not prepared.spans:
             message = f"{article.source}: no citable text is left without teasers and markup. Nothing to answer from."
             self._reject(Rejected(source=article.source, reason="empty", message=message))
@@ -198,7 +174,7 @@ class _Run:
         self.report.seconds = time.perf_counter() - self.began
 
     def _store(self, batch: list[Prepared]) -> None:
-        vectors = _missing_vectors(batch, self.archive, self.embedder)
+        vectors = missing_vectors(batch, self.archive, self.embedder)
         self.catalog.store(batch, vectors)
         self.report.embedded += len(vectors)
 
@@ -296,7 +272,8 @@ def _older(article: Article, current: Article) -> bool:
     return mine < theirs
 
 
-def _prepare(article: Article, model: str) -> Prepared:
+def prepare(article: Article, model: str) -> Prepared:
+    """The article cut into passages, with the hashes of their texts for this model; one withdrawn has no passages."""
     spans = tuple(passage_spans(article)) if article.status == "live" else ()
     hashes = tuple(_hash(model, embedded_text(article, span)) for span in spans)
     return Prepared(article=article, spans=spans, hashes=hashes)
@@ -306,7 +283,7 @@ def _hash(model: str, text: str) -> str:
     return sha256(f"{model}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _missing_vectors(batch: Sequence[Prepared], archive: Archive, embedder: Embedder) -> dict[str, np.ndarray]:
+def missing_vectors(batch: Sequence[Prepared], archive: Archive, embedder: Embedder) -> dict[str, np.ndarray]:
     """Vectors by hash for the passages whose text this model has not embedded before."""
     wanted = {
         key: embedded_text(prepared.article, span)

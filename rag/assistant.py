@@ -16,8 +16,9 @@ from rag.answering.tracer import NoTracer, Tracer
 from rag.archive.archive import Archive
 from rag.errors import ArchiveMissing, DatelineError, QuestionError
 from rag.language.identify import detect_language, load_identifier_in_background
+from rag.models.archive_embedder import ArchiveEmbedder, embedder_for
 from rag.models.chat import LLM, open_llm
-from rag.models.embeddings import CachedEmbedder, Embedder, close_embedder, open_embedder
+from rag.models.embeddings import CachedEmbedder, Embedder, close_embedder
 from rag.schema import Answer, Filters, Hit, Turn
 from rag.settings import Settings
 
@@ -42,10 +43,10 @@ class Assistant:
         self.archive, self.embedder, self.llm, self.settings = archive, embedder, llm, settings
         self.tracer: Tracer = tracer or NoTracer()
         self.retriever = Retriever(archive, embedder, settings)
-        self.sentence_embedder = CachedEmbedder(embedder)
+        self._sentence_embedder: tuple[Embedder, CachedEmbedder] | None = None
         self._closing = threading.Lock()
         self._closed = False
-        if archive.catalog.get_meta("embedder") is not None:
+        if archive.model is not None:
             archive.claim({"embedder": embedder.name})
 
     @classmethod
@@ -68,7 +69,7 @@ class Assistant:
         archive = Archive(settings, asks_once=asks_once)
         try:
             # First without a model: an archive of another embedder is refused before seconds go into loading one.
-            assistant = cls(archive, open_embedder(settings), None, settings)
+            assistant = cls(archive, embedder_for(settings, lambda: archive.model), None, settings)
             if asks_once:
                 archive.begin_opening()
                 if assistant.retriever.detects_languages:
@@ -101,6 +102,11 @@ class Assistant:
     def model(self) -> str:
         """The name of what writes the answers, for people."""
         return self.llm.name if self.llm else EXTRACTION
+
+    @property
+    def embedder_advice(self) -> str:
+        """How the archive gets the default embedder, where it was made with another and none was chosen; else empty."""
+        return self.embedder.advice if isinstance(self.embedder, ArchiveEmbedder) else ""
 
     def warm_up(self) -> None:
         """Loads what is loaded lazily and caches the constant part of the prompt, so that the first question is quick.
@@ -167,12 +173,23 @@ class Assistant:
                 sampling=sampling or {},
                 archive=self.archive,
                 retriever=self.retriever,
-                sentence_embedder=self.sentence_embedder,
+                sentence_embedder=self._embedder_of_sentences(),
                 llm=self.llm,
                 answer_tokens=self.settings.answer_tokens,
                 trace=trace,
             )
         )
+
+    def _embedder_of_sentences(self) -> Embedder:
+        """One embedder for a whole question, with the cache that all questions share.
+
+        `self.embedder` changes where dateline reindex ends during the question.
+        """
+        present = self.embedder.present() if isinstance(self.embedder, ArchiveEmbedder) else self.embedder
+        kept = self._sentence_embedder
+        if kept is None or kept[0] is not present:
+            kept = self._sentence_embedder = present, CachedEmbedder(present)
+        return kept[1]
 
     def _check(self, question: str, filters: Filters) -> None:
         limit = self.settings.max_question_chars

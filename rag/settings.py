@@ -32,8 +32,13 @@ class Settings(BaseModel):
     )
     embedder: str = Field(
         default="packaged",
-        description="'packaged' (multilingual-e5-small), 'minilm' (all-MiniLM-L6-v2, English), a folder, or a hub name",
+        description="'packaged' (that of the archive; multilingual-e5-small for a new one), 'e5' (the same), 'minilm' "
+        "(all-MiniLM-L6-v2, English), a folder, a hub name, or a model name at embedder_url",
     )
+    embedder_url: str = Field(
+        default="", description="OpenAI-compatible endpoint that gets the texts to embed, such as https://…/v1"
+    )
+    embedder_key: str = Field(default="", repr=False, description="key for embedder_url")
     llm: str = Field(
         default="packaged",
         description="'packaged', a path to a GGUF file, a model name at llm_url, or 'none' (extraction)",
@@ -113,7 +118,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             key = str(first["loc"][0]) if first["loc"] else "settings"
-            shown = "…" if key == "llm_key" else repr(first.get("input"))
+            shown = "…" if key in ("llm_key", "embedder_key") else repr(first.get("input"))
             raise SettingsError(
                 f"{PREFIX}{key.upper()} is {shown}: {first['msg'].lower()}. Correct the value or unset it."
             ) from None

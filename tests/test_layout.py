@@ -58,6 +58,7 @@ SEVERAL_FILES = {
         "rag/interfaces/http/bodies.py",
         "rag/interfaces/mcp.py",
     },
+    "httpx": {"rag/models/endpoint.py", "rag/models/hosted_embedder.py"},  # language models; embedding models
     "uvicorn": {"rag/interfaces/http/server.py"},
     "jinja2": {"eval/reporting/html_report.py", "rag/interfaces/page/templating.py"},  # the report; the page
     "filelock": {"rag/archive/indexer.py", "ingest/spool.py"},  # one writer; one owner of uploads

@@ -26,8 +26,9 @@ from eval.systems.bm25 import Bm25
 from eval.systems.vector_cache import QueryVectorCache, VectorCache
 from ingest.metadata.addresses import article_id
 from ingest.metadata.fields import Fields
-from ingest.pipeline import IngestReport, ingest, properties, reembed
+from ingest.pipeline import IngestReport, ingest, properties
 from ingest.readers.files import ReadOptions, Rejected, read
+from ingest.reindex import reindex
 from rag.answering.followups import standalone
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
@@ -119,7 +120,7 @@ def fill(data: Dataset, archive: Archive, embedder: Embedder, out: Path, progres
     stored = {key: archive.catalog.get_meta(key) for key in properties(embedder)}
     if any(stored.values()) and stored != properties(embedder):
         # An earlier run used another model or chunking: the change is what this run is to measure.
-        reembed(archive, embedder, lambda done, total: progress("embed again", done, total))
+        reindex(archive, embedder, lambda report: progress("embed again", report.articles, report.total))
     path = _corpus_file(data, out)
     return ingest(
         _named(data, read([path], ReadOptions())), archive, embedder,

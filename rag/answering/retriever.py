@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.archive.archive import Archive
+from rag.errors import ArchiveBusy
 from rag.language.identify import detect_language
 from rag.models.cards import card_of
 from rag.models.embeddings import Embedder
 from rag.schema import Article, Filters, Hit, Passage
 from rag.settings import Settings
 
+_ATTEMPTS = 3  # at a search during which the archive's embedder changes
 ARCHIVE_LANGUAGES = 2  # the most frequent ones of the archive, in which every question is stemmed
 
 
@@ -43,7 +45,27 @@ class Retriever:
         The score is a convex combination of cosine and BM25, each divided by its largest value for this
         question (Bruch et al. 2023, "An Analysis of Fusion Functions for Hybrid Retrieval", arXiv 2210.11934). Cosines
         count from that of unrelated texts, which is .77 for some models: divided as they are, all would be alike.
+
+        Where dateline reindex ends meanwhile, the search is repeated. Raises ArchiveMismatch when the archive now has
+        another embedder than this retriever.
         """
+        for _ in range(_ATTEMPTS):
+            model = self.archive.model
+            try:
+                if model is not None:
+                    self.archive.claim({"embedder": self.embedder.name})
+                hits = self._retrieve(question, filters, top_k, per_article, dense_weight)
+            except Exception:
+                if self.archive.model == model:
+                    raise
+            else:
+                if self.archive.model == model:
+                    return hits
+        raise ArchiveBusy(f"The embedder of {self.archive.folder} changes again and again. Try again in a minute.")
+
+    def _retrieve(
+        self, question: str, filters: Filters, top_k: int | None, per_article: int | None, dense_weight: float | None
+    ) -> list[Hit]:
         s, card = self.settings, card_of(self.embedder.name)
         weight = s.dense_weight if dense_weight is None else dense_weight
         top_k = top_k or s.top_k

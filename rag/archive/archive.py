@@ -6,7 +6,7 @@ vectors/ words/      derived, may be deleted          only the process that hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from rag.archive import integrity, keyword_index, private_files, vector_index
-from rag.archive.catalog import Catalog
+from rag.archive.catalog import REINDEXING, Catalog, Cut
 from rag.archive.indexer import Indexer, lock_file
 from rag.archive.keyword_index import WordIndex
 from rag.archive.side_threads import SideThreads
@@ -139,6 +139,16 @@ class Archive:
         """
         return self._side_threads.beside(call)
 
+    @property
+    def model(self) -> str | None:
+        """The name of the embedder whose vectors the archive holds; None in a new archive."""
+        return self.catalog.get_meta("embedder")
+
+    @property
+    def reindexed_to(self) -> str | None:
+        """The embedder that a dateline reindex, under way or interrupted, moves the archive to; None without one."""
+        return self.catalog.get_meta(REINDEXING)
+
     def give_way(self) -> None:
         """Called between the steps of an ingest: returns when no search runs, after 50 ms at the latest."""
         self.indexer.priority.give_way()
@@ -197,17 +207,37 @@ class Archive:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """The lock to hold while articles are stored or removed. Raises ArchiveBusy when another process holds it."""
+        busy = f"Another ingest is writing to {self.folder}. Wait until it has finished, then run this again."
+        with self._locked("ingest.lock", busy):
+            yield
+
+    @contextmanager
+    def reindexing(self, model: str) -> Iterator[None]:
+        """Held while vectors of another embedder are stored beside those in use. Raises ArchiveBusy when another
+        process does so. An ingest may go on meanwhile."""
+        busy = f"Another dateline reindex works on {self.folder}. Wait until it has finished."
+        with self._locked("reindex.lock", busy):
+            self.catalog.begin_reindex(model)
+            yield
+
+    def switch(self, cuts: Mapping[str, Cut], properties: Mapping[str, str]) -> None:
+        """Gives all articles other passages and vectors, in one transaction; the vectors must be stored already.
+
+        Searches of any process read the vectors in the catalogue until the vector index is filled with the new ones.
+        """
+        self.catalog.switch(cuts, properties, vector_index.NAME)
+
+    @contextmanager
+    def _locked(self, name: str, busy: str) -> Iterator[None]:
         try:
-            lock = lock_file(self.folder / "ingest.lock", 0.2)
+            lock = lock_file(self.folder / name, 0.2)
         except PermissionError as error:
             raise StorageError(
                 f"The archive {self.folder} is not writable: {error.strerror}. Check its permissions or name another "
                 "folder with --data-dir."
             ) from error
         if lock is None:
-            raise ArchiveBusy(
-                f"Another ingest is writing to {self.folder}. Wait until it has finished, then run this again."
-            )
+            raise ArchiveBusy(busy)
         try:
             yield
         finally:
@@ -222,10 +252,10 @@ class Archive:
             stored = self.catalog.get_meta(key)
             if stored is not None and stored != value:
                 # A user can set the model back; how passages are cut belongs to the program.
-                remedy = "Set it back, or embed" if key == "embedder" else "Cut and embed"
+                remedy = "Set DATELINE_EMBEDDER back, or embed" if key == "embedder" else "Cut and embed"
                 raise ArchiveMismatch(
                     f"The archive at {self.folder} was built with {key} '{stored}', this program uses '{value}'. "
-                    f"{remedy} the archive again: dateline rebuild --embed --data-dir {self.folder}"
+                    f"{remedy} the archive again: dateline reindex --data-dir {self.folder}"
                 )
         if any(self.catalog.get_meta(key) is None for key in properties):
             self.catalog.set_meta(properties)

@@ -19,6 +19,7 @@ import numpy as np
 
 from rag.archive import private_files
 from rag.archive.tables import rows
+from rag.archive.tables.changes import MODEL_SINCE
 from rag.archive.tables.database import Database
 from rag.archive.tables.near_duplicates import NearDuplicates
 from rag.archive.tables.table import NEAR_DUPLICATES_SCHEMA, SCHEMA, day_number
@@ -28,6 +29,8 @@ from rag.schema import Article, Span
 
 FORMAT = 2  # of the folder as a whole; 2 added the tables of near-duplicates
 
+REINDEXING = "reindexing"  # property: the model whose vectors are being stored beside those in use
+_DROP_UNUSED = "DELETE FROM vectors WHERE hash NOT IN (SELECT embedded FROM passages)"
 _TABLES = {"meta", "articles", "versions", "passages", "vectors", "changes", "followed"}
 _ADDED_TABLES = {"signature_marks", "near_duplicates"}  # by format 2
 
@@ -37,6 +40,14 @@ class Prepared:
     """An article cut into passages, each with the hash of the text that was embedded for it."""
 
     article: Article
+    spans: tuple[Span, ...]
+    hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """The passages of a stored article under another model or chunking: spans, and hashes of the embedded texts."""
+
     spans: tuple[Span, ...]
     hashes: tuple[str, ...]
 
@@ -145,10 +156,7 @@ class Catalog(NearDuplicates):
         """
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         with self.transaction() as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
-                [(key, vector.astype(np.float16).tobytes()) for key, vector in vectors.items()],
-            )
+            _insert_vectors(db, vectors)
             for prepared in batch:
                 self._store_one(db, prepared, now)
 
@@ -173,40 +181,75 @@ class Catalog(NearDuplicates):
             )
         db.execute("INSERT INTO changes (article_id) VALUES (?)", (a.id,))
 
-    def recut(self, batch: Sequence[Prepared], vectors: Mapping[str, np.ndarray]) -> None:
-        """Replaces the passages of stored articles (after a change of model or chunking); versions stay."""
+    def add_vectors(self, vectors: Mapping[str, np.ndarray]) -> None:
+        """Stores vectors by hash, which no passage needs to use yet."""
         with self.transaction() as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
-                [(key, vector.astype(np.float16).tobytes()) for key, vector in vectors.items()],
-            )
-            for prepared in batch:
-                a = prepared.article
-                db.execute("DELETE FROM passages WHERE article_id = ?", (a.id,))
-                db.executemany(
-                    "INSERT INTO passages (article_id, number, start, end, embedded) VALUES (?, ?, ?, ?, ?)",
-                    [
-                        (a.id, n, *span, h)
-                        for n, (span, h) in enumerate(zip(prepared.spans, prepared.hashes, strict=True))
-                    ],
-                )
-                db.execute("INSERT INTO changes (article_id) VALUES (?)", (a.id,))
+            _insert_vectors(db, vectors)
+
+    def begin_reindex(self, model: str) -> None:
+        """Records that vectors of this model are being stored for a later `switch`: `remove` then leaves them."""
+        self.set_meta({REINDEXING: model})
+
+    def switch(self, cuts: Mapping[str, Cut], properties: Mapping[str, str], index: str) -> None:
+        """Gives articles, by id, other passages and vectors, and the archive other properties; versions stay.
+
+        One transaction. A passage whose span stays keeps its key. The vectors must be stored already. The derived index
+        named `index` is to be filled anew, and every article counts as changed.
+        """
+        with self.transaction() as db:
+            for article_id, cut in cuts.items():
+                _recut(db, article_id, cut)
+            last = db.execute("SELECT coalesce(max(seq), 0) FROM changes").fetchone()[0]
+            stored = [*properties.items(), (MODEL_SINCE, str(last))]
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", stored)
+            db.execute("INSERT OR REPLACE INTO followed VALUES (?, 0)", (index,))
+
+    def end_reindex(self) -> int:
+        """Ends what `begin_reindex` began and deletes the vectors that no passage uses; the number deleted."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM meta WHERE key = ?", (REINDEXING,))
+            return db.execute(_DROP_UNUSED).rowcount
 
     def remove(self, article_id: str) -> bool:
         """Deletes an article with all its versions; False when there is none of that id."""
         with self.transaction() as db:
+            used = db.execute("SELECT embedded FROM passages WHERE article_id = ?", (article_id,)).fetchall()
             gone = db.execute("DELETE FROM articles WHERE id = ?", (article_id,)).rowcount
             db.execute("DELETE FROM versions WHERE article_id = ?", (article_id,))
             db.execute("DELETE FROM passages WHERE article_id = ?", (article_id,))
-            db.execute("DELETE FROM vectors WHERE hash NOT IN (SELECT embedded FROM passages)")
+            if self.get_meta(REINDEXING) is None:
+                db.execute(_DROP_UNUSED)
+            else:  # those of the other model are unused until the switch
+                db.executemany(f"{_DROP_UNUSED} AND hash = ?", [tuple(row) for row in used])
             if gone:
                 db.execute("INSERT INTO changes (article_id) VALUES (?)", (article_id,))
         return bool(gone)
 
-    def drop_unused_vectors(self) -> int:
-        """Deletes vectors that no passage uses (an earlier model's); the number deleted."""
-        with self.transaction() as db:
-            return db.execute("DELETE FROM vectors WHERE hash NOT IN (SELECT embedded FROM passages)").rowcount
+
+def _insert_vectors(db: sqlite3.Connection, vectors: Mapping[str, np.ndarray]) -> None:
+    db.executemany(
+        "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
+        [(key, vector.astype(np.float16).tobytes()) for key, vector in vectors.items()],
+    )
+
+
+def _recut(db: sqlite3.Connection, article_id: str, cut: Cut) -> None:
+    sql = "SELECT start, end FROM passages WHERE article_id = ? ORDER BY number"
+    if [tuple(row) for row in db.execute(sql, (article_id,))] == list(cut.spans):
+        db.executemany(
+            "UPDATE passages SET embedded = ? WHERE article_id = ? AND number = ?",
+            [(key, article_id, number) for number, key in enumerate(cut.hashes)],
+        )
+    else:
+        db.execute("DELETE FROM passages WHERE article_id = ?", (article_id,))
+        db.executemany(
+            "INSERT INTO passages (article_id, number, start, end, embedded) VALUES (?, ?, ?, ?, ?)",
+            [
+                (article_id, number, *span, key)
+                for number, (span, key) in enumerate(zip(cut.spans, cut.hashes, strict=True))
+            ],
+        )
+    db.execute("INSERT INTO changes (article_id) VALUES (?)", (article_id,))
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -174,6 +174,11 @@ class VectorFollower(IndexFollower[ChromaVectors]):
         super().__init__(catalog, folder, priority)
         self._url = url
 
+    @property
+    def of_present_model(self) -> bool:
+        """Whether the index holds the vectors of the archive's present embedder alone."""
+        return self._catalog.followed(self.name) >= self._catalog.model_since()
+
     def close(self) -> None:
         """Closes Chroma, which may otherwise keep its SQLite file locked after an error."""
         self.index = None

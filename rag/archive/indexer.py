@@ -63,6 +63,8 @@ class Indexer:
         self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
         self._exact: ExactVectors | None = None  # this and the next one are used while another process owns the indexes
         self._foreign_words: TantivyWords | None = None
+        self._between: ExactVectors | None = None  # from a switch of embedders until the index is filled
+        self._reading = threading.Lock()  # one thread at a time reads all vectors
         self._noted: dict[str, object] = {}  # state of the files of each closed index, by name
         self._lock: BaseFileLock | None = None
         self._acquiring = threading.Lock()
@@ -86,13 +88,27 @@ class Indexer:
     def vectors(self, failed: object = None) -> VectorIndex:
         """The vector index; waits only until it is open. `failed` is a damaged index that is to be replaced.
 
-        Raises StorageError when no index can be opened within OPENING_SECONDS.
+        While the index still holds vectors of the embedder before a reindex, this is the catalogue's instead. Raises
+        StorageError when no index can be opened within OPENING_SECONDS.
         """
 
         def current() -> VectorIndex | None:
             return self._vector_follower.index or self._exact
 
-        return self._opened("vector", current, failed)
+        found = self._opened("vector", current, failed)
+        follower = self._vector_follower
+        if found.of_present_model if isinstance(found, ExactVectors) else follower.of_present_model:
+            self._between = None
+            return found
+        return self._vectors_between()
+
+    def _vectors_between(self) -> VectorIndex:
+        """The vectors of the catalogue, for the time from a switch of embedders until the index is filled."""
+        with self._reading:
+            between = self._between or ExactVectors(self._catalog)
+            between.refresh()
+            self._between = between
+            return between
 
     def words(self, failed: object = None) -> WordIndex:
         """The keyword index; arguments and errors as in `vectors`."""

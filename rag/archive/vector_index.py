@@ -308,6 +308,7 @@ class ExactVectors:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._seen = -1
+        self._model_since = -1
         self._read: tuple[np.ndarray, np.ndarray] = (np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.float32))
 
     def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
@@ -326,11 +327,16 @@ class ExactVectors:
 
     def refresh(self) -> None:
         """Reads the vectors again if the catalogue has changed. Until it returns, searches use the previous vectors."""
-        seq = self._catalog.last_change()
-        if seq != self._seen:
+        since, seq = self._catalog.model_since(), self._catalog.last_change()
+        if seq != self._seen or since != self._model_since:
             keys, vectors = self._catalog.all_vectors()
             self._read = np.array(keys, dtype=np.int64), vectors
-            self._seen = seq
+            self._seen, self._model_since = seq, since
+
+    @property
+    def of_present_model(self) -> bool:
+        """Whether the vectors of the last `refresh` are those of the archive's present embedder."""
+        return self._model_since == self._catalog.model_since()
 
     def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
         """Does nothing: the catalogue already holds the passages."""

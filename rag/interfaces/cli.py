@@ -15,6 +15,7 @@ from rag.errors import DatelineError, SettingsError
 from rag.terminal import DONE, NOTHING, Command, add_common_options, day, fail, print_json, print_note, print_text
 
 if TYPE_CHECKING:
+    from rag.archive.archive import Archive
     from rag.schema import Filters
     from rag.settings import Settings
 
@@ -189,8 +190,9 @@ def _doctor(args: argparse.Namespace) -> int:
     settings = _settings(args)
     with closing(Archive(settings)) as archive:
         health = archive.health()
+        embedder = {} if health.catalogue else _embedder_of(archive, settings)
     if args.json:
-        print_json(asdict(health) | {"sound": health.sound})
+        print_json(asdict(health) | {"sound": health.sound} | embedder)
     elif health.catalogue:
         for problem in health.catalogue:
             print_text(f"Damaged: {problem}")
@@ -204,8 +206,36 @@ def _doctor(args: argparse.Namespace) -> int:
             f"{health.vectors_extra} extra. Keyword index: {health.words_missing} missing, "
             f"{health.words_extra} extra."
         )
+        print_text(_embedder_text(embedder))
         print_text("The archive is sound." if health.sound else "Run dateline rebuild to repair the indexes.")
     return DONE if health.sound else NOTHING
+
+
+def _embedder_of(archive: Archive, settings: Settings) -> dict[str, str]:
+    """The embedder of the archive, and its form on this machine: int8, exact, or "" where it is not prepared yet."""
+    from rag.models.embeddings import packaged_name
+    from rag.models.packaged_embedder import kept_form
+
+    chosen = settings.embedder if settings.embedder_url else packaged_name(settings.embedder) or settings.embedder
+    used = archive.model or chosen
+    return {
+        "embedder": used,
+        "embedder_form": "" if settings.embedder_url else kept_form(used, settings.model_cache),
+        "embedder_of_settings": chosen,
+        "unfinished_reindex": archive.reindexed_to or "",
+    }
+
+
+def _embedder_text(embedder: dict[str, str]) -> str:
+    from rag.models.archive_embedder import advice
+    from rag.models.embeddings import source_of
+
+    form = f" Its form on this machine: {embedder['embedder_form']}." if embedder["embedder_form"] else ""
+    text = f"{advice(embedder['embedder'], embedder['embedder_of_settings'])}{form}"
+    if unfinished := embedder["unfinished_reindex"]:
+        wanted = source_of(unfinished) or unfinished
+        text += f"\nA move to {unfinished} is under way, or dateline reindex --embedder {wanted} goes on with it."
+    return text
 
 
 # --- keys and agents ---------------------------------------------------------------------------------------

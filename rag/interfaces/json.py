@@ -153,13 +153,15 @@ class JobData(TypedDict):
 
 
 class HealthData(TypedDict):
-    """The server: `ready` once its models are loaded; `running` and `waiting` are answers."""
+    """The server: `ready` once its models are loaded; `running` and `waiting` are answers. `embedder_advice`: how the
+    archive gets the embedder of the settings; empty where it has that."""
 
     live: bool
     ready: bool
     version: str
     model: str
     embedder: str
+    embedder_advice: str
     coverage: CoverageData
     running: int
     waiting: int

@@ -24,8 +24,9 @@ from rag.assistant import Assistant
 from rag.errors import ModelUnavailable
 from rag.interfaces.json import answer_data, published
 from rag.interfaces.text import checked_text, is_settled
+from rag.models.archive_embedder import embedder_for
 from rag.models.chat import HOSTED_EVIDENCE_TOKENS, Message, open_llm
-from rag.models.embeddings import Embedder, open_embedder
+from rag.models.embeddings import Embedder
 from rag.schema import Answer, Filters, Hit, Turn
 from rag.settings import Settings
 
@@ -292,9 +293,11 @@ def open_assistant(
     Raises ArchiveMismatch when the archive was embedded by another model.
     """
     settings = settings or Settings.load(data_dir=data_dir)
-    embedder: Embedder = LlamaEmbedder(embed_model) if embed_model is not None else open_embedder(settings)
     archive = Archive(settings)
     try:
+        embedder: Embedder = (
+            LlamaEmbedder(embed_model) if embed_model is not None else embedder_for(settings, lambda: archive.model)
+        )
         model = LlamaLLM(llm, evidence_tokens=settings.evidence_tokens) if llm is not None else open_llm(settings)
         return Assistant(archive, embedder, model, settings)
     except BaseException:

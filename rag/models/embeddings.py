@@ -15,6 +15,7 @@ import numpy as np
 from rag.errors import ModelUnavailable
 from rag.models import files
 from rag.models.cards import E5_SMALL, MINILM
+from rag.models.hosted_embedder import HostedEmbedder
 from rag.models.packaged_embedder import open_packaged
 from rag.settings import Settings, cache_folder
 
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 class Embedder(Protocol):
     """Turns texts into unit vectors; a dot product of two is their cosine, -1 to 1, higher is closer."""
 
-    name: str  # stored in the archive; another one is refused when it is opened
+    @property
+    def name(self) -> str:
+        """Stored in the archive: vectors of two names are never compared."""
+        ...
 
     @property
     def dim(self) -> int:
@@ -155,8 +159,13 @@ class CachedEmbedder:
         return np.array([known[text] for text in texts], dtype=np.float32).reshape(len(texts), self.dim)
 
 
-def open_embedder(settings: Settings) -> LazyEmbedder:
-    """The embedder of these settings. Nothing is loaded before the first text."""
+def open_embedder(settings: Settings) -> Embedder:
+    """The embedder of these settings. Nothing is loaded, and nothing sent, before the first text.
+
+    Raises ModelUnavailable when the settings name an endpoint but no model there.
+    """
+    if settings.embedder_url:
+        return HostedEmbedder.of(settings)
     return LazyEmbedder(settings.embedder, settings.model_cache)
 
 
@@ -175,6 +184,11 @@ def packaged_name(source: str) -> str:
     if source == "packaged":
         return E5_SMALL.name if files.has_packaged_e5() else MINILM.name
     return {"minilm": MINILM.name, "e5": E5_SMALL.name}.get(source, "")
+
+
+def source_of(name: str) -> str:
+    """The setting that means the packaged model of this name; "" for any other model."""
+    return {MINILM.name: "minilm", E5_SMALL.name: "e5"}.get(name, "")
 
 
 def _load(source: str, *, local: bool) -> Any:

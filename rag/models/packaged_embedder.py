@@ -64,6 +64,14 @@ def open_packaged(name: str, cache: Path) -> OnnxEmbedder:
     return _converted(model, folder)
 
 
+def kept_form(name: str, cache: Path) -> str:
+    """The form in which this machine computes a packaged model, "int8" or "exact"; "" before its first use, and for
+    any other model."""
+    model = _MODELS.get(name)
+    forms = get_args(Form) if model else ()
+    return next((form for form in forms if model and (cache / "embedders" / model.file_name(form)).exists()), "")
+
+
 def _is_as_made(file: Path, made: Mapping[str, str]) -> bool:
     """Whether a file of the cache is what the conversion writes, content for content; another one is removed."""
     try:

@@ -201,6 +201,7 @@ def test_cosines_count_from_that_of_unrelated_texts(stored: Archive, monkeypatch
     first, second, third = (stored.catalog.passages_of(name)[0].key for name in ("a1", "a5", "a7"))
     cosines = [(first, 0.865), (second, 0.815), (third, 0.7)]  # multilingual-e5-small: .765 is unrelated
     monkeypatch.setattr(Archive, "search_vectors", lambda *_: cosines)
+    monkeypatch.setattr(Archive, "model", None)  # as a new archive, which takes any embedder
     named = Retriever(stored, WordEmbedder(E5_SMALL.name), Settings(data_dir=stored.folder))
     scores = [hit.score for hit in named.retrieve("zeppelin", dense_weight=1, per_article=9)]
     assert scores == pytest.approx([1.0, 0.5, 0.0])
@@ -212,6 +213,7 @@ def test_the_weight_of_the_vectors_is_the_models_unless_it_is_set(stored: Archiv
         found = Retriever(stored, WordEmbedder(name), Settings(data_dir=stored.folder, **settings))  # type: ignore[arg-type]
         key = stored.catalog.passages_of("a1")[0].key
         with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Archive, "model", None)  # as a new archive, which takes any embedder
             patched.setattr(Archive, "search_vectors", lambda *_: [(key, 0.9)])
             patched.setattr(Archive, "word_scores", lambda *_: {})
             patched.setattr(Archive, "search_words", lambda *_: [])

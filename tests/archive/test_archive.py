@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from fakes import BrokenEmbedder, WordEmbedder
 
-from ingest.pipeline import ingest, reembed
+from ingest.pipeline import ingest
 from rag.answering.retriever import Retriever
 from rag.archive import indexer
 from rag.archive.archive import Archive
@@ -433,16 +433,14 @@ def test_the_indexes_are_handed_on_when_their_owner_leaves(archive: Archive) -> 
         assert reader.health().sound
 
 
-@pytest.mark.parametrize("what", ["rebuild", "reembed"])
-def test_rebuilding_is_refused_while_another_process_owns_the_indexes(archive: Archive, what: str) -> None:
+def test_rebuilding_is_refused_while_another_process_owns_the_indexes(archive: Archive) -> None:
     changes = archive.catalog.last_change()
     with (
         closing(Archive(Settings(data_dir=archive.folder))) as other,
         pytest.raises(ArchiveBusy, match=r"in use by another process .* Stop it and try again"),
     ):
-        other.rebuild() if what == "rebuild" else reembed(other, WordEmbedder("other"))
+        other.rebuild()
     assert archive.catalog.last_change() == changes
-    assert archive.catalog.get_meta("embedder") == "fake/words"
 
 
 def test_many_threads_search_while_one_ingests(archive: Archive) -> None:
@@ -460,7 +458,7 @@ def test_many_threads_search_while_one_ingests(archive: Archive) -> None:
 
 def test_an_assistant_with_another_model_is_refused_with_the_command(archive: Archive) -> None:
     with pytest.raises(
-        ArchiveMismatch, match=f"'fake/words', this program uses 'other'.*--embed --data-dir {archive.folder}"
+        ArchiveMismatch, match=f"'fake/words', this program uses 'other'.*reindex --data-dir {archive.folder}"
     ):
         Assistant(archive, WordEmbedder("other"), None, Settings())
 

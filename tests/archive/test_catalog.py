@@ -110,7 +110,7 @@ def test_vectors_come_back_in_the_order_asked_for(catalog: Catalog) -> None:
     catalog.store([prepared(RAIN, "a", "b")], {"a": VECTOR, "b": -VECTOR})
     # stored as float16: three digits
     np.testing.assert_allclose(catalog.vectors(["b", "a", "b"]), np.array([-VECTOR, VECTOR, -VECTOR]), atol=1e-3)
-    with pytest.raises(StorageError, match="1 passages .* have no vector. Run: dateline rebuild --embed"):
+    with pytest.raises(StorageError, match="1 passages .* have no vector. Run: dateline reindex"):
         catalog.vectors(["a", "gone"])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fakes import BrokenEmbedder, WordEmbedder
 
-from ingest.pipeline import IngestReport, ingest, reembed, remove
+from ingest.pipeline import IngestReport, ingest, remove
 from ingest.readers.files import ReadOptions, Rejected, read
 from rag.archive.archive import Archive
 from rag.errors import ArchiveMismatch, ModelUnavailable
@@ -269,31 +269,10 @@ def test_progress_is_told_after_every_item(empty_archive: Archive, articles: lis
 
 def test_another_model_of_the_same_size_is_refused_with_the_command(archive: Archive) -> None:
     with pytest.raises(
-        ArchiveMismatch, match=r"built with embedder 'fake/words', this program uses 'other'.*rebuild --embed"
+        ArchiveMismatch, match=r"built with embedder 'fake/words', this program uses 'other'.*dateline reindex"
     ):
         ingest([RAIN], archive, WordEmbedder("other"))
     assert archive.catalog.article("rain") is None
-
-
-def test_embedding_again_changes_the_model_and_no_article(archive: Archive) -> None:
-    versions = [(a.id, a.version) for a in archive.catalog.articles()]
-    other = WordEmbedder("other", dim=32)  # another size, too: Chroma's collection must be made anew
-    assert reembed(archive, other) == archive.catalog.count_passages() == len(other.embedded)
-    assert [(a.id, a.version) for a in archive.catalog.articles()] == versions
-    assert archive.health().sound
-    assert archive.search_vectors(other.embed_queries(["measles"])[0], 1, Filters())
-    with pytest.raises(ArchiveMismatch):
-        ingest([RAIN], archive, WordEmbedder())
-
-
-def test_an_archive_that_was_embedded_again_by_half_is_refused_until_it_is_finished(archive: Archive) -> None:
-    with pytest.raises(ModelUnavailable):
-        reembed(archive, BrokenEmbedder(name="other"))
-    for name in ("other", "fake/words"):
-        with pytest.raises(ArchiveMismatch, match="rebuild --embed"):
-            ingest([RAIN], archive, WordEmbedder(name))
-    reembed(archive, WordEmbedder("other"))
-    assert ingest([RAIN], archive, WordEmbedder("other")).kept == 1
 
 
 def test_a_file_name_that_is_not_utf_8_stops_nothing(empty_archive: Archive, tmp_path: Path) -> None:

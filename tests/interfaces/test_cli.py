@@ -15,6 +15,7 @@ import pytest
 from app import main
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
+from rag.models.cards import E5_SMALL, MINILM
 from rag.models.embeddings import LazyEmbedder
 from rag.schema import Article
 from rag.settings import Settings
@@ -169,6 +170,26 @@ def test_doctor_finds_a_sound_archive(run: Run) -> None:
     assert "The archive is sound." in run("doctor")[1]
 
 
+def test_doctor_names_the_embedder_and_a_move_that_was_interrupted(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DATELINE_EMBEDDER")
+    monkeypatch.setenv("DATELINE_MODEL_CACHE", str(tmp_path))
+    archive.catalog.set_meta({"embedder": E5_SMALL.name})
+    archive.catalog.begin_reindex(MINILM.name)
+    archive.close()
+    where = ("--data-dir", str(archive.folder))
+    assert "Its form" not in run("doctor", *where)[1]
+    (tmp_path / "embedders").mkdir()
+    (tmp_path / "embedders" / "multilingual-e5-small.exact.onnx").write_bytes(b"")
+    code, said = data(run, "doctor", *where)
+    assert (code, said["embedder"], said["embedder_form"]) == (0, E5_SMALL.name, "exact")
+    assert said["unfinished_reindex"] == MINILM.name
+    text = run("doctor", *where)[1]
+    assert "Its form on this machine: exact." in text
+    assert f"A move to {MINILM.name} is under way, or dateline reindex --embedder minilm goes on with it." in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -269,7 +290,8 @@ def test_ingest_remove_and_rebuild_are_commands_of_one_line(run: Run, tmp_path: 
     (article,) = listed["articles"]
     assert (article["outlet"], article["published"], article["version"]) == ("The Tide", "2025-03-04", 1)
     assert data(run, "rebuild", *where) == (0, {"passages": 1})
-    assert data(run, "rebuild", "--embed", *where) == (0, {"passages": 1})
+    code, moved = data(run, "reindex", *where)
+    assert (code, moved["passages"], moved["embedded"]) == (0, 1, 0)
     assert data(run, "remove", article["article_id"], "x", *where) == (
         0,
         {"removed": [article["article_id"]], "unknown": ["x"]},

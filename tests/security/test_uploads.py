@@ -414,7 +414,7 @@ def test_a_job_that_fails_names_no_place(serve: Served, written: Assistant) -> N
     url = serve(written)
     job = settled(url, send(url, ("gull.txt", GULL)).json()["id"])
     assert job["state"] == "failed"
-    assert "rebuild --embed" in job["error"]
+    assert "dateline reindex" in job["error"]
     assert str(written.archive.folder) not in json.dumps(job)
 
 

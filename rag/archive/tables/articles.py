@@ -38,6 +38,14 @@ class Articles(Changes):
         )
         return found[0] if found else None
 
+    def live_digests(self) -> dict[str, str]:
+        """Id -> digest of the current version of every live article, newest first."""
+        sql = (
+            "SELECT a.id, v.digest FROM articles a JOIN versions v ON v.article_id = a.id AND v.version = a.version "
+            "WHERE a.status = 'live' ORDER BY a.day IS NULL, a.day DESC, a.id"
+        )
+        return dict(self._read(sql, made=lambda row: (rows.text(row), rows.written(row["digest"]))))
+
     def has_version(self, article_id: str, version_digest: str) -> bool:
         """Whether this very version was stored before, be it the current one or an older one."""
         return bool(

@@ -11,6 +11,8 @@ from rag.archive.tables.table import Table
 
 _Counted = TypeVar("_Counted")
 
+MODEL_SINCE = "model_since"  # property: the last change of the switch to the present embedder; absent before any
+
 
 class Changes(Table):
     """The log of changed articles, with the last change that each derived index has applied."""
@@ -47,6 +49,10 @@ class Changes(Table):
         """The number of the last change that the derived index `name` has applied; 0 for none."""
         found = self._read("SELECT seq FROM followed WHERE name = ?", (name,), lambda row: rows.number(row["seq"]))
         return found[0] if found else 0
+
+    def model_since(self) -> int:
+        """The number of the last change of the switch to the present embedder; 0 where there was none."""
+        return int(self.get_meta(MODEL_SINCE) or 0)
 
     def set_followed(self, name: str, seq: int) -> None:
         """Records that the derived index `name` has applied all changes up to `seq`."""

@@ -87,7 +87,7 @@ class Passages(Articles):
         missing = len(unique) - len(found)
         if missing:
             raise StorageError(
-                f"{missing} passages of {self.database.path.parent} have no vector. Run: dateline rebuild --embed"
+                f"{missing} passages of {self.database.path.parent} have no vector. Run: dateline reindex"
             )
         if len({len(vector) for vector in found.values()}) > 1:
             raise self.database.damaged("its vectors have different lengths")

@@ -159,6 +159,7 @@ class _Server:
             "version": rag.__version__,
             "model": self.assistant.model,
             "embedder": self.assistant.embedder.name,
+            "embedder_advice": self.assistant.embedder_advice,
             "coverage": coverage_data(self.catalog.coverage()),
             "running": limit.running,
             "waiting": limit.waiting,
