@@ -56,8 +56,9 @@ def _gather(text: str, start: int, end: int) -> list[Span]:
     A quotation and the name of its speaker are usually in one paragraph, and so stay in one passage.
     """
     stretch = text[start:end]
-    pieces = [(start + a, start + b) for s, e in sentence_spans(stretch) for a, b in _bounded(stretch, s, e)]
-    tokens = [count_tokens(text[s:e]) for s, e in pieces]
+    counted = [piece for span in sentence_spans(stretch) for piece in _bounded(stretch, *span)]
+    pieces = [(start + a, start + b) for a, b, _ in counted]
+    tokens = [size for _, _, size in counted]
     opens = [i == 0 or "\n" in text[pieces[i - 1][1] : s] for i, (s, _) in enumerate(pieces)]
     spans: list[Span] = []
     first, size = 0, 0
@@ -94,8 +95,8 @@ def _with_short_end_joined(text: str, spans: list[Span]) -> list[Span]:
     return [*spans[:-2], whole]
 
 
-def _bounded(text: str, start: int, end: int) -> list[Span]:
-    """The sentence itself, or pieces of it when it is longer than a passage may be."""
+def _bounded(text: str, start: int, end: int) -> list[tuple[int, int, int]]:
+    """The sentence itself, or pieces of it when it is longer than a passage may be: start, end and tokens of each."""
     pieces = []
     while start < end:
         cut = min(end, start + 8 * MAX_TOKENS)  # no writing has so many letters to a token
@@ -103,8 +104,9 @@ def _bounded(text: str, start: int, end: int) -> list[Span]:
         while (size := count_tokens(text[start:cut])) > MAX_TOKENS:
             cut, whole = start + max(1, (cut - start) * MAX_TOKENS // (size + 1)), False
         space = -1 if whole else text.rfind(" ", start + 1, cut)
-        cut = space if space > start else cut
-        pieces.append((start, cut))
+        if space > start:
+            cut, size = space, count_tokens(text[start:space])
+        pieces.append((start, cut, size))
         start = cut
         while start < end and text[start].isspace():
             start += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from math import log
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,7 +38,7 @@ class WordIndex(Protocol):
     """An index that finds the passages which share words with a question; derived from the catalogue."""
 
     def put(self, stored: Iterable[StoredPassage], *, replacing: Sequence[str] | None = ()) -> None:
-        """Adds passages under their keys; all passages of an article must come in one call.
+        """Adds passages under their keys; all passages of an article must come in one call, one after another.
 
         First removes the passages of the articles `replacing`, or all passages when it is None. A search sees either
         the state before the call or the state after it.
@@ -174,7 +175,6 @@ class TantivyWords:
 
     def put(self, stored: Iterable[StoredPassage], *, replacing: Sequence[str] | None = ()) -> None:
         """Adds passages under their keys after removing those of the articles `replacing` (all passages for None)."""
-        whole: dict[str, list[str]] = {}
         # The index of articles is committed first here and last in drop_articles: no reader sees passages without the
         # words of their article.
         with self._writer(self._index) as passages, self._writer(self._whole) as articles:
@@ -183,25 +183,24 @@ class TantivyWords:
                     writer.delete_all_documents()
                 for article_id in replacing or ():
                     writer.delete_documents_by_term("article", article_id)
-            for one in stored:
-                article = one.passage.article
-                words, stems = index_terms(one.passage.text, article.language)
-                title = index_terms(_headline(article), article.language)[1]
-                whole.setdefault(article.id, []).extend(stems)
-                passages.add_document(
-                    self._tantivy.Document(
-                        key=one.key,
-                        day=day_number(article.day) or 0,
-                        article=article.id,
-                        outlet=fold(article.outlet),
-                        language=article.language,
-                        words=" ".join(words),
-                        stems=" ".join(stems),
-                        title=" ".join(title),
-                    )
-                )
-            for article_id, terms in whole.items():
-                articles.add_document(self._tantivy.Document(article=article_id, stems=" ".join(terms)))
+            for _, of_one in groupby(stored, key=lambda one: one.passage.article.id):
+                self._add(list(of_one), passages, articles)
+
+    def _add(self, stored: Sequence[StoredPassage], passages: Any, articles: Any) -> None:
+        """Gives the passages of one article to the writers of both indexes."""
+        article, whole = stored[0].passage.article, []
+        of_all = {
+            "day": day_number(article.day) or 0,
+            "article": article.id,
+            "outlet": fold(article.outlet),
+            "language": article.language,
+            "title": " ".join(index_terms(_headline(article), article.language)[1]),
+        }
+        for one in stored:
+            words, stems = map(" ".join, index_terms(one.passage.text, article.language))
+            whole.append(stems)
+            passages.add_document(self._tantivy.Document(key=one.key, words=words, stems=stems, **of_all))
+        articles.add_document(self._tantivy.Document(article=article.id, stems=" ".join(whole)))
 
     def drop_articles(self, articles: Sequence[str]) -> None:
         """Removes all passages of these articles."""

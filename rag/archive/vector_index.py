@@ -28,10 +28,11 @@ _Given = TypeVar("_Given")
 NAME = "vectors"
 _COLLECTION = "dateline-passages"
 _REBUILT = "dateline-passages-new"  # replaces the collection above when it is complete
-# With Chroma's defaults (100, 16), 40% of 200 near-duplicates such as daily notices were unreachable in the graph; with
-# these values, at most 1%. They cost a quarter of the insertion speed (6,000 × 384 on 2 cores: 450 per second) and
-# 1.4 ms per query.
-_HNSW = {"space": "cosine", "ef_search": 200, "ef_construction": 200, "max_neighbors": 32}
+# Chroma's defaults but for ef_search. Among 10,000 passages embedded by e5, a graph of 32 neighbours built with 200
+# candidates found .9990 of the ten nearest to the 197 dev questions of clef2020_claims and .9932 of the sixty nearest.
+# This one finds .9914 to .9944 and .975, and is built 1.6 to 2.4 times as fast. Of 1,000 copies of a passage with a
+# little noise among 5,000, both find at least .999 by their own vectors. An index that exists keeps its own values.
+_HNSW = {"space": "cosine", "ef_search": 200, "ef_construction": 100, "max_neighbors": 16}
 _BATCH = 500  # records per call; Chroma's limit is above 5,000 on every platform
 
 

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from rag.language.numbers import normal_number
 from rag.language.spelling import american
 from rag.language.stop_words import stop_words
-from rag.language.tokens import is_unspaced, tokens
+from rag.language.tokens import folded_words, holds_unspaced, is_unspaced, tokens
 
 # ISO 639-1 -> Snowball stemmer. Hebrew has a rule of its own below; other languages without a stemmer are compared by
 # their folded words.
@@ -67,14 +67,23 @@ def index_terms(text: str, language: str) -> tuple[list[str], list[str]]:
     For scripts without spaces pairs of neighbouring characters stand beside the single ones, since
     single characters say little (Chinese bigram indexing, as in Lucene's CJKAnalyzer).
     """
+    words = folded_words(text)
+    stems = [stem(word, language) for word in words]
+    numbered = [stemmed if word[0].isdigit() else word for word, stemmed in zip(words, stems, strict=True)]
+    pairs = _pairs(text)
+    return numbered + pairs, stems + pairs
+
+
+def _pairs(text: str) -> list[str]:
+    """The pairs of neighbouring characters of scripts without spaces."""
+    if not holds_unspaced(text):
+        return []
     words = tokens(text)
-    folded = [normal_number(t.folded) if t.folded[0].isdigit() else t.folded for t in words]
-    pairs = [
+    return [
         a.folded + b.folded
         for a, b in zip(words, words[1:], strict=False)
         if a.end == b.start and is_unspaced(a.text) and is_unspaced(b.text)
     ]
-    return folded + pairs, [stem(t.folded, language) for t in words] + pairs
 
 
 def content_stems(text: str, language: str) -> list[str]:

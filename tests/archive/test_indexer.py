@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from time import perf_counter
 
@@ -97,6 +97,23 @@ def test_searches_write_nothing(archive: Archive, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(archive.catalog.database, "transaction", lambda: written.append(1) or transaction())
     Retriever(archive, WordEmbedder(), Settings(data_dir=archive.folder)).retrieve("measles in Harrow Bay")
     assert written == []
+
+
+@pytest.mark.parametrize(("searched", "commits"), [(False, 1), (True, 3)])
+def test_new_articles_are_committed_more_often_while_somebody_searches(
+    empty_archive: Archive, monkeypatch: pytest.MonkeyPatch, searched: bool, commits: int
+) -> None:
+    def short(prefix: str, number: int) -> Iterator[Article]:
+        return (Article(id=f"{prefix}{n}", title="", text=f"Rain {n} fell.", language="en") for n in range(number))
+
+    ingest(short("first", 1), empty_archive, NoTimeEmbedder())  # an empty index is filled at once
+    put, puts = TantivyWords.put, []
+    monkeypatch.setattr(TantivyWords, "put", lambda *given, **more: puts.append(1) or put(*given, **more))
+    monkeypatch.setattr("rag.archive.priority._LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr("ingest.pipeline.BATCH_PASSAGES", 300)  # all are stored before any is indexed
+    with empty_archive.searching() if searched else nullcontext():
+        ingest(short("new", 300), empty_archive, NoTimeEmbedder())
+    assert len(puts) == commits
 
 
 def test_a_closed_archive_says_so_and_its_thread_has_ended(archive: Archive) -> None:

@@ -243,3 +243,18 @@ def test_a_damaged_folder_is_reported(tmp_path: Path, file: str) -> None:
     (tmp_path / "words" / file).write_text("{")
     with pytest.raises(StorageError, match="No article is lost: dateline rebuild"):
         TantivyWords(tmp_path / "words")
+
+
+def test_the_words_of_an_article_are_gathered_once_whatever_articles_stand_beside_it(tmp_path: Path) -> None:
+    together, alone = TantivyWords(tmp_path / "together"), TantivyWords(tmp_path / "alone")
+    stored = [
+        one(1, "a", "rain on the coast"),
+        one(2, "a", "a ferry ran aground"),
+        one(3, "b", "hail"),
+        one(4, "c", "fog"),
+    ]
+    together.put(stored)
+    for article_id in ("a", "b", "c"):
+        alone.put([each for each in stored if each.passage.article.id == article_id])
+    for question in ("rain ferry", "hail", "fog on the coast"):
+        assert together.search(question, 5, ("en",), Filters(), []) == alone.search(question, 5, ("en",), Filters(), [])

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rag.language.calendar import months, weekdays
@@ -66,7 +66,7 @@ def test_tokens_stand_in_order_where_they_say(text: str) -> None:
     assert all(one.end <= next_one.start for one, next_one in zip(found, found[1:], strict=False))
 
 
-@given(st.text(max_size=60) | st.text("aB3.,'_- ", max_size=60))
+@given(st.text(max_size=60) | st.text("aB3.,'_- ", max_size=60) | st.text("aÉß3.,’'_ ́台ไक़", max_size=60))
 def test_folded_words_are_those_of_the_tokens(text: str) -> None:
     assert folded_words(text) == [token.folded for token in tokens(text)]
 
@@ -298,6 +298,13 @@ def test_language_is_detected_or_left_open(text: str, language: str) -> None:
 )
 def test_tokens_are_counted_by_rule(text: str, tokens_counted: int) -> None:
     assert count_tokens(text) == tokens_counted
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=200))
+@example("1,234,567 of a_b: internationalisation")
+@example("5678 \x1c\x7f")
+def test_a_text_in_ascii_counts_as_it_does_within_a_text_of_any_script(text: str) -> None:
+    assert count_tokens(text) == count_tokens(f"{text}\u00a0")  # a space beyond ASCII
 
 
 @pytest.mark.parametrize("language", NEWS)
