@@ -8,12 +8,13 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Generic, TypeVar
 
-from rag.archive import file_stamps, integrity, keyword_index, vector_index
+from rag.archive import file_stamps, integrity
 from rag.archive.catalog import Catalog
-from rag.archive.keyword_index import TantivyWords
+from rag.archive.indexes import keyword_index, vector_index
+from rag.archive.indexes.keyword_index import TantivyWords
+from rag.archive.indexes.vector_index import ChromaVectors
 from rag.archive.priority import Priority
 from rag.archive.tables.passages import StoredPassage
-from rag.archive.vector_index import ChromaVectors
 from rag.errors import IndexDamaged
 from rag.schema import Filters
 

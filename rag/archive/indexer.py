@@ -8,13 +8,14 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rag.archive import file_stamps, keyword_index, private_files, vector_index
+from rag.archive import file_stamps, private_files
 from rag.archive.catalog import Catalog
 from rag.archive.followers import IndexFollower, KeywordFollower, VectorFollower
-from rag.archive.keyword_index import TantivyWords, WordIndex
+from rag.archive.indexes import keyword_index, vector_index
+from rag.archive.indexes.keyword_index import TantivyWords, WordIndex
+from rag.archive.indexes.vector_index import ExactVectors, VectorIndex
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.priority import Priority, Stopped
-from rag.archive.vector_index import ExactVectors, VectorIndex
 from rag.errors import ArchiveBusy, DatelineError, StorageError
 
 if TYPE_CHECKING:

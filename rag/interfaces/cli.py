@@ -214,7 +214,7 @@ def _doctor(args: argparse.Namespace) -> int:
 def _embedder_of(archive: Archive, settings: Settings) -> dict[str, str]:
     """The embedder of the archive, and its form on this machine: int8, exact, or "" where it is not prepared yet."""
     from rag.models.embeddings import packaged_name
-    from rag.models.packaged_embedder import kept_form
+    from rag.models.packaged.packaged_embedder import kept_form
 
     chosen = settings.embedder if settings.embedder_url else packaged_name(settings.embedder) or settings.embedder
     used = archive.model or chosen

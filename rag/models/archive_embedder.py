@@ -70,7 +70,7 @@ class ArchiveEmbedder:
     def close(self) -> None:
         """Ends the threads of the models that were loaded; one loads again when something is embedded."""
         with self._lock:
-            for embedder in {self._default, self._present} - {None}:
+            for embedder in {self._default, self._present or self._default}:
                 embedder.close()
 
 

@@ -16,11 +16,11 @@ from rag.errors import ModelUnavailable
 from rag.models import files
 from rag.models.cards import E5_SMALL, MINILM
 from rag.models.hosted_embedder import HostedEmbedder
-from rag.models.packaged_embedder import open_packaged
+from rag.models.packaged.packaged_embedder import open_packaged
 from rag.settings import Settings, cache_folder
 
 if TYPE_CHECKING:
-    from rag.models.onnx_embedder import OnnxEmbedder
+    from rag.models.packaged.onnx_embedder import OnnxEmbedder
 
 
 class Embedder(Protocol):

@@ -20,7 +20,7 @@ from rag.answering.retriever import Retriever
 from rag.archive import indexer
 from rag.archive.archive import Archive
 from rag.archive.catalog import Prepared
-from rag.archive.vector_index import ChromaVectors
+from rag.archive.indexes.vector_index import ChromaVectors
 from rag.assistant import Assistant
 from rag.errors import ArchiveBusy, ArchiveMismatch, StorageError
 from rag.schema import Article, Filters

@@ -18,7 +18,7 @@ from ingest.pipeline import ingest
 from rag.answering.retriever import Retriever
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
-from rag.archive.keyword_index import TantivyWords
+from rag.archive.indexes.keyword_index import TantivyWords
 from rag.archive.tables.passages import StoredPassage
 from rag.errors import DatelineError, StorageError
 from rag.schema import Article, Filters, Passage

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.archive.archive import Archive
-from rag.archive.keyword_index import TERMS, TantivyWords
+from rag.archive.indexes.keyword_index import TERMS, TantivyWords
 from rag.archive.tables.passages import StoredPassage
 from rag.errors import StorageError
 from rag.schema import Article, Filters, Passage

@@ -9,8 +9,8 @@ import pytest
 from fakes import WordEmbedder
 
 from rag.archive.archive import Archive
+from rag.archive.indexes.vector_index import ChromaVectors, ExactVectors, VectorIndex
 from rag.archive.tables.passages import StoredPassage
-from rag.archive.vector_index import ChromaVectors, ExactVectors, VectorIndex
 from rag.errors import ModelUnavailable, StorageError
 from rag.schema import Filters
 

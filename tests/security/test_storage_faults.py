@@ -21,9 +21,9 @@ from fakes import WordEmbedder
 
 from app import main
 from ingest.pipeline import ingest
-from rag.archive import vector_index as vectors
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog, Prepared
+from rag.archive.indexes import vector_index as vectors
 from rag.assistant import Assistant
 from rag.errors import DatelineError, StorageError
 from rag.schema import Article, Filters
@@ -262,7 +262,7 @@ from contextlib import closing
 from pathlib import Path
 from fakes import WordEmbedder
 from ingest.pipeline import ingest
-from rag.archive import vector_index as vectors
+from rag.archive.indexes import vector_index as vectors
 from rag.archive.archive import Archive
 from rag.errors import StorageError
 from rag.schema import Article, Filters

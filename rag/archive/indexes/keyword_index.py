@@ -10,20 +10,29 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
-from math import log
 from pathlib import Path
 from typing import Any, Protocol
 
 from rag.archive import private_files
+from rag.archive.indexes.keyword_terms import (
+    ARTICLE_BOOST,
+    FOREIGN_DF,
+    FOREIGN_SHARE,
+    LEAST_FOREIGN,
+    MISSPELT_BOOST,
+    MOST_MISSPELT,
+    headline_terms,
+    question_terms,
+    rarity,
+)
+from rag.archive.indexes.vector_index import disk_is_full
 from rag.archive.tables.passages import StoredPassage
 from rag.archive.tables.table import day_number
-from rag.archive.vector_index import disk_is_full
 from rag.errors import IndexDamaged, StorageError
 from rag.language.misspelling import edits_allowed
 from rag.language.stems import index_terms, stem
-from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import fold, tokens
-from rag.schema import Article, Filters
+from rag.schema import Filters
 
 NAME = "words"
 _WHOLE = "articles"  # subfolder of the index of articles
@@ -194,7 +203,7 @@ class TantivyWords:
             "article": article.id,
             "outlet": fold(article.outlet),
             "language": article.language,
-            "title": " ".join(index_terms(_headline(article), article.language)[1]),
+            "title": " ".join(index_terms(headline_terms(article), article.language)[1]),
         }
         for one in stored:
             words, stems = map(" ".join, index_terms(one.passage.text, article.language))
@@ -215,14 +224,14 @@ class TantivyWords:
         self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
     ) -> list[tuple[int, float]]:
         """At most k pairs (key, score) within the filters, best first; BM25 of passage and article, above 0."""
-        terms = _terms(question, languages)
+        terms = question_terms(question, languages)
         if not terms or (filters.authors and not by_author):
             return []
         return self._scored(question, terms, languages, k, self._conditions(filters, by_author))
 
     def scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
         """What `search` would give each of these passages, those at 0 left out."""
-        terms = _terms(question, languages)
+        terms = question_terms(question, languages)
         if not terms or not keys:
             return {}
         among = [self._any_of(self._schema, "key", keys)]
@@ -288,7 +297,7 @@ class TantivyWords:
             meant = q.fuzzy_term_query(self._schema, "words", word, distance=edits_allowed(word))
             df = searcher.search(meant, 1, count=True).count
             if df:
-                found.append((q.const_score_query(meant, 1.0), MISSPELT_BOOST * _rarity(searcher.num_docs, df)))
+                found.append((q.const_score_query(meant, 1.0), MISSPELT_BOOST * rarity(searcher.num_docs, df)))
         return found
 
     def _is_known(self, searcher: Any, word: str, languages: Sequence[str]) -> bool:
@@ -323,7 +332,7 @@ class TantivyWords:
             searcher = self._searcher(self._index)
             for word in words:
                 df = max(searcher.doc_freq("stems", stem(word, language)), searcher.doc_freq("words", word))
-                found[word] = _rarity(searcher.num_docs, df)
+                found[word] = rarity(searcher.num_docs, df)
         return found
 
     def unknown(self, words: Sequence[str], language: str) -> set[str]:
@@ -360,55 +369,3 @@ class TantivyWords:
         for index in (self._index, self._whole):
             with self._writer(index) as writer:
                 writer.delete_all_documents()
-
-
-# Weights of the three fields in the score of a passage, and of the score of its article. The first three were swept on
-# onestopqa_articles only (486 questions), where they raise the hit@1 of keyword search from .872 with stems alone to
-# .897. The last was swept on three sets (0, .5, 1, 1.5). Keyword search, hit@1 at 0 and 1: heq_news_val .828 and .860,
-# norquad_news_validation .886 and .908, onestopqa_articles .899 and .905; fused, onestopqa_articles .920 and .922.
-STEM_BOOST = 1.0
-WORD_BOOST = 0.5
-TITLE_BOOST = 0.5
-ARTICLE_BOOST = 1.0
-# The weight of words that an unknown word of the question may be meant for, below the 2.5 to 3 of a word as it is.
-# With one letter of the rarest word changed, fused hit@1 at 0 and 2: xquad_en (300 questions) .910 and .950, unchanged
-# .957; norquad_news_validation (230) .796 and .891, unchanged .917. Questions without a wrong letter keep theirs.
-MISSPELT_BOOST = 2.0
-# A question is in another language than the articles when so many of its words, at least so many, are in no more than
-# this share of the passages. With 0 for the share of passages, the share of such words is .11 or less for 95% of the
-# questions of xquad_en and .17 for norquad; of Spanish, German and Chinese questions to xquad_en, 95% have .36, .33 and
-# .88 or more.
-FOREIGN_SHARE, LEAST_FOREIGN, FOREIGN_DF = 0.3, 3, 1e-4
-MOST_MISSPELT = 4  # unknown words of a question that are looked for in other spellings: each walks the dictionary
-
-
-def _rarity(passages: int, with_word: int) -> float:
-    """BM25's inverse document frequency."""
-    return log(1 + (passages - with_word + 0.5) / (with_word + 0.5))
-
-
-def _terms(question: str, languages: Sequence[str]) -> dict[tuple[str, str], float]:
-    """The weight of each (field, term): every content word of the question as a stem, as written and in the title."""
-    content = _content(question) or question
-    wanted: dict[tuple[str, str], float] = {}
-    for language in languages or ("",):
-        words, stems = index_terms(content, language)
-        wanted |= {("stems", stem): STEM_BOOST for stem in stems}
-        wanted |= {("title", stem): TITLE_BOOST for stem in stems}
-        wanted |= {("words", word): WORD_BOOST for word in words}
-    return wanted
-
-
-def _content(question: str) -> str:
-    """The question without stop words. Adjacent tokens stay adjacent, since CJK characters are indexed in pairs."""
-    content, end = "", -1
-    for token in tokens(question):
-        if token.folded not in STOP_WORDS:
-            content += token.text if token.start == end else f" {token.text}"
-            end = token.end
-    return content.strip()
-
-
-def _headline(article: Article) -> str:
-    """Terms that a question may use besides those of the text: headline, outlet, month and year."""
-    return f"{article.title} {article.outlet} {article.day.strftime('%B %Y') if article.day else ''}"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rag.models.bert_weights import BLOCK, BertWeights, FourBits
+from rag.models.packaged.bert_weights import BLOCK, BertWeights, FourBits
 
 # int8: matrices in 8 bits, activations quantised as they come; fastest where the CPU multiplies int8 (VNNI, AMX).
 # exact: matrices of 4 bits as they are and the others in float32, so that vectors are those of the weights.

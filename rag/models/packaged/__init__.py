@@ -1,0 +1,1 @@
+"""The packaged embedding models in ONNX Runtime."""
