@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from time import process_time
 
 import pytest
+from conftest import Asked
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.answering.retriever import preferred, within
 from rag.answering.time_windows.windows import named_window, window_of
-from rag.schema import TimeWindow, Turn
+from rag.errors import QuestionError
+from rag.interfaces.page.conversation_view import exchange_html
+from rag.interfaces.page.exchange import Exchange
+from rag.interfaces.text import window_days
+from rag.schema import Filters, TimeWindow, Turn
 
 TODAY = date(2025, 5, 14)
 LAST_WEEK, MARCH = ("2025-05-05", "2025-05-11"), ("2025-03-01", "2025-03-31")
@@ -109,6 +116,65 @@ def test_a_follow_up_without_days_has_those_of_the_conversation() -> None:
     assert days(window_of("And who followed him?", turns, TODAY)) == LAST_WEEK
     assert days(window_of("And in March?", turns, TODAY)) == MARCH
     assert window_of("Which film won the Silver Gannet?", turns, TODAY) is None
+
+
+RATE = "What did the Bank of Corvane do to its key rate last month?"
+
+
+def test_articles_from_the_days_are_preferred_and_the_rest_stays(assistant: Asked) -> None:
+    one = assistant(extraction=True)
+    for today, first in ((date(2025, 3, 10), "a9"), (date(2026, 3, 10), "a10")):
+        answer = one.ask(RATE, today=today)
+        found = [hit.passage.article.id for hit in answer.hits]
+        assert found[0] == first
+        assert {"a9", "a10"} <= set(found)
+        assert answer.window
+        assert not answer.window.dropped
+        assert all(0 <= hit.score <= 1 for hit in answer.hits)
+
+
+def test_days_without_an_article_are_dropped(assistant: Asked) -> None:
+    answer = assistant(extraction=True).ask(RATE, today=date(2020, 3, 10))
+    assert answer.window == TimeWindow(first=date(2020, 2, 1), last=date(2020, 2, 29), dropped=True)
+    assert answer.answered
+
+
+def test_a_filter_of_days_stands_for_the_question_and_named_days_can_be_ignored(assistant: Asked) -> None:
+    one = assistant(extraction=True)
+    assert one.ask(RATE, Filters(since=date(2026, 1, 1)), today=date(2025, 3, 10)).window is None
+    assert one.ask(RATE, today=date(2025, 3, 10), named_days=False).window is None
+
+
+def test_today_is_a_day_of_the_years_1000_to_9999(assistant: Asked) -> None:
+    with pytest.raises(QuestionError, match="today is 0999-12-31, expected a day of the years 1000 to 9999"):
+        assistant(extraction=True).ask(RATE, today=date(999, 12, 31))
+
+
+def test_preference_orders_by_score_and_window() -> None:
+    assert [key for key, _ in preferred([(1, 0.9), (2, 0.8), (3, 0.1)], {2, 3})] == [2, 1, 3]
+    assert preferred([(1, 0.9)], set()) == [(1, 0.9)]
+    assert within(TimeWindow(first=date(2025, 3, 1), last=date.max)).until == date.max
+
+
+def test_the_page_shows_the_days_and_offers_to_drop_them() -> None:
+    shown = Exchange(question="Who?", days="3 to 9 March 2025")
+    assert 'data-days="all"' in exchange_html(shown, 1)
+    assert 'data-days="all"' not in exchange_html(shown, 1, newest=False)
+    assert "3 to 9 March 2025" in exchange_html(shown, 1, newest=False)
+    assert "all days were searched" in exchange_html(replace(shown, days_dropped=True), 1)
+    assert Exchange.from_data(replace(shown, days_dropped=True).data()) == replace(shown, days_dropped=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        ((2025, 3, 3), (2025, 3, 9), "3 to 9 March 2025"), ((2025, 3, 3), (2025, 4, 9), "3 March to 9 April 2025"),
+        ((2024, 3, 3), (2025, 4, 9), "3 March 2024 to 9 April 2025"), ((2025, 3, 3), (2025, 3, 3), "3 March 2025"),
+        ((2025, 3, 3), None, "3 March 2025 or later"), (None, (2025, 3, 3), "3 March 2025 or earlier"),
+    ],
+)  # fmt: skip
+def test_days_in_words(first: tuple[int, int, int] | None, last: tuple[int, int, int] | None, words: str) -> None:
+    assert window_days(TimeWindow(first=first and date(*first), last=last and date(*last))) == words
 
 
 WORDS = st.sampled_from(
