@@ -109,6 +109,7 @@ class Assistant:
         """
         self.embedder.embed_queries(["warm-up"])
         detect_language("warm up the language identifier")
+        named_window("What happened last week?", date.today())
         self.archive.wait_until_indexed()
         if self.llm is not None:
             self.llm.probability(prompts.judge("Is it?", [], ()), "yes")

@@ -15,10 +15,10 @@ from rag.models.embeddings import Embedder
 from rag.schema import Article, Filters, Hit, Passage, TimeWindow
 from rag.settings import Settings
 
-# Days after a window in which an article still counts as one of it: a daily reports the next day, a weekly within seven.
+# Days after a window in which an article still counts as one of it: a daily reports the next day, a weekly in seven.
 REPORTED_DAYS = 7
-# Added to the score of a passage from the window. Tuned on the demo archive: of 33 questions of our own, each with a day
-# on which it is asked, extraction cites the right article first in 20 with 0, 29 with .2, 31 with .3; of the 144
+# Added to the score of a passage from the window. Tuned on the demo archive: of 33 questions of our own, each with the
+# day on which it is asked, extraction cites the right article first in 20 with 0, 29 with .2, 31 with .3; of the 144
 # answerable demo questions it answers 107, 107 and 106.
 PREFERENCE = 0.2
 ARCHIVE_LANGUAGES = 2  # the most frequent ones of the archive, in which every question is stemmed

@@ -151,7 +151,7 @@ def on_click(name: str) -> str:
         f"const hit = event.target.closest('[data-{name}]');"
         "if (!hit || (hit.dataset.title && !window.confirm(`Remove “${hit.dataset.title}” from the archive?`))) return;"
         f"trigger('{name}', {{{name}: hit.dataset.{name}}});"
-        "})"
+        "});"
     )
 
 
