@@ -26,9 +26,10 @@ CRASHES = (DatelineError, ValueError, LookupError, TypeError, RuntimeError, Attr
 def day_asked(meta: Mapping[str, Any]) -> date | None:
     """The day on which a question was asked: `meta.date`, such as 2025-03-01 or 2025/03/01; None without one."""
     try:
-        return date.fromisoformat(str(meta.get("date", "")).replace("/", "-")[:10])
+        day = date.fromisoformat(str(meta.get("date", "")).replace("/", "-")[:10])
     except ValueError:
         return None
+    return day if day.year >= 1000 else None
 
 
 def answerable(meta: Mapping[str, Any]) -> bool | None:
