@@ -8,7 +8,7 @@ from time import process_time
 
 import pytest
 from conftest import Asked
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rag.answering.retriever import preferred, within
@@ -183,6 +183,9 @@ WORDS = st.sampled_from(
 )
 
 
+@example("Who ruled yesterday?", date(1000, 1, 1))
+@example("Who ruled in the past 400 years?", date(1100, 1, 1))
+@example("Who ruled before 1000-01-01 and on 0999-12-31?", date(1000, 1, 1))
 @given(st.one_of(st.text(max_size=300), st.lists(WORDS, max_size=60).map(" ".join)), st.dates(date(1000, 1, 1)))
 def test_any_text_gives_days_in_order_within_the_years_1000_to_9999(question: str, today: date) -> None:
     window = named_window(question, today)
@@ -200,4 +203,4 @@ def test_a_long_question_is_read_in_bounded_time(words: str) -> None:
     named_window("What happened last Friday, hier?", TODAY)  # loads what is loaded once
     began = process_time()
     named_window((words * 2000)[:2000], TODAY)
-    assert process_time() - began < 0.5
+    assert process_time() - began < 0.2

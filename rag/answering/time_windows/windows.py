@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from rag.answering.followups import standalone
-from rag.answering.time_windows.periods import Period, cut, day_of, moved
+from rag.answering.time_windows.periods import EARLIEST, Period, cut, day_of, moved
 from rag.answering.time_windows.points import Found, Points
 from rag.answering.time_windows.words import Words
 from rag.language.dates import resolved
@@ -39,6 +39,8 @@ def named_window(question: str, today: date) -> TimeWindow | None:
         return None
     begin = None if None in first else min(day for day in first if day)
     end = None if None in last else max(day for day in last if day)
+    if any(day and day < EARLIEST for day in (begin, end)):
+        return None
     if (begin and begin > today) or (begin and end and begin > end):
         return None
     return TimeWindow(first=begin, last=end)
