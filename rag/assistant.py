@@ -7,11 +7,13 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 
 from rag.answering import pipeline, prompts
 from rag.answering.pipeline import EXTRACTION
 from rag.answering.retriever import Retriever
+from rag.answering.time_windows.windows import named_window
 from rag.answering.tracer import NoTracer, Tracer
 from rag.archive.archive import Archive
 from rag.errors import ArchiveMissing, DatelineError, QuestionError
@@ -118,18 +120,25 @@ class Assistant:
             prefilled = pool.submit(self.llm.probability, prompts.warm_up(), "yes") if self.llm else None
             self.embedder.embed_queries(["warm-up"])
             detect_language("warm up the language identifier")
+            named_window("What happened last week?", date.today())
             self.archive.wait_until_indexed()
             if prefilled is not None:
                 prefilled.result()
 
     # --- search, ask, stream --------------------------------------------------------------------
 
-    def search(self, question: str, filters: Filters = Filters(), *, top_k: int | None = None) -> list[Hit]:
-        """The passages nearest to the question, best first. Raises QuestionError, ArchiveMissing."""
-        self._check(question, filters)
+    def search(
+        self, question: str, filters: Filters = Filters(), *, today: date | None = None, top_k: int | None = None
+    ) -> list[Hit]:
+        """The passages nearest to the question, best first; `today` as for `stream`.
+
+        Raises QuestionError, ArchiveMissing.
+        """
+        self._check(question, filters, today)
         text = question.strip()
+        window = None if filters.since or filters.until else named_window(text, today or date.today())
         with self.tracer.search(text) as found:
-            hits = self.retriever.retrieve(text, filters, top_k=top_k)
+            hits = self.retriever.retrieve(text, filters, top_k=top_k, window=window)
             found(hits)
         return hits
 
@@ -139,10 +148,12 @@ class Assistant:
         filters: Filters = Filters(),
         history: Sequence[Turn] = (),
         *,
+        today: date | None = None,
+        named_days: bool = True,
         sampling: Mapping[str, float] | None = None,
     ) -> Answer:
         """The final answer: the last item of `stream`, which see for arguments and errors."""
-        *_, last = self.stream(question, filters, history, sampling=sampling)
+        *_, last = self.stream(question, filters, history, today=today, named_days=named_days, sampling=sampling)
         return last
 
     def stream(
@@ -151,17 +162,21 @@ class Assistant:
         filters: Filters = Filters(),
         history: Sequence[Turn] = (),
         *,
+        today: date | None = None,
+        named_days: bool = True,
         sampling: Mapping[str, float] | None = None,
     ) -> Iterator[Answer]:
         """Growing answers: first with the hits alone, then sentence by sentence with a draft; the last is final.
 
-        `history` are the earlier turns of the conversation, oldest first. `sampling` are parameters for the language
+        `history` are the earlier turns of the conversation, oldest first. `today` is the day from which "last week" is
+        seen, of the years 1000 to 9999; None: the current day. Where the question names days and the filters none,
+        articles from those days are preferred, unless `named_days` is false. `sampling` are parameters for the language
         model (names and ranges in rag.models.sampling); a model that takes none ignores them. Closing the iterator
         stops the model. Raises QuestionError and ArchiveMissing at once, ModelUnavailable while iterating.
         """
         trace = self.tracer.ask(question)
         try:
-            self._check(question, filters)
+            self._check(question, filters, today)
         except DatelineError as error:
             trace.end(error)
             raise
@@ -170,6 +185,7 @@ class Assistant:
                 question=question.strip(),
                 filters=filters,
                 history=_recent(history, self.settings.max_question_chars),
+                today=(today or date.today()) if named_days else None,
                 sampling=sampling or {},
                 archive=self.archive,
                 retriever=self.retriever,
@@ -191,7 +207,7 @@ class Assistant:
             kept = self._sentence_embedder = present, CachedEmbedder(present)
         return kept[1]
 
-    def _check(self, question: str, filters: Filters) -> None:
+    def _check(self, question: str, filters: Filters, today: date | None) -> None:
         limit = self.settings.max_question_chars
         if not question.strip():
             raise QuestionError("The question is empty. Type what you want to know.")
@@ -200,6 +216,8 @@ class Assistant:
                 f"The question has {len(question):,} characters; at most {limit:,} are read. Shorten it."
             )
         _check_filters(filters)
+        if today is not None and today.year < 1000:
+            raise QuestionError(f"today is {today}, expected a day of the years 1000 to 9999, such as 2025-03-01.")
         if not self.archive.catalog.coverage().articles:
             raise ArchiveMissing(
                 f"The archive at {self.archive.folder} holds no article yet. "
@@ -208,9 +226,11 @@ class Assistant:
 
     # --- the same without blocking an event loop ---------------------------------------------------
 
-    async def asearch(self, question: str, filters: Filters = Filters(), *, top_k: int | None = None) -> list[Hit]:
+    async def asearch(
+        self, question: str, filters: Filters = Filters(), *, today: date | None = None, top_k: int | None = None
+    ) -> list[Hit]:
         """`search` in a thread."""
-        return await asyncio.to_thread(self.search, question, filters, top_k=top_k)
+        return await asyncio.to_thread(self.search, question, filters, today=today, top_k=top_k)
 
     async def aask(
         self,
@@ -218,10 +238,14 @@ class Assistant:
         filters: Filters = Filters(),
         history: Sequence[Turn] = (),
         *,
+        today: date | None = None,
+        named_days: bool = True,
         sampling: Mapping[str, float] | None = None,
     ) -> Answer:
         """The final answer. Cancelling the task stops the model."""
-        async for last in self.astream(question, filters, history, sampling=sampling):
+        async for last in self.astream(
+            question, filters, history, today=today, named_days=named_days, sampling=sampling
+        ):
             answer = last
         return answer
 
@@ -231,10 +255,14 @@ class Assistant:
         filters: Filters = Filters(),
         history: Sequence[Turn] = (),
         *,
+        today: date | None = None,
+        named_days: bool = True,
         sampling: Mapping[str, float] | None = None,
     ) -> AsyncIterator[Answer]:
         """`stream`, each step in a thread. Cancelling the task, or `aclose()`, stops the model at its next token."""
-        answers = await asyncio.to_thread(self.stream, question, filters, history, sampling=sampling)
+        answers = await asyncio.to_thread(
+            self.stream, question, filters, history, today=today, named_days=named_days, sampling=sampling
+        )
         loop = asyncio.get_running_loop()
         step: asyncio.Future[Answer | None] | None = None
         try:

@@ -145,6 +145,18 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeWindow:
+    """The days that a question names, inclusive; None: open on that side.
+
+    Articles published in it are preferred. `dropped`: none of the passages found is from it.
+    """
+
+    first: date | None = None
+    last: date | None = None
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """One earlier exchange of a conversation."""
 
@@ -160,13 +172,15 @@ class Answer:
     final one. `final` is true for the last answer of a stream. `reason` says why an answer is refused; `missing` are
     the names and numbers of the question that no article found contains. `withheld` are sentences of the model that
     are not shown, since the answer was refused. `stray_markers` counts citation markers of the model that named no
-    source. `by_extraction` is true where no language model writes and the sentences are the articles' own.
+    source. `by_extraction` is true where no language model writes and the sentences are the articles' own. `window` are
+    the days that the question names, if it does.
     """
 
     question: str
     answered: bool
     model: str
     coverage: Coverage
+    window: TimeWindow | None = None
     sentences: tuple[Sentence, ...] = ()
     hits: tuple[Hit, ...] = ()
     refusal: str = ""

@@ -69,7 +69,7 @@ def run(
 
 def _asker(assistant: Assistant, data: Dataset, query: Query) -> Callable[[], Prediction]:
     def ask() -> Prediction:
-        answer, error = predictions.ask(assistant, query.text, query.history)
+        answer, error = predictions.ask(assistant, query.text, query.history, predictions.day_asked(query.meta))
         return predictions.prediction(
             query.id, query.text, answer, answers=query.answers, options=query.options,
             articles=sorted(data.qrels.get(query.id, ())), can_answer=predictions.answerable(query.meta), error=error,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -20,6 +21,15 @@ HITS_KEPT = 5
 # Errors that count as a crash of one question instead of ending the run: those that a user could meet, and bugs that
 # unusual input brings to light.
 CRASHES = (DatelineError, ValueError, LookupError, TypeError, RuntimeError, AttributeError)
+
+
+def day_asked(meta: Mapping[str, Any]) -> date | None:
+    """The day on which a question was asked: `meta.date`, such as 2025-03-01 or 2025/03/01; None without one."""
+    try:
+        day = date.fromisoformat(str(meta.get("date", "")).replace("/", "-")[:10])
+    except ValueError:
+        return None
+    return day if day.year >= 1000 else None
 
 
 def answerable(meta: Mapping[str, Any]) -> bool | None:
@@ -48,10 +58,12 @@ def prediction(
     return found | {"right": answer_metrics.right(found) if labelled else None}
 
 
-def ask(assistant: Assistant, question: str, history: Sequence[Turn] = ()) -> tuple[Answer | None, str]:
-    """The answer and "", or None and the error of a crash."""
+def ask(
+    assistant: Assistant, question: str, history: Sequence[Turn] = (), today: date | None = None
+) -> tuple[Answer | None, str]:
+    """The answer and "", or None and the error of a crash. `today` as for `Assistant.ask`."""
     try:
-        return assistant.ask(question, history=history), ""
+        return assistant.ask(question, history=history, today=today), ""
     except CRASHES as error:
         return None, f"{type(error).__name__}: {error}"
 

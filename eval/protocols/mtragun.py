@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eval.datasets import beir
 from eval.experiments import retrieval
-from eval.experiments.predictions import answerable, ask, prediction
+from eval.experiments.predictions import answerable, ask, day_asked, prediction
 from eval.metrics import answers as answer_metrics
 from eval.metrics.answers import Prediction
 from eval.protocols.tasks import ByMeasure, Setup, Task, by_measure
@@ -37,7 +37,7 @@ def tasks(setup: Setup) -> list[Task]:
 
 def _asker(assistant: Assistant, query: beir.Query) -> Callable[[], Prediction]:
     def run() -> Prediction:
-        answer, error = ask(assistant, query.text, query.history)
+        answer, error = ask(assistant, query.text, query.history, day_asked(query.meta))
         reference = query.meta.get("reference_answer") or []
         texts = [reference] if isinstance(reference, str) else [str(one) for one in reference]
         return prediction(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import date
 from time import perf_counter
 
 from rag.answering import prompts
@@ -12,15 +13,16 @@ from rag.answering.answerability import answer_reason, belief_reason, evidence_r
 from rag.answering.citations import Citer
 from rag.answering.draft import CheckedDraft
 from rag.answering.followups import standalone
-from rag.answering.retriever import Retriever
+from rag.answering.retriever import Retriever, within
 from rag.answering.sentence_selection import Evidence, gather
+from rag.answering.time_windows.windows import window_of
 from rag.answering.tracer import AskTrace, ended
 from rag.archive.archive import Archive
 from rag.language.identify import LANGUAGE_NAMES, detect_language
 from rag.models import sampling
 from rag.models.chat import LLM, Message
 from rag.models.embeddings import Embedder
-from rag.schema import Answer, Filters, Hit, RefusalReason, Timings, Turn
+from rag.schema import Answer, Filters, Hit, RefusalReason, TimeWindow, Timings, Turn
 
 EXTRACTION = "extraction (no language model)"
 EXTRACTION_EVIDENCE_TOKENS = 300
@@ -32,11 +34,15 @@ TRANSLATION_TOKENS = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One question, and the parts of an assistant that answer it. `began` is the reading of a clock, in seconds."""
+    """One question, and the parts of an assistant that answer it. `began` is the reading of a clock, in seconds.
+
+    `today` is the day from which the days that the question names are seen, None: they are not looked for.
+    """
 
     question: str
     filters: Filters
     history: Sequence[Turn]
+    today: date | None
     sampling: Mapping[str, float]
     archive: Archive
     retriever: Retriever
@@ -68,8 +74,9 @@ def stream(ask: Ask) -> Iterator[Answer]:
     """
     with ended(ask.trace):
         text = standalone(ask.question, ask.history)
+        window = _window(ask)
         with ask.trace.retrieval(text) as found:
-            hits = tuple(ask.retriever.retrieve(text, ask.filters))
+            hits = tuple(ask.retriever.retrieve(text, ask.filters, window=window))
             found(hits)
         answer = Answer(
             question=ask.question,
@@ -78,6 +85,7 @@ def stream(ask: Ask) -> Iterator[Answer]:
             by_extraction=ask.llm is None,
             coverage=ask.archive.catalog.coverage(ask.filters),
             hits=hits,
+            window=_found_in(window, hits),
             timings=Timings(retrieve_ms=ask.elapsed_ms()),
         )
         ask.trace.answered(answer)
@@ -86,6 +94,24 @@ def stream(ask: Ask) -> Iterator[Answer]:
             for answer in answers:
                 ask.trace.answered(answer)
                 yield answer
+
+
+def _window(ask: Ask) -> TimeWindow | None:
+    """The days that the question names; None where the caller has said in which days to search."""
+    if ask.today is None or ask.filters.since or ask.filters.until:
+        return None
+    return window_of(ask.question, ask.history, ask.today)
+
+
+def _found_in(window: TimeWindow | None, hits: Sequence[Hit]) -> TimeWindow | None:
+    """The window, dropped where none of the hits is from it."""
+    if window is None:
+        return None
+    days = within(window)
+    first, last = days.since or date.min, days.until or date.max
+    return replace(
+        window, dropped=not any(day and first <= day <= last for day in (h.passage.article.day for h in hits))
+    )
 
 
 def _answers(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, None]:
@@ -98,7 +124,8 @@ def _answers(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, Non
         translated = _translated(ask, ask.llm, text, foreign)
         query = _Query(text=translated, asked=translated, language=foreign)
         with ask.trace.retrieval(translated) as found:
-            answer = replace(answer, hits=tuple(ask.retriever.retrieve(translated, ask.filters)))
+            hits = tuple(ask.retriever.retrieve(translated, ask.filters, window=answer.window))
+            answer = replace(answer, hits=hits, window=_found_in(answer.window, hits))
             found(answer.hits)
         yield answer
     elif foreign:

@@ -68,6 +68,10 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--author", action="append", default=[], metavar="NAME", help="part of the byline; repeatable")
 
 
+def _add_today(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--today", type=day, metavar="DAY", help='the day from which "last week" is seen')
+
+
 def _filters(args: argparse.Namespace) -> Filters:
     from rag.interfaces.filters import filters_from
 
@@ -86,6 +90,7 @@ def _filters(args: argparse.Namespace) -> Filters:
 def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question")
     parser.add_argument("--llm", metavar="MODEL", help=LLM_HELP)
+    _add_today(parser)
     _add_filters(parser)
 
 
@@ -99,7 +104,7 @@ def _ask(args: argparse.Namespace) -> int:
     from rag.interfaces.text import answer_text
 
     with Assistant.open(settings=_settings(args), asks_once=True) as assistant:
-        answer = assistant.ask(args.question, _filters(args))
+        answer = assistant.ask(args.question, _filters(args), today=args.today)
     if args.json:
         print_json(answer_data(answer))
     else:
@@ -110,6 +115,7 @@ def _ask(args: argparse.Namespace) -> int:
 def _add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", metavar="query")
     parser.add_argument("--top-k", type=int, metavar="N", help="how many hits")
+    _add_today(parser)
     _add_filters(parser)
 
 
@@ -121,7 +127,7 @@ def _search(args: argparse.Namespace) -> int:
     if args.top_k is not None and not 1 <= args.top_k <= 1000:
         raise SettingsError(f"--top-k is {args.top_k}; expected 1 to 1000.")
     with Assistant.open(settings=_settings(args), with_llm=False, asks_once=True) as assistant:
-        hits = assistant.search(args.question, _filters(args), top_k=args.top_k)
+        hits = assistant.search(args.question, _filters(args), today=args.today, top_k=args.top_k)
     if args.json:
         print_json(search_data(args.question, hits))
     else:

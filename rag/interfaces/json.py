@@ -10,7 +10,7 @@ from typing import Any, Literal, NotRequired, Protocol
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from rag.archive.catalog import Catalog
-from rag.schema import Answer, Article, Citation, Coverage, Hit, Sentence, Status, Timings, Verdict
+from rag.schema import Answer, Article, Citation, Coverage, Hit, Sentence, Status, TimeWindow, Timings, Verdict
 
 JobState = Literal["waiting", "running", "done", "failed"]
 
@@ -67,6 +67,10 @@ class HitData(SourceData):
 CoverageData = TypedDict("CoverageData", {"articles": int, "from": str | None, "to": str | None})
 
 
+# The days that a question names, null: open. Articles from them are preferred; dropped: none was found.
+WindowData = TypedDict("WindowData", {"from": str | None, "to": str | None, "dropped": bool})
+
+
 class TimingsData(TypedDict):
     """Milliseconds from the question to the sources, the first word, the end; null: never came."""
 
@@ -79,7 +83,8 @@ class AnswerData(TypedDict):
     """An answer with everything it rests on. Refusing is a value: `answered` is false, `text` the refusal.
 
     `reason` says why an answer is refused, and is empty for an answer that is given. `by_extraction`: no language
-    model writes, the sentences are the articles' own.
+    model writes, the sentences are the articles' own. `window`: the days that the question names, null where it names
+    none.
     """
 
     question: str
@@ -90,6 +95,7 @@ class AnswerData(TypedDict):
     citations: list[CitationData]
     hits: list[HitData]
     coverage: CoverageData
+    window: WindowData | None
     model: str
     by_extraction: bool
     stray_markers: int
@@ -194,9 +200,9 @@ class ProblemData(TypedDict):
 
 # Published schemas forbid further fields: one that allowed them would tell a client nothing.
 for _shape in (
-    SentenceData, SourceData, CitationData, CopyData, HitData, CoverageData, TimingsData, AnswerData, SearchData,
-    ArticleData, FullArticleData, ArticlesData, OutletData, OutletsData, JobData, HealthData, ProbeData, FieldProblem,
-    ProblemData,
+    SentenceData, SourceData, CitationData, CopyData, HitData, CoverageData, WindowData, TimingsData, AnswerData,
+    SearchData, ArticleData, FullArticleData, ArticlesData, OutletData, OutletsData, JobData, HealthData, ProbeData,
+    FieldProblem, ProblemData,
 ):  # fmt: skip
     setattr(_shape, "__pydantic_config__", {"extra": "forbid"})  # noqa: B010
 
@@ -212,6 +218,7 @@ def answer_data(answer: Answer) -> AnswerData:
         "citations": [citation_data(citation) for citation in answer.citations],
         "hits": [hit_data(hit) for hit in answer.hits],
         "coverage": coverage_data(answer.coverage),
+        "window": window_data(answer.window),
         "model": answer.model,
         "by_extraction": answer.by_extraction,
         "stray_markers": answer.stray_markers,
@@ -297,6 +304,17 @@ def coverage_data(coverage: Coverage) -> CoverageData:
         "articles": coverage.articles,
         "from": coverage.first.isoformat() if coverage.first else None,
         "to": coverage.last.isoformat() if coverage.last else None,
+    }
+
+
+def window_data(window: TimeWindow | None) -> WindowData | None:
+    """The days that a question names, as ISO 8601; None where it names none."""
+    if window is None:
+        return None
+    return {
+        "from": window.first.isoformat() if window.first else None,
+        "to": window.last.isoformat() if window.last else None,
+        "dropped": window.dropped,
     }
 
 

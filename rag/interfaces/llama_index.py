@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, closing
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -54,16 +55,19 @@ def node_of(hit: Hit) -> NodeWithScore:
 class DatelineRetriever(BaseRetriever):  # type: ignore[misc]
     """The passages that `Assistant.search` finds, best first."""
 
-    def __init__(self, assistant: Assistant, filters: Filters = Filters(), *, top_k: int | None = None) -> None:
-        self.assistant, self.filters, self.top_k = assistant, filters, top_k
+    def __init__(
+        self, assistant: Assistant, filters: Filters = Filters(), *, top_k: int | None = None, today: date | None = None
+    ) -> None:
+        """`today` as for `Assistant.search`."""
+        self.assistant, self.filters, self.top_k, self.today = assistant, filters, top_k, today
         super().__init__(callback_manager=CallbackManager([]))
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        hits = self.assistant.search(query_bundle.query_str, self.filters, top_k=self.top_k)
+        hits = self.assistant.search(query_bundle.query_str, self.filters, today=self.today, top_k=self.top_k)
         return [node_of(hit) for hit in hits]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        hits = await self.assistant.asearch(query_bundle.query_str, self.filters, top_k=self.top_k)
+        hits = await self.assistant.asearch(query_bundle.query_str, self.filters, today=self.today, top_k=self.top_k)
         return [node_of(hit) for hit in hits]
 
 
@@ -79,19 +83,24 @@ class DatelineQueryEngine(BaseQueryEngine):  # type: ignore[misc]
         filters: Filters = Filters(),
         *,
         postprocessors: Sequence[BaseNodePostprocessor] = (),
+        today: date | None = None,
     ) -> None:
+        """`today` as for `Assistant.stream`."""
         self.assistant, self.filters, self.postprocessors = assistant, filters, postprocessors
+        self.today = today
         super().__init__(callback_manager=CallbackManager([]))
 
     def _query(self, query_bundle: QueryBundle) -> Response:
-        return self._response(self.assistant.ask(query_bundle.query_str, self.filters), query_bundle)
+        return self._response(self.assistant.ask(query_bundle.query_str, self.filters, today=self.today), query_bundle)
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response:
-        return self._response(await self.assistant.aask(query_bundle.query_str, self.filters), query_bundle)
+        return self._response(
+            await self.assistant.aask(query_bundle.query_str, self.filters, today=self.today), query_bundle
+        )
 
     def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         """The nodes alone."""
-        hits = self.assistant.search(query_bundle.query_str, self.filters)
+        hits = self.assistant.search(query_bundle.query_str, self.filters, today=self.today)
         return self._processed([node_of(hit) for hit in hits], query_bundle)
 
     def _response(self, answer: Answer, query_bundle: QueryBundle) -> Response:
@@ -110,8 +119,9 @@ class DatelineQueryEngine(BaseQueryEngine):  # type: ignore[misc]
 class DatelineChatEngine(BaseChatEngine):  # type: ignore[misc]
     """A conversation with an Assistant, which remembers what was said. One engine is one conversation."""
 
-    def __init__(self, assistant: Assistant, filters: Filters = Filters()) -> None:
-        self.assistant, self.filters = assistant, filters
+    def __init__(self, assistant: Assistant, filters: Filters = Filters(), *, today: date | None = None) -> None:
+        """`today` as for `Assistant.stream`."""
+        self.assistant, self.filters, self.today = assistant, filters, today
         self._history: list[ChatMessage] = []
 
     @property
@@ -125,15 +135,19 @@ class DatelineChatEngine(BaseChatEngine):  # type: ignore[misc]
 
     def chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
         """The whole answer."""
-        return self._reply(message, self.assistant.ask(message, self.filters, self._turns(chat_history)))
+        return self._reply(
+            message, self.assistant.ask(message, self.filters, self._turns(chat_history), today=self.today)
+        )
 
     async def achat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
         """The whole answer."""
-        return self._reply(message, await self.assistant.aask(message, self.filters, self._turns(chat_history)))
+        return self._reply(
+            message, await self.assistant.aask(message, self.filters, self._turns(chat_history), today=self.today)
+        )
 
     def stream_chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> StreamingAgentChatResponse:
         """Checked sentences as they come; the sources are there from the start."""
-        answers = self.assistant.stream(message, self.filters, self._turns(chat_history))
+        answers = self.assistant.stream(message, self.filters, self._turns(chat_history), today=self.today)
         response = StreamingAgentChatResponse(is_writing_to_memory=False, source_nodes=_nodes(next(answers)))
         response.chat_stream = self._pieces(message, answers)
         return response
@@ -142,7 +156,7 @@ class DatelineChatEngine(BaseChatEngine):  # type: ignore[misc]
         self, message: str, chat_history: list[ChatMessage] | None = None
     ) -> StreamingAgentChatResponse:
         """Checked sentences as they come; the sources are there from the start."""
-        answers = self.assistant.astream(message, self.filters, self._turns(chat_history))
+        answers = self.assistant.astream(message, self.filters, self._turns(chat_history), today=self.today)
         first = await anext(answers)
         response = StreamingAgentChatResponse(is_writing_to_memory=False, source_nodes=_nodes(first))
         response.achat_stream = self._async_pieces(message, answers)

@@ -17,7 +17,7 @@ from pydantic import Field
 import rag
 from rag.assistant import Assistant
 from rag.errors import DatelineError, without_location
-from rag.interfaces.filters import encodable, filters_from
+from rag.interfaces.filters import day_from, encodable, filters_from
 from rag.interfaces.json import (
     AnswerData,
     FullArticleData,
@@ -84,15 +84,18 @@ class Tools:
         outlets: list[str] | None = None,
         languages: list[str] | None = None,
         authors: list[str] | None = None,
+        today: str | None = None,
     ) -> Annotated[CallToolResult, AnswerData]:
         """Answers a question from the archive, with the quote behind every sentence; or says that it cannot.
 
         Args: question in plain words. since, until: days of publication such as 2025-03-01, inclusive.
-        outlets, languages (en, es), authors: restrict to these.
+        outlets, languages (en, es), authors: restrict to these. today: the day from which "last week" is seen, the
+        current one by default; articles from days that the question names are preferred.
         """
         try:
             filters = filters_from(since=since, until=until, outlets=outlets, languages=languages, authors=authors)
-            answer = await self.queue.ask(AnswerRequest(question=encodable(question), filters=filters))
+            asked = AnswerRequest(question=encodable(question), filters=filters, today=day_from("today", today))
+            answer = await self.queue.ask(asked)
         except DatelineError as error:
             return self._failed(error)
         cited = [c.passage.article for c in answer.citations]
@@ -107,15 +110,17 @@ class Tools:
         languages: list[str] | None = None,
         authors: list[str] | None = None,
         top_k: int = 8,
+        today: str | None = None,
     ) -> Annotated[CallToolResult, SearchData]:
         """The passages of the archive nearest to a query, best first, with their place in the article.
 
         Args: since, until: days of publication such as 2025-03-01, inclusive. outlets, languages, authors: restrict
-        to these. top_k: how many, 1 to 100.
+        to these. top_k: how many, 1 to 100. today: the day from which "last week" is seen, the current one by default.
         """
         try:
             filters = filters_from(since=since, until=until, outlets=outlets, languages=languages, authors=authors)
-            hits = await self.queue.search(encodable(query), filters, top_k=min(max(top_k, 1), 100))
+            day, most = day_from("today", today), min(max(top_k, 1), 100)
+            hits = await self.queue.search(encodable(query), filters, today=day, top_k=most)
         except DatelineError as error:
             return self._failed(error)
         return _result(hits_text(hits), search_data(query, hits), [hit.passage.article for hit in hits])

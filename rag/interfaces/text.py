@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rag.schema import Answer, Article, Hit, Sentence, marked
+from rag.language.dates import written
+from rag.schema import Answer, Article, Hit, Sentence, TimeWindow, marked
 
 if TYPE_CHECKING:
     from rag.models.chat import LLM
@@ -42,9 +43,11 @@ def hit_line(hit: Hit) -> str:
 
 
 def answer_text(answer: Answer) -> str:
-    """An answer in lines: the text; why it was refused, or which sentences are unsupported and why; the quotes behind
-    the numbers, or the closest articles; the model."""
+    """An answer in lines: the text; the days that the question names; why it was refused, or which sentences are
+    unsupported and why; the quotes behind the numbers, or the closest articles; the model."""
     lines = [answer.text]
+    if answer.window:
+        lines.append(window_text(answer.window))
     if answer.reason:
         lines.append(f"Reason: {answer.reason}.")
     for sentence in answer.sentences:
@@ -55,6 +58,27 @@ def answer_text(answer: Answer) -> str:
     if not answer.answered:
         lines += [f"  · {heading(hit.passage.article)}" for hit in answer.hits[:3]]
     return "\n".join([*lines, "", f"({answer.model})"])
+
+
+def window_text(window: TimeWindow) -> str:
+    """`Articles from 3 to 9 March 2025 were preferred.`, or that none was found."""
+    if window.dropped:
+        return f"Nothing was found from {window_days(window)}: all days were searched."
+    return f"Articles from {window_days(window)} were preferred."
+
+
+def window_days(window: TimeWindow) -> str:
+    """`3 to 9 March 2025`, `3 March 2025`, `3 March 2025 or later`, `3 March 2025 or earlier`."""
+    first, last = window.first, window.last
+    if first is None or last is None:
+        day = first or last
+        return f"{written(day)} or {'later' if first else 'earlier'}" if day else ""
+    if first == last:
+        return written(first)
+    begin = written(first)
+    if first.year == last.year:
+        begin = f"{first.day}" if first.month == last.month else f"{first.day} {first:%B}"
+    return f"{begin} to {written(last)}"
 
 
 def checked_text(answer: Answer) -> str:

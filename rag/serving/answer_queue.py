@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import date
 
 from rag.assistant import Assistant
 from rag.errors import AnswerGone
@@ -28,11 +29,16 @@ MOST_WAITING_SEARCHES = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRequest:
-    """What is asked. `sampling` holds parameters for the language model by name: those of sampling.RANGES, `seed`."""
+    """What is asked; `today` and `named_days` as for `Assistant.stream`.
+
+    `sampling` holds parameters for the language model by name: those of sampling.RANGES, `seed`.
+    """
 
     question: str
     filters: Filters = Filters()
     history: tuple[Turn, ...] = ()
+    today: date | None = None
+    named_days: bool = True
     sampling: dict[str, float] = field(default_factory=dict)
 
 
@@ -158,10 +164,12 @@ class AnswerQueue:
                 pass
         return queued.last
 
-    async def search(self, query: str, filters: Filters, *, top_k: int | None = None) -> list[Hit]:
+    async def search(
+        self, query: str, filters: Filters, *, today: date | None = None, top_k: int | None = None
+    ) -> list[Hit]:
         """The passages nearest to the query, best first. Raises Busy and what the Assistant raises."""
         async with self.search_slot():
-            return await self.assistant.asearch(query, filters, top_k=top_k)
+            return await self.assistant.asearch(query, filters, today=today, top_k=top_k)
 
     @asynccontextmanager
     async def search_slot(self) -> AsyncIterator[None]:
@@ -174,7 +182,13 @@ class AnswerQueue:
         # Not Assistant.astream: that returns from a cancellation while its thread still runs, and the slot of the
         # answer must be kept until the thread is back.
         answers = await self._threads.run(
-            self.assistant.stream, request.question, request.filters, request.history, sampling=request.sampling
+            self.assistant.stream,
+            request.question,
+            request.filters,
+            request.history,
+            today=request.today,
+            named_days=request.named_days,
+            sampling=request.sampling,
         )
         try:
             # Retrieval needs no slot: readers see the sources while they wait for the language model.

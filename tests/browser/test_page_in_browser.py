@@ -65,6 +65,18 @@ def no_sideways_scroll(tab: Page) -> bool:
 # --- asking ---------------------------------------------------------------------------------------
 
 
+def test_a_click_drops_the_days_that_a_question_names(served: Served, visit: Visit) -> None:
+    served.says(AGROUND, AGROUND)
+    tab = visit(served)
+    ask(tab, "What happened to the ferry Castellan off Port Selwyn in March 2025?")
+    finished(tab)
+    expect(tab.locator("button[data-days]")).to_contain_text("1 to 31 March 2025")
+    tab.click("button[data-days]")
+    expect(tab.locator("button[data-days]")).to_have_count(0)
+    finished(tab)
+    expect(tab.locator(".turn")).to_have_count(1)
+
+
 def test_sources_are_on_screen_before_the_first_word(served: Served, visit: Visit) -> None:
     served.says(AGROUND, seconds_a_word=0.15)
     tab = visit(served)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +224,27 @@ def test_a_run_is_scored_and_goes_on_after_an_interrupt(folder: Path, tmp_path: 
     assert result["latency_ms"]["in total"]["n"] == 2
     assert not llm.replies  # the first question was not asked again
     assert "212" in compare.what_was_found(str(out), ["q1"])["q1"]
+
+
+def test_a_question_is_asked_on_its_own_day(folder: Path, tmp_path: Path) -> None:
+    text = "Who was governor of the Bank of Corvane last month?"
+    lines(folder / "queries_test.jsonl", [{"_id": "q2", "text": text, "meta": {"answer": "x", "date": "2025/03/10"}}])
+    out = tmp_path / "out"
+    answers.run(load(folder), out, Settings(data_dir=tmp_path / "x", llm="none"), WordEmbedder(), None)
+    asked = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+    windows = [one["answer"]["window"] for one in asked if one.get("answer")]
+    assert windows == [{"from": "2025-02-01", "to": "2025-02-28", "dropped": True}]
+
+
+@pytest.mark.parametrize(
+    ("meta", "day"),
+    [
+        ({"date": "2025/03/10"}, date(2025, 3, 10)), ({"date": "2025-03-10T08:00"}, date(2025, 3, 10)), ({}, None),
+        ({"date": "soon"}, None), ({"date": None}, None), ({"date": "0001-01-01"}, None),
+    ],
+)  # fmt: skip
+def test_the_day_of_a_question(meta: dict[str, Any], day: date | None) -> None:
+    assert predictions.day_asked(meta) == day
 
 
 def interrupt(what: str, done: int, total: int) -> None:

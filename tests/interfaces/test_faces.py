@@ -20,7 +20,8 @@ from app import create_app, main
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
-from rag.interfaces.json import answer_data
+from rag.interfaces.filters import day_from
+from rag.interfaces.json import answer_data, hit_data
 from rag.interfaces.page.answers import PageAnswers
 from rag.interfaces.page.exchange import Exchange
 from rag.interfaces.text import answer_text
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 ANSWERED = "Where did the ferry Castellan run aground?"
 REFUSED = "How tall is the Eiffel tower?"
+DATED, TODAY = "What did the Bank of Corvane do to its key rate last month?", "2025-03-10"
 
 
 @pytest.fixture(scope="module")
@@ -65,33 +67,36 @@ def url(one: Assistant) -> Iterator[str]:
     served.stop()
 
 
-Face = Callable[[str, Assistant, str], dict[str, Any]]
+Face = Callable[..., dict[str, Any]]  # of a question, the assistant, the address of the server, today
 
 
-def python(question: str, one: Assistant, url: str) -> dict[str, Any]:
-    return answer_data(one.ask(question))
+def python(question: str, one: Assistant, url: str, today: str | None = None) -> dict[str, Any]:
+    return answer_data(one.ask(question, today=day_from("today", today)))
 
 
-def python_async(question: str, one: Assistant, url: str) -> dict[str, Any]:
-    return answer_data(asyncio.run(one.aask(question)))
+def python_async(question: str, one: Assistant, url: str, today: str | None = None) -> dict[str, Any]:
+    return answer_data(asyncio.run(one.aask(question, today=day_from("today", today))))
 
 
-def http(question: str, one: Assistant, url: str) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.post(f"{url}/api/ask", json={"question": question}).json()
+def http(question: str, one: Assistant, url: str, today: str | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.post(f"{url}/api/ask", json={"question": question, "today": today}).json()
     return found
 
 
-def http_stream(question: str, one: Assistant, url: str) -> dict[str, Any]:
-    text = httpx.post(f"{url}/api/ask", json={"question": question, "stream": True}).text
+def http_stream(question: str, one: Assistant, url: str, today: str | None = None) -> dict[str, Any]:
+    text = httpx.post(f"{url}/api/ask", json={"question": question, "stream": True, "today": today}).text
     last = text.strip().split("\n\n")[-1]
     assert "event: answer" in last
     found: dict[str, Any] = json.loads(last.split("data: ", 1)[1].splitlines()[0])
     return found
 
 
-def openai_client(question: str, one: Assistant, url: str) -> dict[str, Any]:
+def openai_client(question: str, one: Assistant, url: str, today: str | None = None) -> dict[str, Any]:
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
-    reply: Any = client.chat.completions.create(model="dateline", messages=[{"role": "user", "content": question}])
+    extra = {"dateline": {"today": today}} if today else {}
+    reply: Any = client.chat.completions.create(
+        model="dateline", messages=[{"role": "user", "content": question}], extra_body=extra
+    )
     message = reply.choices[0].message
     assert len(message.annotations) == sum(len(s["citations"]) for s in reply.dateline["sentences"])
     assert all(sentence["text"].rstrip(".") in message.content for sentence in reply.dateline["sentences"])
@@ -99,19 +104,19 @@ def openai_client(question: str, one: Assistant, url: str) -> dict[str, Any]:
     return found
 
 
-def mcp_client(question: str, one: Assistant, url: str) -> dict[str, Any]:
+def mcp_client(question: str, one: Assistant, url: str, today: str | None = None) -> dict[str, Any]:
     async def call() -> Any:
         async with Client(f"{url}/mcp") as client:
-            return await client.call_tool("ask", {"question": question})
+            return await client.call_tool("ask", {"question": question, "today": today})
 
     found: dict[str, Any] = asyncio.run(call()).structured_content
     return found
 
 
-def llama_index(question: str, one: Assistant, url: str) -> dict[str, Any]:
+def llama_index(question: str, one: Assistant, url: str, today: str | None = None) -> dict[str, Any]:
     from rag.interfaces.llama_index import DatelineQueryEngine
 
-    response = DatelineQueryEngine(one).query(question)
+    response = DatelineQueryEngine(one, today=day_from("today", today)).query(question)
     found: dict[str, Any] = response.metadata["dateline"]
     assert [node.node.node_id for node in response.source_nodes] == [hit["passage_id"] for hit in found["hits"]]
     return found
@@ -131,6 +136,62 @@ def test_a_face_gives_what_python_gives(face: Face, question: str, one: Assistan
     assert found["answered"] is (question == ANSWERED)
     assert bool(found["reason"]) is (question == REFUSED)
     assert found["by_extraction"] is True
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.__name__)
+def test_a_face_passes_today_on(face: Face, one: Assistant, url: str) -> None:
+    for today, article, month in ((TODAY, "a9", "2025-02"), ("2026-03-10", "a10", "2026-02")):
+        found = face(DATED, one, url, today)
+        assert found["window"] == {"from": f"{month}-01", "to": f"{month}-28", "dropped": False}
+        assert found["hits"][0]["article_id"] == article
+    assert face(DATED, one, url, "2020-03-10")["window"]["dropped"] is True
+
+
+def test_every_search_passes_today_on(
+    one: Assistant,
+    url: str,
+    copy: Path,
+    capsys: pytest.CaptureFixture[str],
+    shared: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from rag.interfaces.llama_index import DatelineRetriever
+
+    monkeypatch.setenv("DATELINE_EMBEDDER", shared.embedder)
+    day = day_from("today", TODAY)
+    expected = [hit_data(hit)["passage_id"] for hit in one.search(DATED, today=day)]
+    assert expected != [hit_data(hit)["passage_id"] for hit in one.search(DATED, today=day_from("today", "2026-03-10"))]
+
+    async def call() -> Any:
+        async with Client(f"{url}/mcp") as client:
+            return await client.call_tool("search", {"query": DATED, "today": TODAY})
+
+    over_http = httpx.post(f"{url}/api/search", json={"query": DATED, "today": TODAY}).json()["hits"]
+    main(["search", DATED, "--today", TODAY, "--json", "--data-dir", str(copy)])
+    printed = json.loads(capsys.readouterr().out)["hits"]
+    for hits in (over_http, asyncio.run(call()).structured_content["hits"], printed):
+        assert [hit["passage_id"] for hit in hits] == expected
+    assert [one.node.node_id for one in DatelineRetriever(one, today=day).retrieve(DATED)] == expected
+
+
+@pytest.mark.parametrize("today", ["tomorrow", "0999-01-01", "2025-02-30"])
+def test_what_is_no_day_of_the_years_1000_to_9999_is_refused(today: str, one: Assistant, url: str) -> None:
+    reply = httpx.post(f"{url}/api/ask", json={"question": DATED, "today": today})
+    assert reply.status_code == 422
+    assert reply.json()["detail"].startswith(f"today is {today}" if today[0] == "0" else f"today is '{today}'")
+    document = httpx.get(f"{url}/openapi.json").json()["components"]["schemas"]
+    assert document["AskBody"]["properties"]["today"]["format"] == "date"
+    assert document["SearchBody"]["properties"]["today"]["format"] == "date"
+
+
+def test_the_texts_say_which_days_were_preferred(
+    one: Assistant, copy: Path, capsys: pytest.CaptureFixture[str], shared: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATELINE_EMBEDDER", shared.embedder)
+    main(["ask", DATED, "--today", TODAY, "--llm", "none", "--data-dir", str(copy)])
+    assert "Articles from 1 to 28 February 2025 were preferred." in capsys.readouterr().out.splitlines()
+    dropped = answer_text(one.ask(DATED, today=day_from("today", "2020-03-10")))
+    assert "Nothing was found from 1 to 29 February 2020: all days were searched." in dropped.splitlines()
 
 
 def test_the_texts_of_a_refusal_say_why(one: Assistant, url: str) -> None:

@@ -97,6 +97,16 @@ def test_readers_of_the_page_wait_for_a_slot_and_are_counted(
     assert 'dateline_answers_total{answered="true"} 4.0' in httpx.get(f"{url}/metrics").text
 
 
+def test_a_click_on_the_days_asks_again_of_all_days(stored: Archive, serve: Served) -> None:
+    settings = Settings(data_dir=stored.folder, llm="none")
+    reader = Reader(serve.app(create_app(Assistant(stored, WordEmbedder(), None, settings))), "days")
+    question = "What did the Bank of Corvane do to its key rate in February 2025?"
+    assert "1 to 28 February 2025" in reader.ask(question)
+    again = reader.call("ask_of_all_days", [kept([Exchange(question=question)]), "", "", []])
+    assert "Bank lowers its key rate" in again
+    assert "1 to 28 February 2025" not in again
+
+
 def test_a_full_queue_gives_a_reader_one_line(stored: Archive, serve: Served) -> None:
     llm = ScriptedLLM("then " * 200, seconds_a_word=0.02)
     limits = Settings(data_dir=stored.folder, llm="none", answer_slots=1, answer_queue=0)

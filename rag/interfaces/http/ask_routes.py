@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from rag.interfaces.events import AnswerEvent, event_stream
-from rag.interfaces.filters import encodable, turns_from
+from rag.interfaces.filters import day_from, encodable, turns_from
 from rag.interfaces.http.bodies import (
     EVENTS,
     HEARTBEAT,
@@ -63,6 +63,7 @@ class AskRoutes:
             question=encodable(body.question),
             filters=body.filters,
             history=turns_from((turn.question, turn.answer) for turn in body.history),
+            today=day_from("today", body.today),
         )
         stream = body.stream or "text/event-stream" in request.headers.get("accept", "")
         queued = self.queue.start(asked, keep=stream)
@@ -101,7 +102,8 @@ class AskRoutes:
         """The passages nearest to the query, best first."""
         if self.settings.log_questions:
             log_question(request.state.request_id, body.query)
-        hits = await self.queue.search(encodable(body.query), body.filters, top_k=body.top_k)
+        today = day_from("today", body.today)
+        hits = await self.queue.search(encodable(body.query), body.filters, today=today, top_k=body.top_k)
         return Json(search_data(body.query, hits))
 
 

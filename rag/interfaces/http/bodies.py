@@ -21,6 +21,10 @@ DAY = {"format": "date", "examples": ["2025-03-01"]}
 _CLOSED = {"extra": "forbid"}
 Names = Annotated[list[str], Body(max_length=100)]
 Day = Annotated[str | None, Body(json_schema_extra=DAY)]
+Today = Annotated[
+    str | None,
+    Body(json_schema_extra=DAY, description='the day from which "last week" is seen; null: the current day'),
+]
 
 
 class Json(JSONResponse):
@@ -89,6 +93,7 @@ class AskBody(FilterFields):
 
     question: Annotated[str, Body(examples=["Who compared the situation with the missile crisis?"])]
     history: Annotated[list[TurnBody], Body(max_length=100)] = field(default_factory=list)
+    today: Today = None
     stream: bool = False
 
 
@@ -97,6 +102,7 @@ class SearchBody(FilterFields):
     """What to look for."""
 
     query: Annotated[str, Body(examples=["harbour strike"])]
+    today: Today = None
     top_k: Annotated[int | None, Body(ge=1, le=1000)] = None
 
 

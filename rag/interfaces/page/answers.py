@@ -32,15 +32,18 @@ class PageAnswers:
             self._running[session].stop()
 
     async def ask(
-        self, session: str, question: str, filters: Filters, earlier: Sequence[Exchange]
+        self, session: str, question: str, filters: Filters, earlier: Sequence[Exchange], *, named_days: bool = True
     ) -> AsyncIterator[Exchange]:
         """The exchange as it grows; the last one is done or stopped. Closing the iterator stops the model.
+
+        `named_days` as for `Assistant.stream`.
 
         An error that comes before any passage is found is raised as DatelineError: a question that cannot be asked, a
         full queue. A later one is the notice of the last exchange.
         """
         turns = tuple(exchange.turn for exchange in earlier if exchange.lines)
-        queued = self._queue.start(AnswerRequest(question=encodable(question), filters=filters, history=turns))
+        asked = AnswerRequest(question=encodable(question), filters=filters, history=turns, named_days=named_days)
+        queued = self._queue.start(asked)
         self._running[session] = queued
         exchange = Exchange(
             question=question.strip(), state="writing", notice="" if self._ready() else "Loading the model"

@@ -36,7 +36,9 @@ class AskTab:
         # With a fixed "secret" the stored history stays readable after a restart; Gradio would draw a new one.
         self.history = gr.BrowserState([], storage_key="dateline-conversation", secret="dateline")
         self.past = gr.HTML(elem_id="past", apply_default_css=False)
-        self.current = gr.HTML(elem_id="current", apply_default_css=False, js_on_load=view.on_click("ask"))
+        self.current = gr.HTML(
+            elem_id="current", apply_default_css=False, js_on_load=view.on_click("ask") + view.on_click("days")
+        )
         with gr.Column(elem_id="composer"):
             self.notice = gr.HTML(elem_id="notice", apply_default_css=False)
             with gr.Row(elem_id="ask-row"):
@@ -69,6 +71,7 @@ class AskTab:
         asking: dict[str, Any] = {"outputs": self.outputs, "concurrency_limit": None, **QUIET}
         gr.on([self.question.submit, self.send.click], self.ask, [self.question, self.history, *filters], **asking)
         self.current.ask(self.ask_example, [self.history, *filters], **asking)
+        self.current.days(self.ask_of_all_days, [self.history, *filters], **asking)
         self.again.click(self.retry, [self.history, *filters], **asking)
         self.halt.click(self.stop, concurrency_limit=None, **QUIET)
         self.fresh.click(self.start_anew, outputs=self.outputs, **QUIET)
@@ -79,13 +82,22 @@ class AskTab:
         self, question: str, history: Any, since: str, until: str, outlets: list[str], request: gr.Request
     ) -> AsyncIterator[Update]:
         """The exchange as it grows. A question that cannot be asked gets one line and stays in its box."""
+        async with aclosing(self._ask(question, history, since, until, outlets, request)) as steps:  # type: ignore[type-var]
+            async for step in steps:
+                yield step
+
+    async def _ask(
+        self, question: str, history: Any, since: str, until: str, outlets: list[str], request: gr.Request,
+        *, named_days: bool = True,
+    ) -> AsyncIterator[Update]:  # fmt: skip
         earlier = restored(history)
         place = len(earlier) + 1
         begun = saved = False
         try:
             growing = self._answers.ask(
-                _session(request), question, filters_from(since=since, until=until, outlets=outlets), earlier
-            )
+                _session(request), question, filters_from(since=since, until=until, outlets=outlets), earlier,
+                named_days=named_days,
+            )  # fmt: skip
             async with aclosing(growing) as exchanges:  # type: ignore[type-var]
                 async for exchange in exchanges:
                     step: Update = {self.current: view.exchange_html(exchange, place)}
@@ -115,12 +127,30 @@ class AskTab:
         self, history: Any, since: str, until: str, outlets: list[str], request: gr.Request
     ) -> AsyncIterator[Update]:
         """Asks the last question again; the new answer takes the place of the old one."""
+        async with aclosing(self._ask_again(history, since, until, outlets, request)) as steps:  # type: ignore[type-var]
+            async for step in steps:
+                yield step
+
+    async def ask_of_all_days(
+        self, history: Any, since: str, until: str, outlets: list[str], request: gr.Request
+    ) -> AsyncIterator[Update]:
+        """Asks the last question again and prefers no days, though it names some."""
+        again = self._ask_again(history, since, until, outlets, request, named_days=False)
+        async with aclosing(again) as steps:  # type: ignore[type-var]
+            async for step in steps:
+                yield step
+
+    async def _ask_again(
+        self, history: Any, since: str, until: str, outlets: list[str], request: gr.Request,
+        *, named_days: bool = True,
+    ) -> AsyncIterator[Update]:  # fmt: skip
         earlier = restored(history)
         if not earlier:
             yield {}
             return
         last, before = earlier[-1].question, kept(earlier[:-1])
-        async with aclosing(self.ask(last, before, since, until, outlets, request)) as steps:  # type: ignore[type-var]
+        again = self._ask(last, before, since, until, outlets, request, named_days=named_days)
+        async with aclosing(again) as steps:  # type: ignore[type-var]
             async for step in steps:
                 yield step
 

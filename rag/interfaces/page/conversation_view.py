@@ -22,16 +22,20 @@ CLOSEST = 3  # passages shown beside a refusal; the others are folded away
 
 def conversation(exchanges: Sequence[Exchange], first: int = 1) -> str:
     """Exchanges one below the other; `first` is the number of the first one in the conversation."""
-    return "".join(exchange_html(exchange, first + i) for i, exchange in enumerate(exchanges))
+    return "".join(exchange_html(exchange, first + i, newest=False) for i, exchange in enumerate(exchanges))
 
 
-def exchange_html(exchange: Exchange, place: int) -> str:
-    """A question, its answer, and the sources beside it. Element ids begin with `t` and `place`, to be unique."""
+def exchange_html(exchange: Exchange, place: int, *, newest: bool = True) -> str:
+    """A question, its answer, and the sources beside it. Element ids begin with `t` and `place`, to be unique.
+
+    The days that the newest question names can be dropped with a click.
+    """
     heading, first, more = _sources(exchange)
     return render(
         "exchange.html",
         exchange=exchange,
         place=place,
+        newest=newest,
         titles={card.number: card.title for card in exchange.cards},
         draft=exchange.draft.strip(),
         reason=exchange.reason.rstrip("."),
@@ -147,7 +151,7 @@ def on_click(name: str) -> str:
         f"const hit = event.target.closest('[data-{name}]');"
         "if (!hit || (hit.dataset.title && !window.confirm(`Remove “${hit.dataset.title}” from the archive?`))) return;"
         f"trigger('{name}', {{{name}: hit.dataset.{name}}});"
-        "})"
+        "});"
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Literal, TypeVar
 
+from rag.interfaces.text import window_days
 from rag.language.tokens import fold
 from rag.schema import Answer, Article, Citation, Hit, Sentence, Turn
 
@@ -75,6 +76,8 @@ class Exchange:
     by_extraction: bool = False
     withheld: int = 0
     seconds: float = 0.0
+    days: str = ""  # that the question names, in words
+    days_dropped: bool = False  # nothing was found from those days
 
     @classmethod
     def of(cls, answer: Answer, state: State) -> Exchange:
@@ -91,6 +94,8 @@ class Exchange:
             by_extraction=answer.by_extraction,
             withheld=len(answer.withheld),
             seconds=round((answer.timings.total_ms or 0) / 1000, 1),
+            days=window_days(answer.window) if answer.window else "",
+            days_dropped=bool(answer.window and answer.window.dropped),
         )
 
     @classmethod
@@ -144,6 +149,7 @@ def _shaped(kind: type[T], data: Any) -> T:
 _FIELD_TYPES: dict[str, type] = {
     "number": int, "version": int, "start": int, "end": int, "also": tuple, "numbers": tuple, "lines": tuple,
     "cards": tuple, "withheld": int, "seconds": float, "by_extraction": bool,
+    "days_dropped": bool,
 }  # fmt: skip
 
 
