@@ -131,7 +131,7 @@ def _answers(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, Non
     elif foreign:
         query = _Query(text=text, asked=text, language=foreign)
     evidence = _evidence(ask, query, answer.hits)
-    reason = evidence_reason(evidence, rewritten=query.text != ask.question)
+    reason = evidence_reason(evidence, rewritten=query.text != ask.question, foreign=bool(foreign) and ask.llm is None)
     if reason:
         yield _refused(ask, replace(answer, missing=evidence.missing), reason)
     elif ask.llm is None:

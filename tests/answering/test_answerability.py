@@ -9,6 +9,7 @@ import pytest
 from rag.answering.answerability import (
     LEAST_BELIEF,
     LEAST_COVERAGE,
+    LEAST_FOREIGN_LIKENESS,
     LEAST_LIKENESS,
     MIXED,
     answer_reason,
@@ -52,6 +53,15 @@ def test_evidence_unlike_the_question_in_words_and_vectors_is_refused(
 ) -> None:
     reason = evidence_reason(replace(FOUND, likeness=likeness, coverage=coverage), rewritten=False)
     assert reason == ("nothing similar enough found" if refused else "")
+
+
+@pytest.mark.parametrize(
+    ("likeness", "refused"), [(LEAST_FOREIGN_LIKENESS, False), (LEAST_FOREIGN_LIKENESS - 0.01, True)]
+)
+def test_a_question_in_another_language_needs_less_likeness_and_no_name(likeness: float, refused: bool) -> None:
+    found = replace(FOUND, likeness=likeness, coverage=0.0, missing=("Untersuchung",))
+    assert evidence_reason(found, rewritten=False, foreign=True) == ("nothing similar enough found" if refused else "")
+    assert evidence_reason(found, rewritten=False) == "a name or number of the question is in no article found"
 
 
 def test_the_thresholds_are_those_that_were_set() -> None:
