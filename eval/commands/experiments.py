@@ -68,6 +68,7 @@ def _demo(args: argparse.Namespace) -> int:
 def _add_retrieval(commands: Any) -> None:
     one = commands.add_parser("retrieval", help="a data set in BEIR layout: Dateline's retriever beside baselines")
     one.add_argument("--data", type=Path, required=True, help="folder with corpus.jsonl[.gz], queries and qrels")
+    one.add_argument("--queries", type=Path, help="take queries and qrels from this set: the same in another language")
     one.add_argument("--split", help="test, dev, … (default: the first that exists)")
     one.add_argument("--out", type=Path, required=True, help="folder for archive, rankings and figures; reused")
     one.add_argument("--systems", help="some of dateline,dense,words,bm25,plain-llamaindex (default: all)")
@@ -80,7 +81,7 @@ def _retrieval(args: argparse.Namespace) -> int:
     from eval.datasets import beir
     from eval.experiments import retrieval
 
-    data = beir.load(args.data, args.split)
+    data = beir.load(args.data, args.split, args.queries)
     _warn_of_problems(data.problems)
     if not data.qrels:
         raise SettingsError(f"{args.data} names no relevant article, so retrieval cannot be scored. Try: eval answers.")

@@ -66,11 +66,13 @@ class Dataset:
         }  # fmt: skip
 
 
-def load(folder: Path, split: str | None = None) -> Dataset:
-    """Reads and checks a data set. Raises SettingsError when there is no corpus or no query to read at all."""
-    if not folder.is_dir():
-        raise SettingsError(f"--data is '{folder}', expected the folder of a data set in BEIR layout.")
-    where = files(folder, split)
+def load(folder: Path, split: str | None = None, asked: Path | None = None) -> Dataset:
+    """Reads and checks a data set, with the questions and labels of the folder `asked` where that is given: those of
+    the same set in another language. Raises SettingsError when there is no corpus or no query to read at all."""
+    for option, one in (("--data", folder), ("--queries", asked)):
+        if one is not None and not one.is_dir():
+            raise SettingsError(f"{option} is '{one}', expected the folder of a data set in BEIR layout.")
+    where = files(folder, split) if asked is None else files(asked, split) | {"corpus": files(folder, None)["corpus"]}
     problems: list[Problem] = []
     corpus = {one.id: one for one in _documents(where["corpus"], problems)}
     if not corpus:
@@ -81,7 +83,7 @@ def load(folder: Path, split: str | None = None) -> Dataset:
     left_out = {q: unscorable.get(q, "no relevant article named") for q in queries if q not in judged}
     left_out |= dict.fromkeys(ambiguous, "two questions have its id")
     return Dataset(
-        name=folder.resolve().name,
+        name="_from_".join([folder.resolve().name, *([asked.resolve().name] if asked else [])]),
         split=where["split"].name,
         folder=folder,
         corpus=corpus,

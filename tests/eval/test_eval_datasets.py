@@ -51,6 +51,17 @@ def test_standard_layout_is_the_same_data(tmp_path: Path) -> None:
     assert (beir.qrels, beir.corpus, beir.split) == (ours.qrels, ours.corpus, "dev")
 
 
+def test_questions_in_another_language_come_from_their_own_set(tmp_path: Path) -> None:
+    english = write(tmp_path / "en", CORPUS, QUERIES, ["q1\td1\t1"])
+    german = write(tmp_path / "de", [], [{"_id": "q1", "text": "Was sank?"}], ["q1\td1\t1", "q1\td9\t1"])
+    data = load(english, asked=german)
+    assert (data.name, list(data.corpus), data.queries["q1"].text) == ("en_from_de", ["d1", "d2"], "Was sank?")
+    assert data.qrels == {"q1": {"d1": 1}}
+    assert len({data.digest, load(english).digest}) == 2
+    with pytest.raises(SettingsError, match="--queries is '.*nowhere'"):
+        load(english, asked=tmp_path / "nowhere")
+
+
 def test_a_missing_split_names_those_that_are_there(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="Splits found: test"):
         load(write(tmp_path, CORPUS, QUERIES, ["q1\td1\t1"]), "dev")
