@@ -134,7 +134,7 @@ def test_every_file_that_the_embedder_is_made_of_is_checked(embedder_folder: Pat
         note = f"{weights.EMBEDDER_FILES[name]} {when.st_size} {when.st_mtime_ns}"
         file.with_name(f"{name}.sha256").write_text(note)
     with pytest.raises(ModelUnavailable, match=f"{name} has SHA-256 .*expected .*install the packaged"):
-        LazyEmbedder(cache=tmp_path / "converted").embed_queries(["ferry"])
+        LazyEmbedder("minilm", cache=tmp_path / "converted").embed_queries(["ferry"])
 
 
 @needs_embedder
@@ -149,7 +149,7 @@ def test_a_file_that_was_laid_beside_the_embedders_own_is_refused(
     file.parent.mkdir(exist_ok=True)
     file.write_text("{}")
     with pytest.raises(ModelUnavailable, match=f"holds {name}, which is none of the published files"):
-        LazyEmbedder(cache=tmp_path / "converted").embed_queries(["ferry"])
+        LazyEmbedder("minilm", cache=tmp_path / "converted").embed_queries(["ferry"])
 
 
 @needs_embedder
@@ -157,13 +157,24 @@ def test_a_link_to_a_folder_beside_the_embedders_files_is_refused(embedder_folde
     (tmp_path / "elsewhere").mkdir()
     (embedder_folder / "2_Normalize").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ModelUnavailable, match="holds 2_Normalize, which is none"):
-        LazyEmbedder(cache=tmp_path / "converted").embed_queries(["ferry"])
+        LazyEmbedder("minilm", cache=tmp_path / "converted").embed_queries(["ferry"])
 
 
 @needs_embedder
 def test_a_file_that_is_missing_is_reported(embedder_folder: Path, tmp_path: Path) -> None:
     (embedder_folder / "vocab.txt").unlink()
     with pytest.raises(ModelUnavailable, match=r"vocab.txt cannot be read.*Install"):
+        LazyEmbedder("minilm", cache=tmp_path / "converted").embed_queries(["ferry"])
+
+
+@pytest.mark.skipif(not weights.has_packaged_e5(), reason="the multilingual embedder is not installed")
+def test_the_file_of_the_multilingual_embedder_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / weights.E5_FILE
+    data = bytearray((weights._package_folder(weights.E5_PACKAGE) / weights.E5_FILE).read_bytes())
+    data[-2] ^= 1
+    file.write_bytes(data)
+    monkeypatch.setattr(weights, "_package_folder", lambda package: tmp_path)
+    with pytest.raises(ModelUnavailable, match=f"{weights.E5_FILE} has SHA-256 .*expected .*install the packaged"):
         LazyEmbedder(cache=tmp_path / "converted").embed_queries(["ferry"])
 
 
