@@ -42,6 +42,8 @@ SUMMARY = (
     Line("… quote is verbatim in the stored article", "demo", "quote verbatim in article", LLM_NAME),
     Line("… refuses what the archive does not answer", "demo", "refused (unanswerable, false premise)", LLM_NAME),
     Line("XQuAD English: right article first", "retrieval-xquad_en", "Success@1", other=_BM25),
+    Line("XQuAD, Spanish question: right English article first", "retrieval-xquad_en_from_xquad_es", "Success@1",
+         other=_PLAIN),
     Line("NorQuAD news, Norwegian: right article first", "retrieval-norquad_news_validation", "Success@1", other=_BM25),
     Line("tweets to fact-checks: right article first", "retrieval-clef2020_claims", "Success@1", other=_PLAIN),
     Line("news pages: F1 of the extracted text", "ingest-pages-article_extraction", "text F1",
