@@ -14,6 +14,7 @@ from rag.archive.followers import IndexFollower, KeywordFollower, VectorFollower
 from rag.archive.keyword_index import TantivyWords, WordIndex
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.priority import Priority, Stopped
+from rag.archive.stories.follower import StoryFollower
 from rag.archive.vector_index import ExactVectors, VectorIndex
 from rag.errors import ArchiveBusy, DatelineError, StorageError
 
@@ -60,6 +61,7 @@ class Indexer:
         self._keyword_follower = KeywordFollower(catalog, folder / keyword_index.NAME, self.priority)
         self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)
         self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
+        self._stories = StoryFollower(catalog, self.priority)
         self._exact: ExactVectors | None = None  # this and the next one are used while another process owns the indexes
         self._foreign_words: TantivyWords | None = None
         self._noted: dict[str, object] = {}  # state of the files of each closed index, by name
@@ -235,8 +237,18 @@ class Indexer:
                 first = first or error
         self._exact, self._foreign_words = exact, None
         self._near_duplicates.bring_up()
+        self._bring_up_stories(rebuild=rebuild)
         if first is not None:
             raise first
+
+    def _bring_up_stories(self, *, rebuild: bool) -> None:
+        """Threads the stories, for which both indexes are searched; without one of them, the next pass does."""
+        vectors, words = self._vector_follower.index or self._exact, self._keyword_follower.index
+        if vectors is None or words is None:
+            return
+        if rebuild:
+            self._stories.rebuild()
+        self._stories.bring_up(vectors, words)
 
     def _read_beside_the_owner(self) -> None:
         if self._foreign_words is None:
