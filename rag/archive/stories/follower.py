@@ -197,7 +197,7 @@ class _Comparison:
         profiles = {}
         for article in articles.values():
             self._priority.next_step()
-            profile = self._profile(article) if article.status == "live" else None
+            profile = self._profile(article)
             if profile is not None:
                 profiles[article.id] = profile
         self._catalog.replace_profiles(article_ids, profiles)
@@ -206,7 +206,7 @@ class _Comparison:
         self._catalog.add_links([link for article_id in profiles for link in self._links(article_id)])
 
     def _profile(self, article: Article) -> Profile | None:
-        """What is compared of an article: of its passages, since teasers belong to other stories."""
+        """What is compared of an article: its passages, without teasers; a withdrawn one has none."""
         passages = self._catalog.passages_of(article.id)
         if not passages:
             return None
