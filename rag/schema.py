@@ -87,6 +87,23 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Articles on one unfolding event: two or more.
+
+    `headline` is that of its most typical article, `first` and `last` are days of publication. `reports` counts the
+    independent ones among `articles`: copies of one text are one report.
+    """
+
+    id: str
+    headline: str
+    articles: int
+    reports: int
+    first: date | None = None
+    last: date | None = None
+    outlets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
     """The `[number]` printed in an answer: a quote of a passage, at `article.text[start:end]`."""
 

@@ -48,7 +48,8 @@ COMPUTED_IMPORTS = {
 # Libraries that any module may use.
 EVERYWHERE = {"numpy"}
 _HTTP = {
-    f"rag/interfaces/http/{name}.py" for name in ("app", "article_routes", "ask_routes", "openai_routes", "bodies")
+    f"rag/interfaces/http/{name}.py"
+    for name in ("app", "article_routes", "ask_routes", "openai_routes", "story_routes", "bodies")
 }
 SEVERAL_FILES = {
     "fastapi": _HTTP,  # a file for each kind of route

@@ -1,4 +1,4 @@
-"""Commands that measure: demo, retrieval, ablation, answers, behaviour, ingest-pages and all."""
+"""Commands that measure: demo, retrieval, ablation, answers, behaviour, stories, ingest-pages and all."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def add(commands: Any) -> None:
     _add_ablation(commands)
     _add_answers(commands)
     _add_behaviour(commands)
+    _add_stories(commands)
     _add_pages(commands)
     _add_all(commands)
 
@@ -199,6 +200,30 @@ def _behaviour(args: argparse.Namespace) -> int:
     _warn_of_problems(result["data"]["problems"])
     say(result["protocol"])
     print_result(result)
+    return 0
+
+
+def _add_stories(commands: Any) -> None:
+    one = commands.add_parser("stories", help="articles on one event together, beside single links on cosines")
+    which = one.add_mutually_exclusive_group(required=True)
+    which.add_argument("--demo", action="store_true", help="the demo archive, whose stories are labelled")
+    which.add_argument("--data", type=Path, help="folder with timelines/ and retrieval/: one long story among others")
+    one.add_argument("--out", type=Path, help="write the figures to this JSON file")
+    add_cache(one)
+    one.set_defaults(handler=_stories)
+
+
+def _stories(args: argparse.Namespace) -> int:
+    from eval.experiments import stories
+    from eval.reporting import outcome
+
+    with tempfile.TemporaryDirectory(prefix="dateline-stories-") as temporary:
+        settings = Settings.load(data_dir=temporary, llm="none")
+        data = stories.demo() if args.demo else stories.mixed(args.data)
+        result = stories.run(data, settings, cached_embedder(settings, vector_cache(settings, args.cache)))
+    print_result(result)
+    if args.out:
+        outcome.write(args.out, json.dumps(result, ensure_ascii=False, indent=1))
     return 0
 
 

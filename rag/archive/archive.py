@@ -168,6 +168,10 @@ class Archive:
         """
         self.indexer.wait()
 
+    def wait_until_threaded(self) -> None:
+        """As `wait_until_indexed`, and the stories are as the catalogue is, unless another process owns the indexes."""
+        self.indexer.wait(stories=True)
+
     @property
     def owns_indexes(self) -> bool:
         """Whether this process owns the indexes. If another one does (a running server), that one updates them."""

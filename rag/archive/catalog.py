@@ -1,8 +1,8 @@
 """The source of truth: one SQLite file with articles, their versions, passages and vectors.
 
-The vector index, the keyword index and the near-duplicates are derived from it and can be rebuilt without embedding
-again. Every change is one transaction and leaves a line in the change log; each derived index has stored up to which
-change it holds, so a start after a crash finishes what was begun.
+The vector index, the keyword index, the near-duplicates and the stories are derived from it and can be rebuilt without
+embedding again. Every change is one transaction and leaves a line in the change log; each derived index has stored up
+to which change it holds, so a start after a crash finishes what was begun.
 """
 
 from __future__ import annotations
@@ -21,18 +21,23 @@ from rag.archive import private_files
 from rag.archive.tables import rows
 from rag.archive.tables.changes import MODEL_SINCE
 from rag.archive.tables.database import Database
-from rag.archive.tables.near_duplicates import NearDuplicates
-from rag.archive.tables.table import NEAR_DUPLICATES_SCHEMA, SCHEMA, day_number
+from rag.archive.tables.stories import Stories
+from rag.archive.tables.table import NEAR_DUPLICATES_SCHEMA, SCHEMA, STORIES_SCHEMA, day_number
 from rag.errors import ArchiveMismatch, StorageError
 from rag.language.tokens import fold
 from rag.schema import Article, Span
 
-FORMAT = 2  # of the folder as a whole; 2 added the tables of near-duplicates
+FORMAT = 3  # of the folder as a whole; 2 added the tables of near-duplicates, 3 those of stories
 
 REINDEXING = "reindexing"  # property: the model whose vectors are being stored beside those in use
 _DROP_UNUSED = "DELETE FROM vectors WHERE hash NOT IN (SELECT embedded FROM passages)"
 _TABLES = {"meta", "articles", "versions", "passages", "vectors", "changes", "followed"}
-_ADDED_TABLES = {"signature_marks", "near_duplicates"}  # by format 2
+# Format -> the tables that it added, and how they are made. All are derived, so the indexer fills them.
+_ADDED_TABLES = {
+    2: {"signature_marks", "near_duplicates"},
+    3: {"story_profiles", "story_links", "story_pending", "story_articles", "stories"},
+}
+_ADDED_SCHEMA = {2: NEAR_DUPLICATES_SCHEMA, 3: STORIES_SCHEMA}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,7 @@ def digest(article: Article) -> str:
     return sha256(json.dumps(seen, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Catalog(NearDuplicates):
+class Catalog(Stories):
     """The catalogue of one archive folder. Safe for many threads; readers never wait for a writer (WAL)."""
 
     def __init__(self, path: Path, derived: Sequence[Path] = ()) -> None:
@@ -103,14 +108,16 @@ class Catalog(NearDuplicates):
         made_before = "meta" in present and self.get_meta("format") is not None
         stored = self.get_meta("format") if made_before else None
         missing = _TABLES - present
-        if stored is not None and stored != "1":
-            missing |= _ADDED_TABLES - present
+        if stored is not None and stored.isdigit():
+            missing |= {
+                name for added, names in _ADDED_TABLES.items() if added <= int(stored) for name in names - present
+            }
         if made_before and missing:
             raise self.database.damaged(f"it has no table {', '.join(sorted(missing))}")
         if not made_before:
             if left:
                 raise self._lost("holds nothing", left)
-            if present - _TABLES - _ADDED_TABLES:
+            if present - _TABLES - set().union(*_ADDED_TABLES.values()):
                 raise self.database.damaged("it is a database of another program")
             self._create()
         stored = self.get_meta("format")
@@ -122,19 +129,20 @@ class Catalog(NearDuplicates):
                 "Upgrade Dateline (pip install -U dateline), or name another folder with --data-dir."
             )
         if int(stored) < FORMAT:
-            self._migrate()
+            self._migrate(int(stored))
 
     def _create(self) -> None:
         with self.transaction() as db:
-            for statement in (SCHEMA + NEAR_DUPLICATES_SCHEMA).split(";\n"):
+            for statement in "".join([SCHEMA, *_ADDED_SCHEMA.values()]).split(";\n"):
                 db.execute(statement)
             db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
 
-    def _migrate(self) -> None:
-        """From format 1: adds empty tables of near-duplicates, which the indexer fills in the background."""
+    def _migrate(self, stored: int) -> None:
+        """Adds the tables of later formats, empty; the indexer fills them in the background."""
         with self.transaction() as db:
-            for statement in NEAR_DUPLICATES_SCHEMA.split(";\n"):
-                db.execute(statement)
+            for schema in (schema for added, schema in _ADDED_SCHEMA.items() if added > stored):
+                for statement in schema.split(";\n"):
+                    db.execute(statement)
             db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (str(FORMAT),))
 
     def _lost(self, how: str, left: Sequence[Path]) -> StorageError:

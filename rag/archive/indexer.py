@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +17,13 @@ from rag.archive.indexes.keyword_index import TantivyWords, WordIndex
 from rag.archive.indexes.vector_index import ExactVectors, VectorIndex
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.priority import Priority, Stopped
+from rag.archive.stories.follower import StoryFollower
 from rag.errors import ArchiveBusy, DatelineError, StorageError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+
+log = logging.getLogger("dateline")
 
 OPENING_SECONDS = 60.0  # how long a search waits at most for an index that is being opened or rebuilt
 _POLL_SECONDS = 0.3  # between checks of the catalogue, which other processes may change
@@ -62,6 +66,7 @@ class Indexer:
         self._keyword_follower = KeywordFollower(catalog, folder / keyword_index.NAME, self.priority)
         self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)
         self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
+        self._stories = StoryFollower(catalog, self.priority)
         self._exact: ExactVectors | None = None  # this and the next one are used while another process owns the indexes
         self._foreign_words: TantivyWords | None = None
         self._between: ExactVectors | None = None  # from a switch of embedders until the index is filled
@@ -73,7 +78,7 @@ class Indexer:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._asked = self._done = 0  # numbers of the last requested and the last completed pass
-        self._rebuild = self._closed = False
+        self._rebuild = self._stories_asked = self._closed = False
         self._damaged: list[object] = []  # indexes that failed a search
         self._error: DatelineError | None = None  # of the last pass
 
@@ -135,16 +140,18 @@ class Indexer:
 
     # --- for writers of the catalogue ------------------------------------------------------------
 
-    def wait(self, *, timeout: float | None = None, rebuild: bool = False) -> None:
+    def wait(self, *, timeout: float | None = None, rebuild: bool = False, stories: bool = False) -> None:
         """Returns when searches find everything that the catalogue holds now, or after `timeout` seconds.
 
-        With `rebuild`, both indexes are rebuilt. Raises the DatelineError because of which an update failed.
+        With `rebuild`, both indexes are rebuilt; with `stories`, the stories too are as the catalogue is, where this
+        process owns the indexes. Raises the DatelineError because of which an update failed.
         """
         with self._changed:
             self._start()
             self._asked += 1
             ticket = self._asked
             self._rebuild |= rebuild
+            self._stories_asked |= stories
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._done >= ticket or self._closed, timeout)
             if self._closed:
@@ -216,10 +223,13 @@ class Indexer:
                 if self._closed:
                     return
                 asked, rebuild, self._rebuild = self._asked, self._rebuild, False
+                stories, self._stories_asked = self._stories_asked, False
                 damaged, self._damaged = self._damaged, []
             error = None
             try:
                 self._pass(damaged, rebuild=rebuild)
+                if stories:
+                    self._bring_up_stories(lambda: False)
             except Stopped:
                 return
             except DatelineError as raised:
@@ -231,6 +241,14 @@ class Indexer:
             with self._changed:
                 self._done, self._error = asked, error
                 self._changed.notify_all()
+            if error is None and not self._may_search_exactly:
+                try:
+                    # Nobody waits for them: they go on when nothing else is to be done.
+                    self._bring_up_stories(lambda: self._asked > self._done)
+                except Stopped:
+                    return
+                except Exception as raised:
+                    log.warning("The stories of %s cannot be threaded: %s", self._folder, raised)
 
     def _pass(self, damaged: list[object], *, rebuild: bool) -> None:
         """Applies all changes to every index. An index that fails does not prevent the update of the others."""
@@ -253,8 +271,16 @@ class Indexer:
                 first = first or error
         self._exact, self._foreign_words = exact, None
         self._near_duplicates.bring_up()
+        if rebuild:
+            self._stories.rebuild()
         if first is not None:
             raise first
+
+    def _bring_up_stories(self, interrupted: Callable[[], bool]) -> None:
+        """Threads the stories, for which both indexes are searched; without one of them, the next pass does."""
+        vectors, words = self._vector_follower.index or self._exact, self._keyword_follower.index
+        if self.owns and vectors is not None and words is not None:
+            self._stories.bring_up(vectors, words, interrupted)
 
     def _read_beside_the_owner(self) -> None:
         if self._foreign_words is None:

@@ -164,6 +164,54 @@ def _articles(args: argparse.Namespace) -> int:
     return DONE if found else NOTHING
 
 
+def _add_stories(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", nargs="?", help="show the articles of this story, by day")
+    parser.add_argument("--limit", type=int, default=50, metavar="N")
+    _add_filters(parser)
+
+
+def _stories(args: argparse.Namespace) -> int:
+    from rag.archive.archive import Archive
+
+    if not 1 <= args.limit <= 100_000:
+        raise SettingsError(f"--limit is {args.limit}; expected 1 to 100000.")
+    with closing(Archive(_settings(args), asks_once=True)) as archive:
+        archive.wait_until_threaded()
+        return _list_stories(args, archive) if args.id is None else _show_story(args, archive)
+
+
+def _list_stories(args: argparse.Namespace, archive: Archive) -> int:
+    from rag.interfaces.story_json import stories_data
+    from rag.interfaces.text import story_line
+
+    filters = _filters(args)
+    found = archive.catalog.stories(filters, limit=args.limit)
+    if args.json:
+        print_json(stories_data(found, archive.catalog.count_stories(filters)))
+    else:
+        for story in found:
+            print_text(f"{story.id}  {story_line(story)}")
+    if not found:
+        print_note("dateline: no story was found: two articles or more on one event make one.")
+    return DONE if found else NOTHING
+
+
+def _show_story(args: argparse.Namespace, archive: Archive) -> int:
+    from rag.interfaces.story_json import full_story_data
+    from rag.interfaces.text import story_text
+
+    story = archive.catalog.story(args.id)
+    if story is None:
+        print_note(f"dateline: there is no story '{args.id}'. List them with: dateline stories")
+        return NOTHING
+    articles = archive.catalog.story_articles(story.id, limit=args.limit)
+    if args.json:
+        print_json(full_story_data(story, articles))
+    else:
+        print_text(story_text(story, articles))
+    return DONE
+
+
 def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id")
     parser.add_argument("--version", type=int, metavar="N", help="an earlier version")
@@ -306,6 +354,12 @@ COMMANDS = (
         help="list the articles of the archive, newest first",
         run=_articles,
         add_arguments=_add_articles,
+    ),
+    Command(
+        name="stories",
+        help="list the stories of the archive, newest first, or the articles of one",
+        run=_stories,
+        add_arguments=_add_stories,
     ),
     Command(name="show", help="print an article", run=_show, add_arguments=_add_show),
     Command(name="doctor", help="check the catalogue and compare the indexes with it", run=_doctor),

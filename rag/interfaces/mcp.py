@@ -28,8 +28,9 @@ from rag.interfaces.json import (
     outlets_data,
     search_data,
 )
-from rag.interfaces.text import answer_text, article_text, byline, hits_text
-from rag.schema import Article
+from rag.interfaces.story_json import StoriesData, stories_data
+from rag.interfaces.text import answer_text, article_text, byline, hits_text, story_line, story_text
+from rag.schema import Article, Filters
 from rag.serving import tracing as traces
 from rag.serving.answer_queue import AnswerQueue, AnswerRequest
 from rag.settings import Settings
@@ -50,7 +51,7 @@ def create_mcp(queue: AnswerQueue) -> MCPServer:
             subscriptions=False,  # streams without end, on which nothing would come
         )  # fmt: skip
     tools = Tools(queue)
-    for tool in (tools.ask, tools.search, tools.get_article, tools.list_outlets):
+    for tool in (tools.ask, tools.search, tools.get_article, tools.list_outlets, tools.stories):
         server.tool(annotations=_READS)(tool)
     server.resource(
         "dateline://article/{article_id}", name="article", title="An article", mime_type="text/plain"
@@ -139,6 +140,41 @@ class Tools:
         data = await asyncio.to_thread(outlets_data, self.archive.catalog)
         lines = [f"{one['outlet']}: {one['articles']}" for one in data["outlets"]]
         return _result("\n".join(lines) or "The archive names no outlet.", data, [])
+
+    async def stories(
+        self,
+        story_id: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        outlets: list[str] | None = None,
+        limit: Annotated[int, Field(ge=1, le=100)] = 20,
+    ) -> Annotated[CallToolResult, StoriesData]:
+        """The stories of the archive, newest first: articles on one unfolding event, with its days and outlets. With a
+        story_id, that story alone, with links to its articles by day.
+
+        Args: since, until: days of publication such as 2025-03-01, inclusive. outlets: restrict to these. limit: how
+        many stories, or articles of the one.
+        """
+        try:
+            filters = filters_from(since=since, until=until, outlets=outlets)
+            if story_id is not None:
+                return await asyncio.to_thread(self._story, encodable(story_id), limit)
+            return await asyncio.to_thread(self._stories, filters, limit)
+        except DatelineError as error:
+            return self._failed(error)
+
+    def _stories(self, filters: Filters, limit: int) -> CallToolResult:
+        catalog = self.archive.catalog
+        found = catalog.stories(filters, limit=limit)
+        text = "\n".join(f"{story.id}: {story_line(story)}" for story in found) or "There is no such story."
+        return _result(text, stories_data(found, catalog.count_stories(filters)), [])
+
+    def _story(self, story_id: str, limit: int) -> CallToolResult:
+        found = self.archive.catalog.story(story_id)
+        if found is None:
+            return self._failed(DatelineError(f"There is no story '{story_id[:200]}'."))
+        articles = self.archive.catalog.story_articles(found.id, limit=limit)
+        return _result(story_text(found, articles), stories_data([found], 1), articles)
 
     def article_text(self, article_id: str) -> str:
         """The text of an article under its headline."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from rag.language.dates import written
-from rag.schema import Answer, Article, Hit, Sentence, TimeWindow, marked
+from rag.schema import Answer, Article, Hit, Sentence, Story, TimeWindow, marked
 
 if TYPE_CHECKING:
     from rag.models.chat import LLM
@@ -13,15 +14,33 @@ if TYPE_CHECKING:
 UNSUPPORTED = "[unsupported]"  # follows a sentence that failed its check
 
 
+def day_text(day: date | None) -> str:
+    """`3 March 2025`, or `undated`."""
+    return f"{day.day} {day:%B %Y}" if day else "undated"
+
+
 def byline(article: Article) -> str:
     """`The Tide, 3 March 2025` as far as it is known."""
-    day = f"{article.day.day} {article.day:%B %Y}" if article.day else "undated"
+    day = day_text(article.day)
     return ", ".join(part for part in (article.outlet, day) if part)
 
 
 def heading(article: Article) -> str:
     """`Ferry runs aground — The Tide, 3 March 2025`."""
     return f"{article.title} — {byline(article)}"
+
+
+def story_line(story: Story) -> str:
+    """`Ferry runs aground — 3 articles, 2 independent reports, 3 March 2025 to 9 April 2025 (The Tide)`."""
+    days = day_text(story.first) if story.first == story.last else f"{day_text(story.first)} to {day_text(story.last)}"
+    reports = "1 independent report" if story.reports == 1 else f"{story.reports} independent reports"
+    outlets = f" ({', '.join(story.outlets)})" if story.outlets else ""
+    return f"{story.headline} — {story.articles} articles, {reports}, {days}{outlets}"
+
+
+def story_text(story: Story, articles: list[Article]) -> str:
+    """A story and its articles, a line each with its id."""
+    return "\n".join([story_line(story), *(f"  {article.id:52}  {heading(article)}" for article in articles)])
 
 
 def article_text(article: Article) -> str:

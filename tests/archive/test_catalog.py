@@ -231,9 +231,9 @@ def test_a_day_number_sorts_like_the_day() -> None:
 
 def test_a_newer_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "catalogue.sqlite")
-    catalog.set_meta({"format": "3"})
+    catalog.set_meta({"format": "4"})
     catalog.close()
-    with pytest.raises(ArchiveMismatch, match="has format 3; this program knows formats up to 2. Upgrade Dateline"):
+    with pytest.raises(ArchiveMismatch, match="has format 4; this program knows formats up to 3. Upgrade Dateline"):
         Catalog(tmp_path / "catalogue.sqlite")
 
 

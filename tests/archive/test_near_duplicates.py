@@ -94,7 +94,7 @@ def test_an_archive_of_format_1_is_migrated_and_gets_its_pairs(empty_archive: Ar
             "DELETE FROM meta WHERE key = 'near-duplicates'; DELETE FROM followed WHERE name = 'near-duplicates';"
         )
     with closing(Archive(Settings(data_dir=empty_archive.folder, llm="none"))) as again:
-        assert again.catalog.get_meta("format") == "2"
+        assert again.catalog.get_meta("format") == "3"
         again.wait_until_indexed()
         assert pairs(again) == {"story": frozenset({"copy"}), "copy": frozenset({"story"})}
         assert again.health().sound

@@ -164,6 +164,20 @@ def test_show_prints_an_article_and_as_json_its_text(run: Run, articles: list[Ar
     assert data(run, "show", "a1")[1]["published"] == "2025-03-04T08:15:00+00:00"  # a time that the source gave
 
 
+def test_stories_are_listed_and_one_is_shown_with_its_articles(run: Run) -> None:
+    code, listed = data(run, "stories", "--outlet", "Orr Courier")
+    story = next(one for one in listed["stories"] if one["headline"] == "Ferry runs aground off Port Selwyn")
+    assert (code, story["reports"]) == (0, 1)
+    assert f"{story['id']}  Ferry runs aground off Port Selwyn — " in run("stories")[1]
+    code, out, _ = run("stories", story["id"])
+    assert code == 0
+    shown = [line.split()[0] for line in out.splitlines()[1:]]
+    assert shown[:2] == ["a1", "a2"]
+    code, said = data(run, "stories", story["id"])
+    assert [article["article_id"] for article in said["articles"]] == shown
+    assert run("stories", "--limit", "0")[0] == 2
+
+
 def test_doctor_finds_a_sound_archive(run: Run) -> None:
     code, said = data(run, "doctor")
     assert (code, said["sound"], said["vectors_missing"], said["words_extra"]) == (0, True, 0, 0)
@@ -195,6 +209,8 @@ def test_doctor_names_the_embedder_and_a_move_that_was_interrupted(
     [
         (("show", "a99"), "there is no article 'a99'. List them with: dateline articles"),
         (("show", "a1", "--version", "9"), "there is no article 'a1' version 9"),
+        (("stories", "nothing"), "there is no story 'nothing'. List them with: dateline stories"),
+        (("stories", "--since", "2030-01-01"), "no story was found: two articles or more"),
         (("articles", "zzz"), "no article matches. Add some with: dateline ingest"),
         (("remove", "a99"), "there is no article 'a99'"),
     ],

@@ -221,6 +221,30 @@ def test_articles_are_listed_read_and_found_in_their_outlets(serve: Served, assi
     assert {"outlet": "The Tide", "articles": 3} in httpx.get(f"{url}/api/outlets").json()["outlets"]
 
 
+def test_stories_are_listed_and_read(serve: Served, assistant: Asked) -> None:
+    url = serve(assistant(extraction=True))
+    listed = httpx.get(f"{url}/api/stories").json()
+    (story,) = listed["stories"]
+    assert listed["total"] == 1
+    assert story == {
+        "id": story["id"],
+        "headline": "Ferry runs aground off Port Selwyn",
+        "first": "2025-03-04",
+        "last": "2025-03-05",
+        "outlets": ["Orr Courier", "The Tide"],
+        "articles": 2,
+        "reports": 1,
+    }
+    read = httpx.get(f"{url}/api/stories/{story['id']}").json()
+    assert read["story"] == story
+    assert [article["article_id"] for article in read["articles"]] == ["a1", "a2"]
+    second = httpx.get(f"{url}/api/stories/{story['id']}", params={"limit": 1, "offset": 1}).json()
+    assert [article["article_id"] for article in second["articles"]] == ["a2"]
+    assert httpx.get(f"{url}/api/stories", params={"outlet": "Corvane Ledger"}).json() == {"stories": [], "total": 0}
+    assert httpx.get(f"{url}/api/stories/nothing").status_code == 404
+    assert httpx.get(f"{url}/api/stories", params={"limit": 1001}).status_code == 422
+
+
 def test_an_article_is_added_found_updated_and_removed(serve: Served, written: Assistant) -> None:
     url = serve(written)
     article = {

@@ -43,7 +43,7 @@ def text_of(result: CallToolResult) -> str:
 def test_tools_say_what_they_take_and_give(assistant: Asked) -> None:
     listed = talk(create_mcp(AnswerQueue(assistant(extraction=True))), lambda client: client.list_tools()).tools
     tools = {tool.name: tool for tool in listed}
-    assert set(tools) == {"ask", "search", "get_article", "list_outlets"}
+    assert set(tools) == {"ask", "search", "get_article", "list_outlets", "stories"}
     assert set(tools["ask"].input_schema["properties"]) == {
         "question", "since", "until", "outlets", "languages", "authors", "today",
     }  # fmt: skip
@@ -83,6 +83,18 @@ def test_articles_and_outlets(assistant: Asked) -> None:
     assert outlets["coverage"]["articles"] == 10
 
 
+def test_stories_are_listed_and_one_links_to_its_articles(assistant: Asked) -> None:
+    server = create_mcp(AnswerQueue(assistant(extraction=True)))
+    listed = call(server, "stories").structured_content
+    (story,) = listed["stories"]
+    assert (listed["total"], story["articles"], story["reports"]) == (1, 2, 1)
+    assert call(server, "stories", since="2026-01-01").structured_content == {"stories": [], "total": 0}
+    one = call(server, "stories", story_id=story["id"])
+    assert "2 articles, 1 independent report, 4 March 2025 to 5 March 2025" in text_of(one)
+    links = [block.uri for block in one.content if isinstance(block, ResourceLink)]
+    assert links == ["dateline://article/a1", "dateline://article/a2"]
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "said"),
     [
@@ -91,6 +103,8 @@ def test_articles_and_outlets(assistant: Asked) -> None:
         ("ask", {}, "question"),
         ("search", {"query": "x" * 3000}, "has 3,000 characters"),
         ("get_article", {"article_id": "nothing"}, "There is no article 'nothing'"),
+        ("stories", {"story_id": "nothing"}, "There is no story 'nothing'"),
+        ("stories", {"since": "yesterday"}, "since is 'yesterday', expected a day such as 2025-03-01"),
     ],
 )
 def test_what_is_wrong_is_told_to_the_model(assistant: Asked, tool: str, arguments: dict[str, Any], said: str) -> None:

@@ -43,6 +43,23 @@ CREATE TABLE IF NOT EXISTS near_duplicates (
 CREATE INDEX IF NOT EXISTS near_duplicates_other ON near_duplicates (other_id);
 """
 
+# Added by format 3. A profile is what is compared of an article; pending are the articles to be threaded anew.
+STORIES_SCHEMA = """
+CREATE TABLE IF NOT EXISTS story_profiles (
+    article_id TEXT PRIMARY KEY, words TEXT NOT NULL, vector BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS story_links (
+    article_id TEXT NOT NULL, other_id TEXT NOT NULL, likeness REAL NOT NULL,
+    PRIMARY KEY (article_id, other_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS story_pending (article_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS story_articles (article_id TEXT PRIMARY KEY, story_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS story_articles_story ON story_articles (story_id);
+CREATE TABLE IF NOT EXISTS stories (
+    id TEXT PRIMARY KEY, headline TEXT NOT NULL, first INTEGER, last INTEGER, articles INTEGER NOT NULL,
+    reports INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS stories_last ON stories (last);
+CREATE INDEX IF NOT EXISTS story_links_other ON story_links (other_id);
+"""
+
 _Made = TypeVar("_Made")
 
 

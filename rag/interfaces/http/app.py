@@ -1,7 +1,8 @@
 """The HTTP application, put together: /api for programs of your own, /v1 for OpenAI's clients, /mcp for agents.
 
-A route parses, calls one method and renders; the routes are in ask_routes, article_routes and openai_routes. Every
-request passes through middleware; answers that are being written are in rag.serving.answer_queue.
+A route parses, calls one method and renders; the routes are in ask_routes, article_routes, story_routes and
+openai_routes. Every request passes through middleware; answers that are being written are in
+rag.serving.answer_queue.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from rag.interfaces.http.bodies import Json, Replies, errors, gives, problem_sch
 from rag.interfaces.http.errors import HttpError, problem
 from rag.interfaces.http.middleware import LOCAL, RequestLimits, RequestMiddleware, error_body
 from rag.interfaces.http.openai_routes import OpenAIRoutes
+from rag.interfaces.http.story_routes import StoryRoutes
 from rag.interfaces.json import FieldProblem, HealthData, ProbeData, coverage_data
 from rag.serving import metrics
 from rag.serving import tracing as traces
@@ -121,6 +123,7 @@ class _Server:
         articles = ArticleRoutes(self.catalog, self.jobs)
         AskRoutes(self.queue).add_routes(app)
         articles.add_routes(app)
+        StoryRoutes(self.catalog).add_routes(app)
         OpenAIRoutes(self.queue).add_routes(app)
         self._add_monitoring(app)
         app.add_api_route("/mcp", _no_listening, methods=["GET", "HEAD"], include_in_schema=False)

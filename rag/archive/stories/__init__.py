@@ -1,0 +1,1 @@
+"""Articles on one unfolding event, threaded into stories as they are stored."""
