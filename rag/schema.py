@@ -173,7 +173,8 @@ class Answer:
     """What the assistant says. Refusing is a value: `answered=False`, with `coverage` and the closest `hits`.
 
     While an answer streams, `draft` is the text of the sentence being written, not yet checked; it is empty in the
-    final one. `kind` is the form of answer that the question asks for. `final` is true for the last answer of a stream. `reason` says why an answer is refused; `missing` are
+    final one. `kind` is the form of answer that the question asks for. `final` is true for the last answer of a stream.
+    `reason` says why an answer is refused; `missing` are
     the names and numbers of the question that no article found contains. `withheld` are sentences of the model that
     are not shown, since the answer was refused. `stray_markers` counts citation markers of the model that named no
     source. `by_extraction` is true where no language model writes and the sentences are the articles' own. `window` are

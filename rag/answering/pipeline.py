@@ -111,12 +111,13 @@ def _kind(ask: Ask) -> QuestionKind:
 
 def _retrieved(ask: Ask, kind: QuestionKind, text: str, window: TimeWindow | None) -> Sequence[Hit]:
     """The hits: for a composition those of its subject, and more of them."""
-    if kind == "archive":
-        return ()
     if kind == "fact":
         return ask.retriever.retrieve(text, ask.filters, window=window)
+    subject = "" if kind == "archive" else subject_of(text, kind)
+    if not subject:
+        return ()
     return ask.retriever.retrieve(
-        subject_of(text, kind), ask.filters, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE, window=window
+        subject, ask.filters, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE, window=window
     )
 
 
@@ -126,16 +127,17 @@ def _composed(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, No
         yield _given(ask, answer, about_archive.compose(ask.archive.catalog, ask.filters))
         return
     languages = ask.archive.catalog.languages()
-    language = detect_language(ask.question) or next(iter(languages), "")
-    language = _archive_language(language, languages) or language
-    subject = subject_of(text, answer.kind)
-    material = collect(subject, language, answer.hits, ask.archive, ask.sentence_embedder)
-    reason = evidence_reason(material.evidence, rewritten=text != ask.question)
-    sentences = [] if reason else composer.COMPOSERS[answer.kind](material)
+    own = detect_language(ask.question) or next(iter(languages), "")
+    foreign = _archive_language(own, languages)
+    material = collect(subject_of(text, answer.kind), foreign or own, answer.hits, ask.archive, ask.sentence_embedder)
+    answer = replace(answer, missing=() if foreign or text != ask.question else material.missing)
+    sentences = composer.COMPOSERS[answer.kind](material) if material.suffices and not answer.missing else []
     if sentences:
         yield _given(ask, answer, sentences)
+    elif answer.missing:
+        yield _refused(ask, answer, "a name or number of the question is in no article found")
     else:
-        yield _refused(ask, replace(answer, missing=material.evidence.missing), reason or "nothing similar enough found")
+        yield _refused(ask, answer, "nothing similar enough found" if answer.hits else "nothing found")
 
 
 def _given(ask: Ask, answer: Answer, sentences: Sequence[Sentence]) -> Answer:

@@ -15,6 +15,7 @@ from rag.language.tokens import Token, fold, tokens
 # Words before a weekday that do not say which one is meant; they are part of the phrase.
 _PREPOSITIONS = frozenset("on late early by until from since el".split())
 _OF = frozenset("of de del di d den the".split())  # between a day and its month
+_UNTIL = frozenset("until till bis hasta jusqu fino ate tot".split())
 _DAY = re.compile(r"([1-9]|0[1-9]|[12]\d|3[01])(?:st|nd|rd|th|er|o|a)?")
 _YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -100,8 +101,8 @@ def annotated(sentence: str, published: date | None, language: str = "") -> str:
 def named_days(sentence: str, published: date | None, language: str = "") -> list[tuple[int, int, date]]:
     """Start, end and day of each day that a sentence names: written out (`27 December`, `May 3, 2021`) or relative.
 
-    A day without its year is the one nearest to the day of publication, or after it in a sentence about the future; it
-    is left out where that day is unknown. Words are read as by `resolved`. In the order of the sentence.
+    A day without its year is the one nearest to the day of publication, or after it in a sentence about the future or
+    behind "until"; it is left out where that day is unknown. Words are read as by `resolved`.
     """
     words = tokens(sentence)
     ahead = bool(pattern(lexicon(language).future).search(fold(sentence)))
@@ -130,8 +131,12 @@ def _day_of_month(
         first, last = index, after if year else behind
     else:
         return None
-    day = _nearest(number, month, year, published, ahead)
+    day = _nearest(number, month, year, published, ahead or _is_end(words[max(0, first - 5) : first]))
     return (first, last, day) if day else None
+
+
+def _is_end(before: Sequence[Token]) -> bool:
+    return any(word.folded in _UNTIL for word in before)
 
 
 def _skip(words: Sequence[Token], index: int, step: int) -> int:

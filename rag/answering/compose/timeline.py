@@ -9,7 +9,7 @@ from datetime import date
 
 from rag.answering.citations import Citer
 from rag.answering.compose.material import Line, Material
-from rag.answering.compose.wording import addresses_reader, dated, is_new, leans_on_another
+from rag.answering.compose.wording import dated, is_new, newsworthy
 from rag.language.dates import named_days
 from rag.schema import Sentence
 
@@ -19,7 +19,7 @@ MOST_ENTRIES = 12
 NAMED, PUBLISHED = 1.0, 1.0
 # A sentence this much less like the subject than the best one of the timeline makes no entry. Set by hand on questions
 # to the demo archive.
-LEAST_LIKENESS = 0.5
+LEAST_LIKENESS = 0.3
 OPENING = 3  # sentences of an article that tell of its own day where they name none
 
 
@@ -78,20 +78,19 @@ def telling(one: Dated) -> float:
     """How much a sentence says about its day and the subject; higher is better."""
     line = one.line
     opening = 0.3 / (1 + line.place)
-    unfit = 0.5 * leans_on_another(line) + 0.5 * addresses_reader(line)
-    return line.candidate.likeness + 0.5 * line.candidate.coverage + 0.3 * one.named + opening - unfit
+    return (
+        line.candidate.likeness
+        + 0.5 * line.candidate.coverage
+        + 0.3 * one.named
+        + opening
+        - 0.5 * (not newsworthy(line))
+    )
 
 
 def compose(material: Material) -> list[Sentence]:
-    """The entries as sentences, each with its day in front; none where fewer than two days are told of."""
+    """The entries as sentences, each with its day in front."""
     best = max((line.candidate.likeness for line in material.lines), default=0.0)
-    near = [
-        line
-        for line in material.lines
-        if line.candidate.likeness >= LEAST_LIKENESS * best and not addresses_reader(line)
-    ]
+    near = [line for line in material.lines if line.candidate.likeness >= LEAST_LIKENESS * best and newsworthy(line)]
     found = entries(near)
     citer = Citer()
-    if len(found) < 2:
-        return []
     return [citer.sentence(dated(one.day, one.line.text), (one.line.candidate,), "") for one in found]

@@ -48,6 +48,7 @@ def leans_on_another(line: Line) -> bool:
     return any(token.folded in pointers for token in tokens(line.text)[:2])
 
 
-def addresses_reader(line: Line) -> bool:
-    """Whether a sentence asks something, or is a notice of the newsroom rather than news."""
-    return line.text.rstrip("\"”’»)").endswith("?")
+def newsworthy(line: Line) -> bool:
+    """Whether a sentence can be quoted alone: it asks nothing, and opens with no word that points back."""
+    asks = line.text.rstrip('"”’»)').endswith("?")
+    return not asks and not leans_on_another(line)

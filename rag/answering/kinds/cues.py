@@ -38,7 +38,8 @@ CUES: Mapping[QuestionKind, tuple[str, ...]] = {
     "archive": tuple(r"""archiv\w* articles? articulos? artikel\w* articoli artigos?""".split()),
 }
 _OTHER_WORDS = frozenset(
-    """give show tell make please create draw me us list events order date walk through put haz dame fais donne dresse
+    """give show tell make please create draw me us list events order date walk through put haz dame fais donne
+    dresse happened happen geschah passierte paso sucedio successo aconteceu
     erstelle gib mir bitte fammi faca geef story news noticias""".split()
 )
 
@@ -49,7 +50,7 @@ def has_cue(question: str, kind: QuestionKind) -> bool:
 
 
 def subject_of(question: str, kind: QuestionKind) -> str:
-    """The question without the words that ask for the form of the answer; all of it where nothing else would stay."""
+    """The question without the words that ask for the form of the answer; "" where no content word stays."""
     if kind not in CUES:
         return question
     cues = [match.span() for match in pattern(CUES[kind]).finditer(fold(question))]
@@ -58,6 +59,6 @@ def subject_of(question: str, kind: QuestionKind) -> str:
         for token in tokens(question)
         if token.folded not in _OTHER_WORDS and not any(start < token.end and token.start < end for start, end in cues)
     ]
-    if all(token.folded in STOP_WORDS for token in kept):
-        return question
+    while kept and kept[0].folded in STOP_WORDS:
+        kept = kept[1:]
     return " ".join(token.text for token in kept)

@@ -48,11 +48,11 @@ class _Centres:
 
     def likenesses(self, vector: np.ndarray) -> np.ndarray:
         """The cosine of a vector to each kind, in the order of EXAMPLES."""
-        return self.rows @ _normal(vector - self.mean)
+        return np.asarray(self.rows @ _normal(vector - self.mean))
 
 
 def _normal(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-9)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-9))
 
 
 class KindReader:
