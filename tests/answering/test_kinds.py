@@ -41,7 +41,7 @@ def test_a_question_in_any_language_gets_its_kind(reader, embedder, question, ki
     ("question", "kind", "subject"),
     [
         ("Give me a timeline of the dock strike.", "timeline", "dock strike"),
-        ("Vergleiche die Haushalte von 2024 und 2025.", "comparison", "Haushalte von 2024 und 2025"),
+        ("Compara los presupuestos de 2024.", "comparison", "presupuestos de 2024"),
         ("What's the latest?", "latest", ""),
     ],
 )

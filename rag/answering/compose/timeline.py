@@ -15,7 +15,7 @@ from rag.schema import Sentence
 
 MOST_ENTRIES = 12
 # What an article adds to the weight of a day that it names, and to that of its own publication. Swept on the timelines
-# es_egypt and fr_egypt.
+# es_egypt and fr_egypt, whose date F1 is .458 and .237; a timeline of the busiest days has .354 and .203.
 NAMED, PUBLISHED = 1.0, 1.0
 # A sentence this much less like the subject than the best one of the timeline makes no entry. Set by hand on questions
 # to the demo archive.
