@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from rag.answering import pipeline, prompts
+from rag.answering.kinds.reader import KindReader
 from rag.answering.pipeline import EXTRACTION
 from rag.answering.retriever import Retriever
 from rag.answering.time_windows.windows import named_window
@@ -45,6 +46,7 @@ class Assistant:
         self.archive, self.embedder, self.llm, self.settings = archive, embedder, llm, settings
         self.tracer: Tracer = tracer or NoTracer()
         self.retriever = Retriever(archive, embedder, settings)
+        self._kinds = KindReader()
         self._sentence_embedder: tuple[Embedder, CachedEmbedder] | None = None
         self._closing = threading.Lock()
         self._closed = False
@@ -118,7 +120,7 @@ class Assistant:
         with ThreadPoolExecutor(1, thread_name_prefix="prefill") as pool:
             # The longest part, and computed outside the interpreter's lock: beside the others.
             prefilled = pool.submit(self.llm.probability, prompts.warm_up(), "yes") if self.llm else None
-            self.embedder.embed_queries(["warm-up"])
+            self._kinds.kind_of("warm-up", self.embedder)
             detect_language("warm up the language identifier")
             named_window("What happened last week?", date.today())
             self.archive.wait_until_indexed()
@@ -190,6 +192,7 @@ class Assistant:
                 archive=self.archive,
                 retriever=self.retriever,
                 sentence_embedder=self._embedder_of_sentences(),
+                kinds=self._kinds,
                 llm=self.llm,
                 answer_tokens=self.settings.answer_tokens,
                 trace=trace,

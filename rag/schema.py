@@ -20,6 +20,10 @@ RefusalReason = Literal[
     "the model says that the excerpts do not answer",
     "the cited words do not answer the question",
 ]
+# The form of answer that a question asks for; "archive" is a question about the archive itself.
+QuestionKind = Literal[
+    "fact", "latest", "timeline", "summary", "comparison", "disagreement", "list", "statements", "archive"
+]
 Span = tuple[int, int]
 
 
@@ -186,7 +190,8 @@ class Answer:
     """What the assistant says. Refusing is a value: `answered=False`, with `coverage` and the closest `hits`.
 
     While an answer streams, `draft` is the text of the sentence being written, not yet checked; it is empty in the
-    final one. `final` is true for the last answer of a stream. `reason` says why an answer is refused; `missing` are
+    final one. `kind` is the form of answer that the question asks for. `final` is true for the last answer of a stream.
+    `reason` says why an answer is refused; `missing` are
     the names and numbers of the question that no article found contains. `withheld` are sentences of the model that
     are not shown, since the answer was refused. `stray_markers` counts citation markers of the model that named no
     source. `by_extraction` is true where no language model writes and the sentences are the articles' own. `window` are
@@ -197,6 +202,7 @@ class Answer:
     answered: bool
     model: str
     coverage: Coverage
+    kind: QuestionKind = "fact"
     window: TimeWindow | None = None
     sentences: tuple[Sentence, ...] = ()
     hits: tuple[Hit, ...] = ()
@@ -218,10 +224,10 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The answer as plain text with `[n]` behind the sentences; for a refusal, the refusal."""
+        """The answer as plain text with `[n]` behind the sentences, one a line but for facts; for a refusal, that."""
         if not self.sentences:
             return self.refusal
-        return " ".join(marked(sentence) for sentence in self.sentences)
+        return (" " if self.kind == "fact" else "\n").join(marked(sentence) for sentence in self.sentences)
 
 
 def marked(sentence: Sentence) -> str:

@@ -60,6 +60,7 @@ SEVERAL_FILES = {
         "rag/interfaces/mcp.py",
     },
     "httpx": {"rag/models/endpoint.py", "rag/models/hosted_embedder.py"},  # language models; embedding models
+    "typing_extensions": {"rag/interfaces/json.py", "rag/interfaces/story_json.py"},  # what faces return
     "uvicorn": {"rag/interfaces/http/server.py"},
     "jinja2": {"eval/reporting/html_report.py", "rag/interfaces/page/templating.py"},  # the report; the page
     "filelock": {"rag/archive/indexer.py", "ingest/spool.py"},  # one writer; one owner of uploads

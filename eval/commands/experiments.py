@@ -1,4 +1,4 @@
-"""Commands that measure: demo, retrieval, ablation, answers, behaviour, stories, ingest-pages and all."""
+"""Commands that measure: demo, retrieval, ablation, answers, behaviour, stories, pages, timelines and all."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
     _add_behaviour(commands)
     _add_stories(commands)
     _add_pages(commands)
+    _add_timelines(commands)
     _add_all(commands)
 
 
@@ -240,6 +241,25 @@ def _pages(args: argparse.Namespace) -> int:
     with shown_progress() as progress:
         result = pages.run(args.data, args.out, progress)
     print_result(result)
+    return 0
+
+
+def _add_timelines(commands: Any) -> None:
+    one = commands.add_parser("timelines", help="a timeline of dated articles beside a journalist's and a plain one")
+    one.add_argument("--data", type=Path, required=True, help="folder with articles.jsonl.gz and timeline.jsonl")
+    one.add_argument("--out", type=Path, required=True, help="folder for the timeline and figures")
+    add_cache(one)
+    one.set_defaults(handler=_timelines)
+
+
+def _timelines(args: argparse.Namespace) -> int:
+    from eval.experiments import timelines
+
+    settings = Settings.load(llm="none")
+    result = timelines.run(args.data, args.out, cached_embedder(settings, vector_cache(settings, args.cache)))
+    say(f"{result['articles']} articles, {result['days']} days, {result['embedder']}")
+    for system, figures in result["systems"].items():
+        say(f"{system:10}" + "".join(f"  {name} {value:.3f}" for name, value in figures.items()))
     return 0
 
 

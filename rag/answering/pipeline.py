@@ -11,8 +11,12 @@ from time import perf_counter
 from rag.answering import prompts
 from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, refusal
 from rag.answering.citations import Citer
+from rag.answering.compose import about_archive, composer
+from rag.answering.compose.material import collect
 from rag.answering.draft import CheckedDraft
 from rag.answering.followups import standalone
+from rag.answering.kinds.cues import subject_of
+from rag.answering.kinds.reader import KindReader
 from rag.answering.retriever import Retriever, within
 from rag.answering.sentence_selection import Evidence, gather
 from rag.answering.time_windows.windows import window_of
@@ -22,7 +26,7 @@ from rag.language.identify import LANGUAGE_NAMES, detect_language
 from rag.models import sampling
 from rag.models.chat import LLM, Message
 from rag.models.embeddings import Embedder
-from rag.schema import Answer, Filters, Hit, RefusalReason, TimeWindow, Timings, Turn
+from rag.schema import Answer, Filters, Hit, QuestionKind, RefusalReason, Sentence, TimeWindow, Timings, Turn
 
 EXTRACTION = "extraction (no language model)"
 EXTRACTION_EVIDENCE_TOKENS = 300
@@ -47,6 +51,7 @@ class Ask:
     archive: Archive
     retriever: Retriever
     sentence_embedder: Embedder
+    kinds: KindReader
     llm: LLM | None
     answer_tokens: int
     trace: AskTrace
@@ -75,14 +80,16 @@ def stream(ask: Ask) -> Iterator[Answer]:
     with ended(ask.trace):
         text = standalone(ask.question, ask.history)
         window = _window(ask)
+        kind = _kind(ask)
         with ask.trace.retrieval(text) as found:
-            hits = tuple(ask.retriever.retrieve(text, ask.filters, window=window))
+            hits = tuple(_retrieved(ask, kind, text, window))
             found(hits)
         answer = Answer(
             question=ask.question,
             answered=False,
-            model=ask.llm.name if ask.llm else EXTRACTION,
-            by_extraction=ask.llm is None,
+            kind=kind,
+            model=ask.llm.name if ask.llm and kind == "fact" else EXTRACTION,
+            by_extraction=ask.llm is None or kind != "fact",
             coverage=ask.archive.catalog.coverage(ask.filters),
             hits=hits,
             window=_found_in(window, hits),
@@ -90,10 +97,58 @@ def stream(ask: Ask) -> Iterator[Answer]:
         )
         ask.trace.answered(answer)
         yield answer
-        with closing(_answers(ask, answer, text)) as answers:
+        with closing(_answers(ask, answer, text) if kind == "fact" else _composed(ask, answer, text)) as answers:
             for answer in answers:
                 ask.trace.answered(answer)
                 yield answer
+
+
+def _kind(ask: Ask) -> QuestionKind:
+    """The kind of the question; one that no composer answers is answered as a fact."""
+    kind = ask.kinds.kind_of(ask.question, ask.sentence_embedder)
+    return kind if kind == "archive" or kind in composer.COMPOSERS else "fact"
+
+
+def _retrieved(ask: Ask, kind: QuestionKind, text: str, window: TimeWindow | None) -> Sequence[Hit]:
+    """The hits: for a composition those of its subject, and more of them."""
+    if kind == "fact":
+        return ask.retriever.retrieve(text, ask.filters, window=window)
+    subject = "" if kind == "archive" else subject_of(text, kind)
+    if not subject:
+        return ()
+    return ask.retriever.retrieve(
+        subject, ask.filters, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE, window=window
+    )
+
+
+def _composed(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, None]:
+    """The answer that needs no language model: sentences of the articles in the form that the question asks for."""
+    if answer.kind == "archive":
+        yield _given(ask, answer, about_archive.compose(ask.archive.catalog, ask.filters))
+        return
+    languages = ask.archive.catalog.languages()
+    own = detect_language(ask.question) or next(iter(languages), "")
+    foreign = _archive_language(own, languages)
+    material = collect(subject_of(text, answer.kind), foreign or own, answer.hits, ask.archive, ask.sentence_embedder)
+    answer = replace(answer, missing=() if foreign or text != ask.question else material.missing)
+    sentences = composer.COMPOSERS[answer.kind](material) if material.suffices and not answer.missing else []
+    if sentences:
+        yield _given(ask, answer, sentences)
+    elif answer.missing:
+        yield _refused(ask, answer, "a name or number of the question is in no article found")
+    else:
+        yield _refused(ask, answer, "nothing similar enough found" if answer.hits else "nothing found")
+
+
+def _given(ask: Ask, answer: Answer, sentences: Sequence[Sentence]) -> Answer:
+    now = ask.elapsed_ms()
+    return replace(
+        answer,
+        answered=True,
+        sentences=tuple(sentences),
+        final=True,
+        timings=replace(answer.timings, first_token_ms=now, total_ms=now),
+    )
 
 
 def _window(ask: Ask) -> TimeWindow | None:
@@ -180,14 +235,7 @@ def _extracted(ask: Ask, answer: Answer, evidence: Evidence) -> Answer:
     least = EXTRACTED_SHARE * evidence.candidates[0].score
     kept = [c for c in evidence.candidates[:EXTRACTED_SENTENCES] if c.score >= least]
     citer = Citer()
-    now = ask.elapsed_ms()
-    return replace(
-        answer,
-        answered=True,
-        sentences=tuple(citer.sentence(c.text, (c,), "") for c in kept),
-        final=True,
-        timings=replace(answer.timings, first_token_ms=now, total_ms=now),
-    )
+    return _given(ask, answer, [citer.sentence(c.text, (c,), "") for c in kept])
 
 
 def _generated(

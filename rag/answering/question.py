@@ -11,12 +11,12 @@ from rag.language.names import names
 from rag.language.numbers import numbers
 from rag.language.tokens import fold, tokens
 
-Kind = Literal["number", "date", "name", ""]
+Expected = Literal["number", "date", "name", ""]
 
 _FRACTION = re.compile(r"\ban? [a-z]+th\b", re.I)  # "a twentieth of the money" is no day
 
 
-def expected(question: str, language: str = "") -> Kind:
+def expected(question: str, language: str = "") -> Expected:
     """The kind of words that an answer must contain; "" when the question does not tell. `language` is ISO 639-1."""
     folded = " ".join(t.folded for t in tokens(question))
     found = [
@@ -29,7 +29,7 @@ def expected(question: str, language: str = "") -> Kind:
     return min(found)[1] if found else ""
 
 
-def _phrases(one: Lexicon) -> tuple[tuple[Kind, tuple[str, ...]], ...]:
+def _phrases(one: Lexicon) -> tuple[tuple[Expected, tuple[str, ...]], ...]:
     return (("number", one.asks_number), ("date", one.asks_date), ("name", one.asks_name))
 
 
@@ -39,7 +39,7 @@ def compares(question: str, language: str = "") -> bool:
     return not words.isdisjoint(EVERY_LANGUAGE.compares | lexicon(language).compares)
 
 
-def holds(wanted: Kind, text: str, question: str, language: str = "") -> bool:
+def holds(wanted: Expected, text: str, question: str, language: str = "") -> bool:
     """Whether a text contains words of the wanted kind that the question, in the same language, does not contain."""
     if wanted == "number":
         more = numbers(text, language) - numbers(question, language)

@@ -187,7 +187,7 @@ def _scored(
         passage = hit.passage
         title = share_of(weights, header(passage.article), language)
         for start, end in sentence_spans(passage.text):
-            if count_tokens(passage.text[start:end]) < 4 or _addresses_machines(passage, start, end):
+            if count_tokens(passage.text[start:end]) < 4 or addresses_machines(passage, start, end):
                 continue
             own = share_of(weights, passage.text[start:end], language)
             raw.append((hit, (passage.start + start, passage.start + end), own + 0.3 * title * (1 - own)))
@@ -209,7 +209,7 @@ def _scored(
     ]
 
 
-def _addresses_machines(passage: Passage, start: int, end: int) -> bool:
+def addresses_machines(passage: Passage, start: int, end: int) -> bool:
     """Whether a sentence addresses language models that read the article. It is stored and shown, but not evidence."""
     folded = fold(passage.text[start:end])
     lexicons = (EVERY_LANGUAGE, lexicon(passage.article.language))

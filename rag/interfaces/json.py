@@ -10,7 +10,19 @@ from typing import Any, Literal, NotRequired, Protocol
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from rag.archive.catalog import Catalog
-from rag.schema import Answer, Article, Citation, Coverage, Hit, Sentence, Status, TimeWindow, Timings, Verdict
+from rag.schema import (
+    Answer,
+    Article,
+    Citation,
+    Coverage,
+    Hit,
+    QuestionKind,
+    Sentence,
+    Status,
+    TimeWindow,
+    Timings,
+    Verdict,
+)
 
 JobState = Literal["waiting", "running", "done", "failed"]
 
@@ -84,10 +96,11 @@ class AnswerData(TypedDict):
 
     `reason` says why an answer is refused, and is empty for an answer that is given. `by_extraction`: no language
     model writes, the sentences are the articles' own. `window`: the days that the question names, null where it names
-    none.
+    none. `kind`: the form of answer that the question asks for; but for "fact", each sentence is a line.
     """
 
     question: str
+    kind: QuestionKind
     answered: bool
     reason: str
     text: str
@@ -211,6 +224,7 @@ def answer_data(answer: Answer) -> AnswerData:
     """A final answer, the same for every face."""
     return {
         "question": answer.question,
+        "kind": answer.kind,
         "answered": answer.answered,
         "reason": answer.reason,
         "text": answer.text,

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
 from rag.language.dates import written
-from rag.schema import Answer, Article, Hit, Sentence, Story, TimeWindow, marked
+from rag.schema import Answer, Article, Hit, QuestionKind, Sentence, Story, TimeWindow, marked
 
 if TYPE_CHECKING:
     from rag.models.chat import LLM
 
+# What the kinds of questions are called beside an answer.
+KIND_NAMES: Mapping[QuestionKind, str] = {
+    "fact": "question of fact",
+    "latest": "newest state",
+    "timeline": "timeline",
+    "summary": "summary",
+    "comparison": "comparison",
+    "disagreement": "disagreement",
+    "list": "list",
+    "statements": "statements",
+    "archive": "about the archive",
+}
 UNSUPPORTED = "[unsupported]"  # follows a sentence that failed its check
 
 
@@ -62,9 +75,12 @@ def hit_line(hit: Hit) -> str:
 
 
 def answer_text(answer: Answer) -> str:
-    """An answer in lines: the text; the days that the question names; why it was refused, or which sentences are
-    unsupported and why; the quotes behind the numbers, or the closest articles; the model."""
+    """An answer in lines: the text; its kind where it is no single fact; the days that the question names; why it was
+    refused, or which sentences are unsupported and why; the quotes behind the numbers, or the closest articles; the
+    model."""
     lines = [answer.text]
+    if answer.kind != "fact":
+        lines.append(f"Read as: {KIND_NAMES[answer.kind]}.")
     if answer.window:
         lines.append(window_text(answer.window))
     if answer.reason:
@@ -102,7 +118,13 @@ def window_days(window: TimeWindow) -> str:
 
 def checked_text(answer: Answer) -> str:
     """An answer for readers who see its text alone: citation numbers, and a warning behind an unsupported sentence."""
-    return " ".join(map(sentence_text, answer.sentences)) or answer.refusal
+    separator, mark = layout(answer.kind)
+    return separator.join(f"{mark}{sentence_text(sentence)}" for sentence in answer.sentences) or answer.refusal
+
+
+def layout(kind: QuestionKind) -> tuple[str, str]:
+    """What stands between the sentences of an answer and in front of each in Markdown: a list, but for a fact."""
+    return (" ", "") if kind == "fact" else ("\n", "- ")
 
 
 def sentence_text(sentence: Sentence) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from functools import cache
 
-from rag.language.calendar import weekday_names
+from rag.language.calendar import month_at, weekday_names
 from rag.language.lexicons import lexicon, pattern
-from rag.language.tokens import fold
+from rag.language.tokens import Token, fold, tokens
 
 # Words before a weekday that do not say which one is meant; they are part of the phrase.
 _PREPOSITIONS = frozenset("on late early by until from since el".split())
+_OF = frozenset("of de del di d den the".split())  # between a day and its month
+_UNTIL = frozenset("until till bis hasta jusqu fino ate tot".split())
+_DAY = re.compile(r"([1-9]|0[1-9]|[12]\d|3[01])(?:st|nd|rd|th|er|o|a)?")
+_YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 # German and Dutch "morgen" is tomorrow, but the morning behind these words.
 _MORNING = re.compile(r"\b(?:am|jeden|guten|fruhen|nachsten|heute|gestern|de|deze|elke|goede|volgende|gisteren|s)\s+$")
@@ -90,3 +96,74 @@ def annotated(sentence: str, published: date | None, language: str = "") -> str:
         out += [sentence[at:end], f" ({written(day)})"]
         at = end
     return "".join([*out, sentence[at:]])
+
+
+def named_days(sentence: str, published: date | None, language: str = "") -> list[tuple[int, int, date]]:
+    """Start, end and day of each day that a sentence names: written out (`27 December`, `May 3, 2021`) or relative.
+
+    A day without its year is the one nearest to the day of publication, or after it in a sentence about the future or
+    behind "until"; it is left out where that day is unknown. Words are read as by `resolved`.
+    """
+    words = tokens(sentence)
+    ahead = bool(pattern(lexicon(language).future).search(fold(sentence)))
+    found = [
+        (words[first].start, words[last].end, day)
+        for index in range(len(words))
+        if (month := month_at(words, index, language))
+        and (read := _day_of_month(words, index, month, published, ahead)) is not None
+        for first, last, day in [read]
+    ]
+    return sorted({*found, *resolved(sentence, published, language)})
+
+
+def _day_of_month(
+    words: Sequence[Token], index: int, month: int, published: date | None, ahead: bool
+) -> tuple[int, int, date] | None:
+    """First and last word of the day whose month stands at `index`, and the day; None where no day stands there."""
+    behind = _skip(words, index + 1, 1)
+    before = _skip(words, index - 1, -1)
+    if (number := _day_number(words, before)) is not None:
+        year = _year(words, behind)
+        first, last = before, behind if year else index
+    elif (number := _day_number(words, behind)) is not None:
+        after = _skip(words, behind + 1, 1)
+        year = _year(words, after)
+        first, last = index, after if year else behind
+    else:
+        return None
+    day = _nearest(number, month, year, published, ahead or _is_end(words[max(0, first - 5) : first]))
+    return (first, last, day) if day else None
+
+
+def _is_end(before: Sequence[Token]) -> bool:
+    return any(word.folded in _UNTIL for word in before)
+
+
+def _skip(words: Sequence[Token], index: int, step: int) -> int:
+    """The index, or the next one in that direction where a word such as "of" or "de" stands there."""
+    return index + step if 0 <= index < len(words) and words[index].folded in _OF else index
+
+
+def _day_number(words: Sequence[Token], index: int) -> int | None:
+    match = _DAY.fullmatch(words[index].folded) if 0 <= index < len(words) else None
+    return int(match[1]) if match else None
+
+
+def _year(words: Sequence[Token], index: int) -> int | None:
+    found = 0 <= index < len(words) and _YEAR.fullmatch(words[index].folded)
+    return int(words[index].folded) if found else None
+
+
+def _nearest(number: int, month: int, year: int | None, published: date | None, ahead: bool) -> date | None:
+    """The day of that number and month: of the year, or nearest to the day of publication; None where there is none."""
+    if year is None and published is None:
+        return None
+    years = [year] if year else [published.year + more for more in (-1, 0, 1)] if published else []
+    days = []
+    for one in years:
+        with suppress(ValueError):  # 29 February of another year
+            days.append(date(one, month, number))
+    if published is None or len(days) < 2:
+        return days[0] if days else None
+    coming = [day for day in days if day >= published] if ahead else []
+    return min(coming or days, key=lambda day: abs(day - published))

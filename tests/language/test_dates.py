@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from rag.language.dates import annotated, resolved, written
+from rag.language.dates import annotated, named_days, resolved, written
 
 THURSDAY = date(2025, 3, 20)
 
@@ -64,3 +64,22 @@ def test_days_are_written_behind_their_words() -> None:
 
 def test_a_day_is_written_without_leading_zero() -> None:
     assert written(date(2026, 1, 5)) == "5 January 2026"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "language", "expected"),
+    [
+        ("It ended on 27 December 2021.", "en", [date(2021, 12, 27)]),
+        ("It began on May 3rd, 2020, and again on May 9.", "en", [date(2020, 5, 3), date(2021, 5, 9)]),
+        ("Empezó el 2 de diciembre.", "es", [date(2020, 12, 2)]),
+        ("The accord runs until it lapses on 31 December.", "en", [date(2021, 12, 31)]),
+        ("They met last Friday and on 30 February.", "en", [date(2021, 2, 26)]),
+        ("May 2021 was cold.", "en", []),
+    ],
+)
+def test_days_written_out_and_relative_are_named(sentence, language, expected):
+    assert [day for _, _, day in named_days(sentence, date(2021, 3, 1), language)] == expected
+
+
+def test_a_day_without_year_needs_the_day_of_publication():
+    assert named_days("It ended on 27 December.", None, "en") == []

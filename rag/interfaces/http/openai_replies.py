@@ -18,7 +18,7 @@ from openai.types.chat.chat_completion_message import Annotation, AnnotationURLC
 
 from rag.interfaces.http.openai_requests import CHAT_MODEL, ChatRequest, EmbeddingRequest, count_tokens
 from rag.interfaces.json import answer_data, coverage_data, hit_data
-from rag.interfaces.text import is_settled, sentence_text
+from rag.interfaces.text import is_settled, layout, sentence_text
 from rag.models.chat import LLM
 from rag.schema import Answer, Citation, Sentence
 
@@ -37,8 +37,9 @@ class Message:
 def message_of(answer: Answer, request: ChatRequest) -> Message:
     """The message for an answer, cut where `stop` or `max_tokens` say. A refusal is a message too."""
     text, places = "", []
+    separator, mark = layout(answer.kind)
     for sentence in answer.sentences:
-        text += " " if text else ""
+        text += (separator if text else "") + mark
         start = len(text)
         text += sentence_text(sentence)
         places.append((start, len(text), sentence))

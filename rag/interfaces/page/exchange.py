@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Literal, TypeVar
 
-from rag.interfaces.text import window_days
+from rag.interfaces.text import KIND_NAMES, window_days
 from rag.language.tokens import fold
 from rag.schema import Answer, Article, Citation, Hit, Sentence, Turn
 
@@ -76,6 +76,7 @@ class Exchange:
     by_extraction: bool = False
     withheld: int = 0
     seconds: float = 0.0
+    kind: str = ""  # of the question, in words; "" for a fact
     days: str = ""  # that the question names, in words
     days_dropped: bool = False  # nothing was found from those days
 
@@ -94,6 +95,7 @@ class Exchange:
             by_extraction=answer.by_extraction,
             withheld=len(answer.withheld),
             seconds=round((answer.timings.total_ms or 0) / 1000, 1),
+            kind="" if answer.kind == "fact" else KIND_NAMES[answer.kind],
             days=window_days(answer.window) if answer.window else "",
             days_dropped=bool(answer.window and answer.window.dropped),
         )

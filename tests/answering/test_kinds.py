@@ -1,0 +1,49 @@
+"""The kind of a question, told with the real packaged embedder."""
+
+import pytest
+
+from rag.answering.kinds.cues import subject_of
+from rag.answering.kinds.reader import KindReader
+from rag.models.embeddings import open_embedder
+from rag.settings import Settings
+
+QUESTIONS = {
+    "Make a timeline of the dock strike.": "timeline",
+    "Cronología del incendio forestal": "timeline",
+    "Wie ist der neueste Stand beim Streik?": "latest",
+    "Résume l'affaire du festival.": "summary",
+    "Compare the 2025 and 2026 film festivals.": "comparison",
+    "Nenne alle Mitglieder der Kommission.": "list",
+    "What did the fisheries minister say about quotas?": "statements",
+    "Quali giornali ci sono nell'archivio?": "archive",
+    "Who scored the winning goal at the derby?": "fact",
+    "¿Cuánto cobran los bomberos?": "fact",
+    "Who said that the harbour was lost?": "fact",
+}
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    return open_embedder(Settings.load(embedder="e5"))
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return KindReader()
+
+
+@pytest.mark.parametrize(("question", "kind"), QUESTIONS.items())
+def test_a_question_in_any_language_gets_its_kind(reader, embedder, question, kind):
+    assert reader.kind_of(question, embedder) == kind
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "subject"),
+    [
+        ("Give me a timeline of the dock strike.", "timeline", "dock strike"),
+        ("Compara los presupuestos de 2024.", "comparison", "presupuestos de 2024"),
+        ("What's the latest?", "latest", ""),
+    ],
+)
+def test_the_subject_is_the_question_without_the_words_for_its_form(question, kind, subject):
+    assert subject_of(question, kind) == subject
