@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date
 from time import perf_counter
+from typing import Any
 
 from rag.answering import prompts
 from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, refusal
@@ -88,8 +89,7 @@ def stream(ask: Ask) -> Iterator[Answer]:
             question=ask.question,
             answered=False,
             kind=kind,
-            model=ask.llm.name if ask.llm and kind == "fact" else EXTRACTION,
-            by_extraction=ask.llm is None or kind != "fact",
+            **_written_by(ask.llm if kind == "fact" else None),
             coverage=ask.archive.catalog.coverage(ask.filters),
             hits=hits,
             window=_found_in(window, hits),
@@ -130,14 +130,23 @@ def _composed(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, No
     own = detect_language(ask.question) or next(iter(languages), "")
     foreign = _archive_language(own, languages)
     material = collect(subject_of(text, answer.kind), foreign or own, answer.hits, ask.archive, ask.sentence_embedder)
-    answer = replace(answer, missing=() if foreign or text != ask.question else material.missing)
-    sentences = composer.COMPOSERS[answer.kind](material) if material.suffices and not answer.missing else []
+    missing = () if foreign or text != ask.question else material.missing
+    sentences = composer.COMPOSERS[answer.kind](material) if material.suffices and not missing else []
     if sentences:
         yield _given(ask, answer, sentences)
-    elif answer.missing:
-        yield _refused(ask, answer, "a name or number of the question is in no article found")
-    else:
-        yield _refused(ask, answer, "nothing similar enough found" if answer.hits else "nothing found")
+        return
+    # A kind may be misread, and few words can suffice for an answer that do not for a composition.
+    with ask.trace.retrieval(text) as found:
+        hits = tuple(_retrieved(ask, "fact", text, answer.window))
+        found(hits)
+    answer = replace(answer, kind="fact", hits=hits, window=_found_in(answer.window, hits), **_written_by(ask.llm))
+    yield answer
+    yield from _answers(ask, answer, text)
+
+
+def _written_by(llm: LLM | None) -> dict[str, Any]:
+    """The fields of an answer that say what writes it."""
+    return {"model": llm.name if llm else EXTRACTION, "by_extraction": llm is None}
 
 
 def _given(ask: Ask, answer: Answer, sentences: Sequence[Sentence]) -> Answer:

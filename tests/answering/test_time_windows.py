@@ -203,4 +203,4 @@ def test_a_long_question_is_read_in_bounded_time(words: str) -> None:
     named_window("What happened last Friday, hier?", TODAY)  # loads what is loaded once
     began = process_time()
     named_window((words * 2000)[:2000], TODAY)
-    assert process_time() - began < 0.2
+    assert process_time() - began < 1  # 0.04 on a machine at rest

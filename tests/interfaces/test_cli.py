@@ -74,8 +74,8 @@ def test_ask_as_json_has_the_shape_of_every_face(run: Run, articles: list[Articl
     code, said = data(run, "ask", QUESTION)
     assert code == 0
     assert list(said) == [
-        "question", "answered", "reason", "text", "sentences", "citations", "hits", "coverage", "window", "model",
-        "by_extraction", "stray_markers", "withheld", "timings",
+        "question", "kind", "answered", "reason", "text", "sentences", "citations", "hits", "coverage", "window",
+        "model", "by_extraction", "stray_markers", "withheld", "timings",
     ]  # fmt: skip
     assert (said["question"], said["answered"]) == (QUESTION, True)
     texts = {article.id: article.text for article in articles}
