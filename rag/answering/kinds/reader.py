@@ -11,6 +11,8 @@ import numpy as np
 from rag.answering.kinds.cues import has_cue
 from rag.answering.kinds.examples import EXAMPLES
 from rag.answering.question import Expected, expected
+from rag.language.stop_words import STOP_WORDS
+from rag.language.tokens import tokens
 from rag.models.cards import E5_SMALL
 from rag.models.embeddings import Embedder
 from rag.schema import QuestionKind
@@ -55,6 +57,18 @@ def _normal(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-9))
 
 
+def _names_nothing(question: str) -> bool:
+    """Whether a question has no content words but those of the examples about the archive: "How many articles are
+    there on the flood?" asks about a flood, of which the archive as a whole tells nothing."""
+    return {word[:5] for word in _content(question)} <= {
+        word[:5] for one in EXAMPLES["archive"] for word in _content(one)
+    }
+
+
+def _content(text: str) -> set[str]:
+    return {token.folded for token in tokens(text) if token.folded not in STOP_WORDS}
+
+
 class KindReader:
     """Reads the kind of questions. Keeps the vectors of the examples of one embedder; safe for many threads."""
 
@@ -73,6 +87,8 @@ class KindReader:
         for kind in _EXCLUDED[expected(question)]:
             if kind != "summary" or not has_cue(question, kind):
                 del scores[kind]
+        if not _names_nothing(question):
+            del scores["archive"]
         best = max(scores, key=scores.__getitem__)
         return best if scores[best] > scores["fact"] + margin else "fact"
 

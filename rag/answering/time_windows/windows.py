@@ -39,6 +39,8 @@ def named_window(question: str, today: date) -> TimeWindow | None:
         return None
     begin = None if None in first else min(day for day in first if day)
     end = None if None in last else max(day for day in last if day)
+    if begin is None and end is None:  # "before May or since June": every day
+        return None
     if any(day and day < EARLIEST for day in (begin, end)):
         return None
     if (begin and begin > today) or (begin and end and begin > end):
