@@ -58,7 +58,10 @@ class StorySet:
 def demo() -> StorySet:
     """The demo archive with its labels. Raises SettingsError when they are damaged."""
     return StorySet(
-        name="demo", digest=demo_set.digest(), articles=read([demo_set.ARCHIVE], ReadOptions()), stories=labels(LABELS)
+        name="demo",
+        digest=f"{demo_set.digest()}-{digest([LABELS])}",
+        articles=read([demo_set.ARCHIVE], ReadOptions()),
+        stories=labels(LABELS),
     )
 
 
