@@ -67,6 +67,7 @@ class Indexer:
         self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)
         self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
         self._stories = StoryFollower(catalog, self.priority)
+        self._stories_again = 0.0  # by `monotonic`: not before then, after a failure
         self._exact: ExactVectors | None = None  # this and the next one are used while another process owns the indexes
         self._foreign_words: TantivyWords | None = None
         self._between: ExactVectors | None = None  # from a switch of embedders until the index is filled
@@ -241,13 +242,14 @@ class Indexer:
             with self._changed:
                 self._done, self._error = asked, error
                 self._changed.notify_all()
-            if error is None and not self._may_search_exactly:
+            if error is None and not self._may_search_exactly and monotonic() >= self._stories_again:
                 try:
                     # Nobody waits for them: they go on when nothing else is to be done.
                     self._bring_up_stories(lambda: self._asked > self._done)
                 except Stopped:
                     return
                 except Exception as raised:
+                    self._stories_again = monotonic() + _LONGEST_RETRY
                     log.warning("The stories of %s cannot be threaded: %s", self._folder, raised)
 
     def _pass(self, damaged: list[object], *, rebuild: bool) -> None:

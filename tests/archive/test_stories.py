@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +15,8 @@ from fakes import WordEmbedder
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
 from rag.archive.stories.clusters import LEAST_AFFINITY, clusters
-from rag.archive.stories.follower import story_ids
+from rag.archive.stories.follower import StoryFollower, story_ids
+from rag.errors import StorageError
 from rag.schema import Article, Filters, Story
 from rag.settings import Settings
 
@@ -245,3 +247,38 @@ def test_the_larger_part_of_a_divided_story_keeps_its_id() -> None:
     assert ids[1] == "old"
     assert ids[0] != "old"
     assert story_ids([["a", "b"], ["c", "d", "e"]], before) == ids
+
+
+def test_nobody_waits_for_stories_who_did_not_ask_for_them(
+    empty_archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    waited: list[bool] = []
+
+    def slow(*_: object) -> None:
+        begun.set()
+        waited.append(go_on.wait(5))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StoryFollower, "bring_up", slow)
+        ingest(_floods(), empty_archive, WordEmbedder())
+        assert begun.wait(20)
+        assert not waited
+        go_on.set()
+    empty_archive.wait_until_threaded()
+    assert empty_archive.catalog.count_stories(Filters())
+
+
+def test_stories_that_cannot_be_threaded_stop_no_search(
+    empty_archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(*_: object) -> None:
+        raise ValueError("no story")
+
+    monkeypatch.setattr(StoryFollower, "bring_up", failing)
+    ingest(_floods(), empty_archive, WordEmbedder())
+    empty_archive.wait_until_indexed()
+    assert empty_archive.search_words("flood", 5, ["en"], Filters())
+    with pytest.raises(StorageError, match="no story"):
+        empty_archive.wait_until_threaded()
+    assert "The stories of" in caplog.text

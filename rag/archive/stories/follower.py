@@ -219,7 +219,9 @@ class _Comparison:
 
     def _links(self, article_id: str) -> list[Link]:
         self._priority.next_step()
-        own = self._of([article_id])[article_id]
+        own = self._of([article_id]).get(article_id)
+        if own is None:  # another process has removed it meanwhile
+            return []
         near = self._of(self._near(own) - {article_id})
         like = {other: likeness(own, one, self._card) for other, one in near.items()}
         return [(article_id, other, value) for other, value in strongest(like, MOST_LINKS) if value >= _LEAST_LIKENESS]
