@@ -91,7 +91,7 @@ def test_a_change_of_the_catalogue_is_found_within_about_a_second(archive: Archi
 
 
 def test_searches_write_nothing(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    archive.wait_until_indexed()
+    archive.wait_until_threaded()  # stories are written behind the searches
     written: list[object] = []
     transaction = archive.catalog.database.transaction
     monkeypatch.setattr(archive.catalog.database, "transaction", lambda: written.append(1) or transaction())
