@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -120,8 +121,10 @@ class Retriever:
             languages, sparse = by_words()
         # Each candidate gets both scores: otherwise one that a single index fetched would lose the other share.
         for cosines, scores in zip(dense, sparse, strict=True):
-            cosines |= self.archive.cosines(vector, [key for key in scores if key not in cosines])
-            scores |= self.archive.word_scores(question, languages, [key for key in cosines if key not in scores])
+            only_dense, only_sparse = list(cosines.keys() - scores.keys()), list(scores.keys() - cosines.keys())
+            with self.archive.beside(partial(self.archive.word_scores, question, languages, only_dense)) as found:
+                cosines |= self.archive.cosines(vector, only_sparse)
+                scores |= found()
         return languages, dense, sparse
 
     def _candidates(self, ranked: Sequence[tuple[int, float]], at_once: int) -> Iterator[Candidate]:

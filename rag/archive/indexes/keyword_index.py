@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,10 +38,13 @@ from rag.schema import Filters
 
 NAME = "words"
 _WHOLE = "articles"  # subfolder of the index of articles
+_COMMIT = "meta.json"  # file of tantivy that names the segments of the last commit
 _MARK = "terms"  # file in the folder that holds TERMS
 # Version of the rules in rag.language that derive the terms. Raise it with every change of those rules: an index with
-# terms of another version would miss passages, so it is rebuilt. Version 3 keeps the vowel marks of a word in it.
-TERMS = "3"
+# terms of another version would miss passages, so it is rebuilt. Version 3 keeps the vowel marks of a word in it; with
+# version 4, a passage has the number of its article, so that a search reads no stored document.
+TERMS = "4"
+_READ_QUESTIONS = 64  # whose queries are kept: a search needs those of its question three times
 _HEAP = 64_000_000  # bytes of memory for tantivy's writer, which needs at least 15 MB per thread
 
 
@@ -97,6 +102,15 @@ class WordIndex(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """The queries of a question: over passages, and over whole articles by its stems, None where it has none."""
+
+    query: Any
+    stems: Any
+    foreign: bool
+
+
 class TantivyWords:
     """A tantivy index in a folder. Other processes may read it while one process writes.
 
@@ -110,9 +124,10 @@ class TantivyWords:
         self._folder = folder
         self._tantivy = tantivy
         builder = tantivy.SchemaBuilder()
-        builder.add_integer_field("key", stored=True, indexed=True, fast=True)
+        builder.add_integer_field("key", indexed=True, fast=True)
+        builder.add_integer_field("number", fast=True)  # of its article: the key of the first passage
         builder.add_integer_field("day", indexed=True, fast=True)
-        builder.add_text_field("article", tokenizer_name="raw", index_option="basic", stored=True)
+        builder.add_text_field("article", tokenizer_name="raw", index_option="basic")
         for name in ("outlet", "language"):
             builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
         # The terms are computed by rag.language.stems and joined by spaces.
@@ -120,14 +135,19 @@ class TantivyWords:
             builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
         self._schema = builder.build()
         whole = tantivy.SchemaBuilder()
-        whole.add_text_field("article", tokenizer_name="raw", index_option="basic", stored=True)
+        whole.add_integer_field("number", indexed=True, fast=True)
+        whole.add_text_field("article", tokenizer_name="raw", index_option="basic")
         whole.add_text_field("stems", tokenizer_name="whitespace", index_option="freq")
         self._whole_schema = whole.build()
+        self._read = lru_cache(_READ_QUESTIONS)(self._read_question)
         with self._reported():
             private_files.make_folder(folder)
             private_files.make_folder(folder / _WHOLE)
             self._index = tantivy.Index(self._schema, path=str(folder))
             self._whole = tantivy.Index(self._whole_schema, path=str(folder / _WHOLE))
+            # tantivy replaces this file with each commit; reloading an index that has not changed takes 0.1 ms.
+            self._commit_files = {self._index: folder / _COMMIT, self._whole: folder / _WHOLE / _COMMIT}
+            self._loaded: dict[Any, tuple[int, int, int]] = {}
             if self._searcher(self._index).num_docs:
                 self._check(folder)
             else:
@@ -179,7 +199,11 @@ class TantivyWords:
 
     def _searcher(self, index: Any) -> Any:
         """A searcher over the last commit, including commits of other processes."""
-        index.reload()
+        state = self._commit_files[index].stat()
+        commit = state.st_ino, state.st_mtime_ns, state.st_size
+        if self._loaded.get(index) != commit:
+            index.reload()
+            self._loaded[index] = commit
         return index.searcher()
 
     def put(self, stored: Iterable[StoredPassage], *, replacing: Sequence[str] | None = ()) -> None:
@@ -199,6 +223,7 @@ class TantivyWords:
         """Gives the passages of one article to the writers of both indexes."""
         article, whole = stored[0].passage.article, []
         of_all = {
+            "number": stored[0].key,
             "day": day_number(article.day) or 0,
             "article": article.id,
             "outlet": fold(article.outlet),
@@ -209,7 +234,8 @@ class TantivyWords:
             words, stems = map(" ".join, index_terms(one.passage.text, article.language))
             whole.append(stems)
             passages.add_document(self._tantivy.Document(key=one.key, words=words, stems=stems, **of_all))
-        articles.add_document(self._tantivy.Document(article=article.id, stems=" ".join(whole)))
+        stems = " ".join(whole)
+        articles.add_document(self._tantivy.Document(number=stored[0].key, article=article.id, stems=stems))
 
     def drop_articles(self, articles: Sequence[str]) -> None:
         """Removes all passages of these articles."""
@@ -224,53 +250,69 @@ class TantivyWords:
         self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
     ) -> list[tuple[int, float]]:
         """At most k pairs (key, score) within the filters, best first; BM25 of passage and article, above 0."""
-        terms = question_terms(question, languages)
-        if not terms or (filters.authors and not by_author):
+        if filters.authors and not by_author:
             return []
-        return self._scored(question, terms, languages, k, self._conditions(filters, by_author))
+        return self._scored(question, languages, k, self._conditions(filters, by_author))
 
     def scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
         """What `search` would give each of these passages, those at 0 left out."""
-        terms = question_terms(question, languages)
-        if not terms or not keys:
+        if not keys:
             return {}
-        among = [self._any_of(self._schema, "key", keys)]
-        return dict(self._scored(question, terms, languages, len(keys), among))
+        return dict(self._scored(question, languages, len(keys), [self._any_of(self._schema, "key", keys)]))
 
     def _scored(
-        self, question: str, terms: Mapping[tuple[str, str], float], languages: Sequence[str], k: int,
-        conditions: Sequence[Any],
-    ) -> list[tuple[int, float]]:  # fmt: skip
-        # Each word of another language is unknown, and the words that it is close to mean something else.
-        foreign = self.is_foreign(question, languages)
-        with self._reported():
-            misspelt = [] if foreign else self._misspelt(terms, languages)
-        query = self._query(terms, self._schema, misspelt)
-        if conditions:
-            q, must = self._tantivy.Query, self._tantivy.Occur.Must
-            within = [(must, q.const_score_query(condition, 0.0)) for condition in conditions]
-            query = q.boolean_query([(must, query), *within])
+        self, question: str, languages: Sequence[str], k: int, conditions: Sequence[Any]
+    ) -> list[tuple[int, float]]:
         with self._reported():
             searcher = self._searcher(self._index)
-            hits = [(searcher.doc(address), float(score)) for score, address in searcher.search(query, k).hits]
-            found = [(int(one["key"][0]), str(one["article"][0]), score) for one, score in hits if score > 0]
-            whole = self._article_scores(terms, {article for _, article, _ in found})
-        scores = [(key, score + ARTICLE_BOOST * whole.get(article, 0.0)) for key, article, score in found]
+            asked = self._read(question, tuple(languages), searcher.num_docs)
+            if asked is None:
+                return []
+            query = asked.query
+            if conditions:
+                q, must = self._tantivy.Query, self._tantivy.Occur.Must
+                within = [(must, q.const_score_query(condition, 0.0)) for condition in conditions]
+                query = q.boolean_query([(must, query), *within])
+            found = self._found(searcher, query, k, "key", "number")
+            whole = self._article_scores(asked.stems, {number for _, number, _ in found})
+        scores = [(key, score + ARTICLE_BOOST * whole.get(number, 0.0)) for key, number, score in found]
         return sorted(scores, key=lambda one: -one[1])
 
-    def _article_scores(self, terms: Mapping[tuple[str, str], float], articles: Collection[str]) -> dict[str, float]:
-        """The BM25 score of the question's stems in the full text of each of these articles, by article id."""
+    def _read_question(self, question: str, languages: Sequence[str], _passages: int) -> _Question | None:
+        """A question as queries; None without a word. They are kept while there are as many passages."""
+        terms = question_terms(question, languages)
+        if not terms:
+            return None
+        # Each word of another language is unknown, and the words that it is close to mean something else.
+        foreign = self._is_foreign(question, languages)
+        misspelt = [] if foreign else self._misspelt(terms, languages)
         stems = {key: 1.0 for key in terms if key[0] == "stems"}
-        if not articles or not stems:
+        return _Question(
+            query=self._query(terms, self._schema, misspelt),
+            stems=self._query(stems, self._whole_schema) if stems else None,
+            foreign=foreign,
+        )
+
+    def _found(self, searcher: Any, query: Any, k: int, *fields: str) -> list[Any]:
+        """The values of these numeric fields and the score, above 0, of the best k documents, best first.
+
+        As the matches are not counted, tantivy skips blocks of documents that cannot be among the best k.
+        """
+        hits = searcher.search(query, k, count=False).hits
+        addresses = [address for _, address in hits]
+        columns = [searcher.fast_field_values(field, addresses) for field in fields]
+        return [row for row in zip(*columns, [float(score) for score, _ in hits], strict=True) if row[-1] > 0]
+
+    def _article_scores(self, stems: Any, articles: Collection[int]) -> dict[int, float]:
+        """The BM25 score of a question's stems in the full text of each of these articles, by the article's number."""
+        if not articles or stems is None:
             return {}
         q, must = self._tantivy.Query, self._tantivy.Occur.Must
-        among = q.const_score_query(self._any_of(self._whole_schema, "article", articles), 0.0)
-        searcher = self._searcher(self._whole)
-        query = q.boolean_query([(must, self._query(stems, self._whole_schema)), (must, among)])
-        hits = searcher.search(query, len(articles)).hits
-        return {str(searcher.doc(address)["article"][0]): float(score) for score, address in hits}
+        among = q.const_score_query(self._any_of(self._whole_schema, "number", articles), 0.0)
+        query = q.boolean_query([(must, stems), (must, among)])
+        return dict(self._found(self._searcher(self._whole), query, len(articles), "number"))
 
-    def _any_of(self, schema: Any, field: str, values: Iterable[int | str]) -> Any:
+    def _any_of(self, schema: Any, field: str, values: Iterable[int]) -> Any:
         """A query for the documents with one of these values; for a hundred, in a third of a term_set_query's time."""
         q, should = self._tantivy.Query, self._tantivy.Occur.Should
         return q.boolean_query([(should, q.term_query(schema, field, value, "basic")) for value in values])
@@ -343,11 +385,15 @@ class TantivyWords:
 
     def is_foreign(self, question: str, languages: Sequence[str]) -> bool:
         """Whether a question is in another language than the articles, told by how many of its words they hold."""
-        words = {token.folded for token in tokens(question)}
         with self._reported():
-            searcher = self._searcher(self._index)
-            most = FOREIGN_DF * searcher.num_docs
-            foreign = sum(self._frequency(searcher, word, languages) <= most for word in words)
+            asked = self._read(question, tuple(languages), self._searcher(self._index).num_docs)
+        return asked is not None and asked.foreign
+
+    def _is_foreign(self, question: str, languages: Sequence[str]) -> bool:
+        words = {token.folded for token in tokens(question)}
+        searcher = self._searcher(self._index)
+        most = FOREIGN_DF * searcher.num_docs
+        foreign = sum(self._frequency(searcher, word, languages) <= most for word in words)
         return bool(foreign >= LEAST_FOREIGN and foreign >= FOREIGN_SHARE * len(words))
 
     def keys(self) -> set[int]:
@@ -356,8 +402,8 @@ class TantivyWords:
             searcher = self._searcher(self._index)
             if not searcher.num_docs:
                 return set()
-            found = searcher.search(self._tantivy.Query.all_query(), searcher.num_docs).hits
-            return {int(searcher.doc(address)["key"][0]) for _, address in found}
+            every = searcher.search(self._tantivy.Query.all_query(), searcher.num_docs, count=False).hits
+            return set(searcher.fast_field_values("key", [address for _, address in every]))
 
     def count(self) -> int:
         """How many passages the index holds."""

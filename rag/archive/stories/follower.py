@@ -66,12 +66,15 @@ class StoryFollower:
         self._rebuild_if_stale(f"{_METHOD}, {embedder}")
         changed = self._catalog.changed_since(self._catalog.followed(self.name))
         comparison = _Comparison(self._catalog, vectors, words, embedder, self._priority)
-        for start in range(0, len(changed), _ARTICLES_AT_ONCE):
+        start = 0
+        while start < len(changed):
+            searched = self._priority.rest(interrupted)
             if interrupted():
                 return
-            part = changed[start : start + _ARTICLES_AT_ONCE]
+            part = changed[start : start + (1 if searched else _ARTICLES_AT_ONCE)]
             comparison.update([article_id for article_id, _ in part])
             self._catalog.set_followed(self.name, part[-1][1])
+            start += len(part)
         pending = self._catalog.unthreaded()
         if pending:
             self._thread(pending)
