@@ -146,10 +146,11 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Milliseconds from the question to its sources, the first word of its answer, and its end; None when there was
-    none."""
+    """Milliseconds from the question to its sources, the first quotation or word on screen, the first word of its
+    answer, and its end; None when there was none."""
 
     retrieve_ms: float | None = None
+    first_shown_ms: float | None = None
     first_token_ms: float | None = None
     total_ms: float | None = None
 
@@ -189,13 +190,13 @@ class Turn:
 class Answer:
     """What the assistant says. Refusing is a value: `answered=False`, with `coverage` and the closest `hits`.
 
-    While an answer streams, `draft` is the text of the sentence being written, not yet checked; it is empty in the
-    final one. `kind` is the form of answer that the question asks for. `final` is true for the last answer of a stream.
-    `reason` says why an answer is refused; `missing` are
-    the names and numbers of the question that no article found contains. `withheld` are sentences of the model that
-    are not shown, since the answer was refused. `stray_markers` counts citation markers of the model that named no
-    source. `by_extraction` is true where no language model writes and the sentences are the articles' own. `window` are
-    the days that the question names, if it does.
+    While an answer streams, `draft` is the text of the sentence being written, not yet checked, and `preview` are
+    sentences of the articles to read until the answer is there; both are empty in the final one. `kind` is the form of
+    answer that the question asks for. `final` is true for the last answer of a stream. `reason` says why an answer is
+    refused; `missing` are the names and numbers of the question that no article found contains. `withheld` are
+    sentences of the model that are not shown, since the answer was refused or the articles' own sentences took their
+    place. `stray_markers` counts citation markers of the model that named no source. `by_extraction` is true where the
+    sentences are the articles' own. `window` are the days that the question names, if it does.
     """
 
     question: str
@@ -212,6 +213,7 @@ class Answer:
     final: bool = False
     by_extraction: bool = False
     draft: str = ""
+    preview: tuple[Sentence, ...] = ()
     stray_markers: int = 0
     withheld: tuple[str, ...] = ()
     timings: Timings = field(default_factory=Timings)

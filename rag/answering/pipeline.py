@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -156,7 +157,10 @@ def _given(ask: Ask, answer: Answer, sentences: Sequence[Sentence]) -> Answer:
         answered=True,
         sentences=tuple(sentences),
         final=True,
-        timings=replace(answer.timings, first_token_ms=now, total_ms=now),
+        preview=(),
+        timings=replace(
+            answer.timings, first_shown_ms=answer.timings.first_shown_ms or now, first_token_ms=now, total_ms=now
+        ),
     )
 
 
@@ -199,7 +203,7 @@ def _answers(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, Non
     if reason:
         yield _refused(ask, replace(answer, missing=evidence.missing), reason)
     elif ask.llm is None:
-        yield _extracted(ask, answer, evidence)
+        yield _given(ask, answer, _quoted(evidence))
     else:
         yield from _generated(ask, ask.llm, answer, evidence, query, own)
 
@@ -231,6 +235,7 @@ def _refused(ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[st
         answered=False,
         sentences=(),
         draft="",
+        preview=(),
         withheld=withheld,
         refusal=refusal(answer.coverage, answer.hits),
         reason=reason,
@@ -239,18 +244,24 @@ def _refused(ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[st
     )
 
 
-def _extracted(ask: Ask, answer: Answer, evidence: Evidence) -> Answer:
+def _quoted(evidence: Evidence) -> list[Sentence]:
     """The best sentences verbatim, each its own citation."""
     least = EXTRACTED_SHARE * evidence.candidates[0].score
     kept = [c for c in evidence.candidates[:EXTRACTED_SENTENCES] if c.score >= least]
     citer = Citer()
-    return _given(ask, answer, [citer.sentence(c.text, (c,), "") for c in kept])
+    return [citer.sentence(c.text, (c,), "") for c in kept]
 
 
 def _generated(
     ask: Ask, llm: LLM, answer: Answer, evidence: Evidence, query: _Query, language: str
 ) -> Iterator[Answer]:
-    """The answer of a language model, checked sentence by sentence; `language` is the question's own."""
+    """The answer of a language model, checked sentence by sentence; `language` is the question's own.
+
+    The articles' own sentences are shown before it, and are the answer where the check withholds the model's.
+    """
+    quoted = _quoted(evidence)
+    answer = replace(answer, preview=tuple(quoted), timings=replace(answer.timings, first_shown_ms=ask.elapsed_ms()))
+    yield answer
     previous = ask.history[-1:] if query.text != ask.question else ()
     belief = _belief(ask, llm, prompts.judge(ask.question, evidence.excerpts, previous)) if llm.judges else None
     if reason := belief_reason(belief):
@@ -266,12 +277,13 @@ def _generated(
             if not draft.may_be_refusal:
                 yield _drafted(answer, draft)
     draft.finish()
-    reason = answer_reason(
-        ask.question, draft.sentences, not_found=draft.may_be_refusal, belief=belief, language=language
-    )
-    if reason:
-        # The sentinel for "not found" is no sentence that was withheld.
-        withheld = () if draft.may_be_refusal else tuple(s.text for s in draft.sentences)
+    judged = partial(answer_reason, ask.question, belief=belief, language=language)
+    reason = judged(draft.sentences, not_found=draft.may_be_refusal)
+    # The sentinel for "not found" is no sentence that was withheld.
+    withheld = () if draft.may_be_refusal else tuple(s.text for s in draft.sentences)
+    if reason and withheld and belief is not None and not judged(quoted, not_found=False):
+        yield _given(ask, replace(answer, withheld=withheld, draft="", **_written_by(None)), quoted)
+    elif reason:
         yield _refused(ask, answer, reason, withheld)
     else:
         timings = replace(answer.timings, total_ms=ask.elapsed_ms())
@@ -284,6 +296,7 @@ def _drafted(answer: Answer, draft: CheckedDraft) -> Answer:
         answered=True,
         sentences=tuple(draft.sentences),
         draft=draft.rest,
+        preview=() if draft.sentences else answer.preview,
         stray_markers=draft.stray_markers,
     )
 

@@ -1,8 +1,9 @@
-"""A growing answer as events: first its sources, then each checked sentence, then the whole answer."""
+"""A growing answer as events: its sources, sentences of the articles to read meanwhile, each checked sentence, then
+the whole answer."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
@@ -12,12 +13,14 @@ from rag.interfaces.json import (
     CoverageData,
     HitData,
     ProblemData,
+    SentenceData,
     answer_data,
     citation_data,
     coverage_data,
     hit_data,
+    sentence_data,
 )
-from rag.schema import Answer, Verdict
+from rag.schema import Answer, Sentence, Verdict
 
 
 class SourcesData(TypedDict):
@@ -39,12 +42,19 @@ class CheckedSentenceData(TypedDict):
     citations: list[CitationData]
 
 
+class PreviewData(TypedDict):
+    """Sentences of the articles to read until the answer is written: no part of it."""
+
+    sentences: list[SentenceData]
+    citations: list[CitationData]
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerEvent:
     """One event of an answer stream."""
 
-    kind: Literal["sources", "sentence", "answer", "error"]
-    data: SourcesData | CheckedSentenceData | AnswerData | ProblemData
+    kind: Literal["sources", "preview", "sentence", "answer", "error"]
+    data: SourcesData | PreviewData | CheckedSentenceData | AnswerData | ProblemData
 
 
 def events_between(before: Answer | None, answer: Answer) -> Iterator[AnswerEvent]:
@@ -54,6 +64,8 @@ def events_between(before: Answer | None, answer: Answer) -> Iterator[AnswerEven
     if answer.final:
         yield AnswerEvent("answer", answer_data(answer))
         return
+    if answer.preview and not (before and before.preview):
+        yield AnswerEvent("preview", preview_data(answer.preview))
     known = len(before.sentences) if before else 0
     for index, sentence in enumerate(answer.sentences[known:], start=known):
         data: CheckedSentenceData = {
@@ -73,6 +85,15 @@ def sources_data(answer: Answer) -> SourcesData:
         "hits": [hit_data(hit) for hit in answer.hits],
         "coverage": coverage_data(answer.coverage),
         "model": answer.model,
+    }
+
+
+def preview_data(preview: Sequence[Sentence]) -> PreviewData:
+    """The sentences with what they quote."""
+    cited = {citation.number: citation for sentence in preview for citation in sentence.citations}
+    return {
+        "sentences": [sentence_data(sentence) for sentence in preview],
+        "citations": [citation_data(citation) for citation in cited.values()],
     }
 
 

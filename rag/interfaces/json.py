@@ -87,6 +87,7 @@ class TimingsData(TypedDict):
     """Milliseconds from the question to the sources, the first word, the end; null: never came."""
 
     retrieve_ms: float | None
+    first_shown_ms: float | None
     first_token_ms: float | None
     total_ms: float | None
 
@@ -255,6 +256,7 @@ def timings_data(timings: Timings) -> TimingsData:
     """Milliseconds."""
     return {
         "retrieve_ms": timings.retrieve_ms,
+        "first_shown_ms": timings.first_shown_ms,
         "first_token_ms": timings.first_token_ms,
         "total_ms": timings.total_ms,
     }

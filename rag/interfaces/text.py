@@ -43,6 +43,12 @@ def heading(article: Article) -> str:
     return f"{article.title} — {byline(article)}"
 
 
+def quoted(sentence: Sentence) -> str:
+    """`“It rained.” — The Tide, 3 March 2025`: a sentence that is an article's own, with that article."""
+    source = byline(sentence.citations[0].passage.article) if sentence.citations else ""
+    return f"“{sentence.text}”" + (f" — {source}" if source else "")
+
+
 def story_line(story: Story) -> str:
     """`Ferry runs aground — 3 articles, 2 independent reports, 3 March 2025 to 9 April 2025 (The Tide)`."""
     days = day_text(story.first) if story.first == story.last else f"{day_text(story.first)} to {day_text(story.last)}"

@@ -58,6 +58,11 @@ def test_the_hits_come_first_then_the_draft_then_the_checked_answer(assistant: A
     assert first.timings.retrieve_ms is not None
     assert first.timings.first_token_ms is None
     assert any(growing.draft for growing in middle)
+    # From the sources to the first checked sentence the reader has the articles' own words.
+    assert all(bool(growing.preview) != bool(growing.sentences) for growing in middle)
+    assert middle[0].preview[0].text in middle[0].preview[0].citations[0].passage.text
+    assert middle[0].timings.first_shown_ms is not None
+    assert last.preview == ()
     assert all(growing.hits == first.hits for growing in middle)
     done = [len(growing.sentences) for growing in middle]
     assert done == sorted(done)  # what was shown as checked is not taken back while it streams
@@ -95,7 +100,7 @@ def test_a_model_that_judges_the_excerpts_is_not_asked_when_it_doubts_them(assis
 
 
 @pytest.mark.parametrize(
-    ("question", "reply", "answered"),
+    ("question", "reply", "holds"),
     [
         ("Who is the governor of the Bank of Corvane?", "Governor Hal Mercer said inflation had slowed.", True),
         ("Who is the governor of the Bank of Corvane?", "The Bank of Corvane lowered its key rate.", False),
@@ -104,18 +109,23 @@ def test_a_model_that_judges_the_excerpts_is_not_asked_when_it_doubts_them(assis
     ],
 )
 def test_a_small_model_must_answer_with_the_kind_of_words_asked_for(
-    assistant: Asked, question: str, reply: str, answered: bool
+    assistant: Asked, question: str, reply: str, holds: bool
 ) -> None:
+    """The articles' own sentences, which hold a name or a number, take the place of a reply without one."""
     answer = assistant(reply, belief=1.0).ask(question)
-    assert answer.answered is answered
-    assert answered or reply in answer.withheld
-    assert assistant(reply).ask(question).answered  # a model that may refuse itself is not second-guessed
+    assert answer.answered
+    assert (answer.by_extraction, answer.model == EXTRACTION) == (not holds, not holds)
+    assert holds or reply in answer.withheld
+    assert holds or reply not in answer.text
+    assert not assistant(reply).ask(question).by_extraction  # a model that may refuse itself is not second-guessed
 
 
 def test_an_answer_from_two_articles_needs_a_question_that_compares_or_a_sure_model(assistant: Asked) -> None:
     reply = "Nine councillors voted in favour. Councillor Tom Reyes blamed exemptions for residents."
     question = "What did councillors of Villasera say and do about the parking levy?"
-    assert not assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question).answered
+    refused = assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question)
+    assert (refused.answered, refused.preview) == (False, ())
+    assert refused.reason == "the cited words do not answer the question"
     assert assistant(reply, belief=LEAST_BELIEF + MIXED + 0.01).ask(question).answered
     assert assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question[:-1] + " or against it?").answered
 
@@ -301,12 +311,10 @@ def test_a_refusal_names_what_no_article_has(assistant: Asked) -> None:
         ("NOT FOUND", None, "the model found no answer in the excerpts"),
         (TRUE, 0.0, "the model doubts that the excerpts state the answer"),
         (FALSE, None, "no sentence of the model is supported by the articles"),
-        ("Hal Mercer said so.", 1.0, "the cited words do not answer the question"),
     ],
 )
 def test_a_refusal_says_why(assistant: Asked, reply: str, belief: float | None, reason: str) -> None:
-    question = "By how much did the Bank of Corvane lower its key rate in 2025?" if belief == 1.0 else QUESTION
-    answer = assistant(reply, belief=belief).ask(question.replace("By how much", "How much"))
+    answer = assistant(reply, belief=belief).ask(QUESTION)
     assert (answer.reason, answer.answered) == (reason, not reason)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from time import monotonic
+
 import pytest
 
 from rag.archive.priority import Priority, Stopped
@@ -29,3 +31,20 @@ def test_after_a_stop_no_step_is_begun() -> None:
     priority.stop()
     with pytest.raises(Stopped):
         priority.next_step()
+
+
+def test_work_that_nobody_waits_for_rests_while_searches_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.archive.priority._REST", 0.2)
+    priority = Priority()
+    began = monotonic()
+    assert not priority.rest(lambda: False)
+    assert monotonic() - began < 0.1
+    with priority.search():
+        assert priority.rest(lambda: False)
+        assert monotonic() - began >= 0.2
+        began = monotonic()
+        assert priority.rest(lambda: True)  # interrupted: somebody waits for something else
+        assert monotonic() - began < 0.1
+    priority.stop()
+    with pytest.raises(Stopped):
+        priority.rest(lambda: False)

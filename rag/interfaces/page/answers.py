@@ -54,7 +54,7 @@ class PageAnswers:
                     if answer is not None:
                         exchange = Exchange.of(answer, "writing")
                     yield exchange
-            yield replace(exchange, state="stopped" if queued.stopped else "done", draft="")
+            yield replace(exchange, state="stopped" if queued.stopped else "done", draft="", preview=())
         except Exception as error:
             if not isinstance(error, DatelineError):
                 log.error("an answer failed", exc_info=error)

@@ -52,6 +52,8 @@ def _waiting(exchange: Exchange) -> str:
     """What the reader waits for while no word is there, else ""."""
     if exchange.state != "writing" or exchange.lines or exchange.draft.strip():
         return ""
+    if exchange.preview:
+        return "Writing the answer"
     found = len(exchange.cards)
     if found:
         return f"Reading {found} passage{'' if found == 1 else 's'}"

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Literal, TypeVar
 
-from rag.interfaces.text import KIND_NAMES, window_days
+from rag.interfaces.text import KIND_NAMES, quoted, window_days
 from rag.language.tokens import fold
 from rag.schema import Answer, Article, Citation, Hit, Sentence, Turn
 
@@ -69,6 +69,7 @@ class Exchange:
     lines: tuple[Line, ...] = ()
     cards: tuple[Card, ...] = ()
     draft: str = ""
+    preview: tuple[str, ...] = ()  # sentences of the articles, with outlet and day, to read until the answer is there
     refusal: str = ""
     reason: str = ""  # of the refusal, in a few words
     notice: str = ""
@@ -89,6 +90,7 @@ class Exchange:
             lines=tuple(_line(sentence) for sentence in answer.sentences),
             cards=_cards(answer),
             draft=answer.draft,
+            preview=tuple(quoted(sentence) for sentence in answer.preview),
             refusal=answer.refusal,
             reason=answer.reason,
             model=answer.model,
@@ -118,7 +120,7 @@ class Exchange:
         """Plain data for the reader's browser: the cited cards and the nearest others."""
         cited = [card for card in self.cards if card.number]
         found = [card for card in self.cards if not card.number]
-        return asdict(replace(self, cards=(*cited, *found[:KEPT_FOUND]), draft=""))
+        return asdict(replace(self, cards=(*cited, *found[:KEPT_FOUND]), draft="", preview=()))
 
     @property
     def turn(self) -> Turn:
@@ -142,7 +144,7 @@ def _shaped(kind: type[T], data: Any) -> T:
             values[name] = float(value)
         elif not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
             raise TypeError(f"{name} has another type")
-    for name, item in (("numbers", int), ("also", str)):
+    for name, item in (("numbers", int), ("also", str), ("preview", str)):
         if not all(isinstance(one, item) for one in values.get(name, ())):
             raise TypeError(f"{name} holds another type")
     return kind(**values)
@@ -150,7 +152,7 @@ def _shaped(kind: type[T], data: Any) -> T:
 
 _FIELD_TYPES: dict[str, type] = {
     "number": int, "version": int, "start": int, "end": int, "also": tuple, "numbers": tuple, "lines": tuple,
-    "cards": tuple, "withheld": int, "seconds": float, "by_extraction": bool,
+    "cards": tuple, "preview": tuple, "withheld": int, "seconds": float, "by_extraction": bool,
     "days_dropped": bool,
 }  # fmt: skip
 
