@@ -18,14 +18,15 @@ from typing import Any
 
 from eval.datasets import beir
 from eval.experiments import demo as demo_experiment
-from eval.experiments import pages, retrieval
+from eval.experiments import editor, pages, retrieval
 from eval.reporting.progress import Progress
 from rag.errors import SettingsError
 from rag.models.embeddings import Embedder
 from rag.settings import Settings
 
 FLOORS = Path(__file__).parent / "floors.json"
-DEMO = "demo"
+DEMO, EDITOR = "demo", "demo-editor"
+OWN = (DEMO, EDITOR)  # the sets on the demo archive, which the project brings along
 # Data sets that take minutes at most.
 SHARED = (
     "onestopqa_articles",
@@ -35,7 +36,7 @@ SHARED = (
     "heq_news_val",
 )
 PAGES = "article_extraction"
-SETS = (DEMO, *SHARED, PAGES)
+SETS = (*OWN, *SHARED, PAGES)
 MEASURES = ("Success@1", "RR@10", "nDCG@10")
 LEAST_N = 10  # questions below which a figure has no floor
 LEAST_NOISE = 0.005  # processors with and without bfloat16 differ by less (measured on xquad_en)
@@ -57,8 +58,15 @@ def noise(n: int) -> float:
 # Of these the answers decide how many there are: quotes, citations, sentences. Their number may move by a tenth. That
 # of questions may not, since one that is left out would raise a figure unseen.
 COUNTED_BY_ANSWERS = frozenset(
-    {"quote verbatim in article", "citations in gold articles", "sentences supported", "cites a gold article"}
-)
+    {
+        "quote verbatim in article", "citations in gold articles", "sentences supported", "cites a gold article",
+        "answers without a false statement",
+    }
+)  # fmt: skip
+# Figures of the editor's questions with a floor. The second ones are better the lower they are: of them the rest has
+# a floor, under the name that follows.
+_EDITOR_FIGURES = (editor.PASS, editor.FACTS, editor.TRAPS)
+_EDITOR_RESTS = {editor.FALSE: "answers without a false statement", editor.REFUSED: "answerable questions answered"}
 
 
 def check(floors: Mapping[str, Any], measured: Mapping[str, MeasuredSet]) -> list[str]:
@@ -131,14 +139,15 @@ def read_floors(path: Path) -> dict[str, Any]:
 def measure(
     settings: Settings, embedder: Embedder, shared: Path | None, sets: Sequence[str], progress: Progress
 ) -> dict[str, MeasuredSet]:
-    """Measures those of `sets` that are available: the demo archive always, the others in the folder `shared`.
+    """Measures those of `sets` that are available: those on the demo archive always, the others in the folder `shared`.
 
     Raises SettingsError when `sets` names an unknown one.
     """
     if unknown := [name for name in sets if name not in SETS]:
         raise SettingsError(f"--only names '{unknown[0]}', expected some of {', '.join(SETS)}.")
-    found = {DEMO: _demo(settings, progress)} if DEMO in sets else {}
-    for name in (name for name in sets if name != DEMO):
+    own = [name for name in sets if name in OWN]
+    found = {name: one for name, one in _demo(settings, progress).items() if name in own} if own else {}
+    for name in (name for name in sets if name not in OWN):
         folder = shared / ("pages" if name == PAGES else "retrieval") / name if shared else None
         if folder and folder.is_dir():
             found[name] = (
@@ -147,8 +156,8 @@ def measure(
     return found
 
 
-def _demo(settings: Settings, progress: Progress) -> MeasuredSet:
-    """Retrieval in full, and answers by extraction: with the language model they would take an hour.
+def _demo(settings: Settings, progress: Progress) -> dict[str, MeasuredSet]:
+    """Retrieval in full, and answers by extraction: with the language model they would take hours.
 
     The published figures of the language model, in eval/results, are measured by hand.
     """
@@ -156,7 +165,18 @@ def _demo(settings: Settings, progress: Progress) -> MeasuredSet:
         own = settings.model_copy(update={"data_dir": Path(folder), "llm": "none"})
         result = demo_experiment.run(own, with_answers=True, progress=progress)
     kept = [r for r in result["rows"] if r["system"] not in {"dense", "words"} and r["n"] >= LEAST_N]
-    return MeasuredSet(result["data"]["digest"], {r["measure"]: (r["value"], r["n"]) for r in kept})
+    return {
+        DEMO: MeasuredSet(result["data"]["digest"], {r["measure"]: (r["value"], r["n"]) for r in kept}),
+        EDITOR: _edited(result["editor"]),
+    }
+
+
+def _edited(section: Mapping[str, Any]) -> MeasuredSet:
+    """The figures of the editor's questions, each better the higher it is."""
+    found = {r["measure"]: (r["value"], r["n"]) for r in section["rows"]}
+    figures = {measure: found[measure] for measure in _EDITOR_FIGURES}
+    rests = {name: (1 - found[measure][0], found[measure][1]) for measure, name in _EDITOR_RESTS.items()}
+    return MeasuredSet(section["data"]["digest"], figures | rests)
 
 
 def _retrieval(folder: Path, settings: Settings, embedder: Embedder, progress: Progress) -> MeasuredSet:

@@ -33,7 +33,9 @@ def add(commands: Any) -> None:
 
 
 def _add_demo(commands: Any) -> None:
-    demo = commands.add_parser("demo", help="the demo archive: retrieval, answers, citations, refusals")
+    demo = commands.add_parser(
+        "demo", help="the demo archive: retrieval, answers, citations, refusals, an editor's view"
+    )
     demo.add_argument("--out", type=Path, help="write figures and predictions to this JSON file")
     demo.add_argument("--retrieval-only", action="store_true", help="no answers, no language model")
     demo.add_argument("--llm", help=LLM_HELP)
@@ -61,6 +63,8 @@ def _demo(args: argparse.Namespace) -> int:
     print_result(result)
     if result["by_kind"]:
         print_table(tables.by_kind(result["by_kind"]))
+    if result["editor"]:
+        print_table(tables.of_editor(result["editor"]))
     if args.out and kept:
         outcome.write(args.out, demo.as_json(result))
         kept.unlink(missing_ok=True)

@@ -42,7 +42,7 @@ def _gate(args: argparse.Namespace) -> int:
     path = args.floors or gate.FLOORS
     floors = gate.read_floors(path)
     settings = Settings.load(llm="none")
-    sets = args.only.split(",") if args.only else gate.SETS if args.shared else [gate.DEMO]
+    sets = args.only.split(",") if args.only else gate.SETS if args.shared else gate.OWN
     embedder = cached_embedder(settings, vector_cache(settings, args.cache))
     with shown_progress() as progress:
         measured = gate.measure(settings, embedder, args.shared, sets, progress)

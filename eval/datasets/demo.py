@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -57,14 +58,20 @@ def load(folder: Path = FOLDER) -> list[DemoQuestion]:
     ]
 
 
-_OTHERS = {"stories.jsonl"}  # labels of another experiment: they change no figure of this set
+EDITOR_FILE = "editor_test.jsonl"
+# Labels of other experiments on the archive: they change no figure of this set.
+_OTHERS = {"stories.jsonl", EDITOR_FILE}
 
 
 def digest(folder: Path = FOLDER) -> str:
     """16 hex digits over the names and contents of archive, questions and labels."""
+    return digest_of(folder, [p for p in folder.rglob("*") if p.is_file() and p.name not in _OTHERS])
+
+
+def digest_of(folder: Path, files: Iterable[Path]) -> str:
+    """16 hex digits over contents and names, relative to the folder, of these files; hidden files do not count."""
     whole = sha256()
-    files = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.name not in _OTHERS)
-    for path in sorted(files):
+    for path in sorted(path for path in files if not path.name.startswith(".")):
         whole.update(path.relative_to(folder).as_posix().encode())
         whole.update(path.read_bytes())
     return whole.hexdigest()[:16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from eval.datasets import demo as demo_set
-from eval.experiments import predictions
+from eval.datasets import editor as editor_set
+from eval.experiments import editor, predictions
 from eval.experiments.answers import stored_texts, summaries
 from eval.metrics import answers as answer_metrics
 from eval.metrics.answers import Prediction
@@ -111,17 +112,19 @@ def run(
 ) -> dict[str, Any]:  # fmt: skip
     """The result of the demo evaluation as plain data; `every` > 1 takes only 1 question in so many.
 
-    It holds neither hits nor paths, so that it can be published with the project. Answers are written to the file
+    It holds neither hits nor paths, so that it can be published with the project. The editor's questions have a
+    section of their own, `editor`, which is empty without answers. Answers are written to the file
     `kept` as they come, and a second call with the same data, settings and code continues from it.
     """
     outcome.provenance()
     began = time.perf_counter()
     report = fill_archive(settings)
-    questions = demo_set.load()[::every]
+    questions, others = demo_set.load()[::every], editor_set.load()[::every]
     with Assistant.open(settings=settings, with_llm=with_answers) as assistant:
         assistant.warm_up()
         rows = measure_retrieval(assistant, questions)
-        found = _ask_all(assistant, questions, kept, progress) if with_answers else []
+        asked = _ask_all(assistant, questions, others, kept, progress) if with_answers else []
+        found, edited = asked[: len(questions)], asked[len(questions) :]
         if found:
             rows += measure_answers(found, assistant.model, assistant.archive.catalog)
         summary = summaries(found)
@@ -129,17 +132,26 @@ def run(
         return outcome.result(
             "demo", rows, settings=settings, data=data,
             model=assistant.model, ingest={k: v for k, v in report.as_dict().items() if k != "rejections"},
-            crashed=predictions.crashes(assistant.model, found), by_kind=summary["by_kind"],
+            crashed=predictions.crashes(assistant.model, asked), by_kind=summary["by_kind"],
             latency_ms={name: times for name, times in summary["latency_ms"].items() if times},
+            editor=editor.section(edited, assistant.model) if edited else {},
             predictions=[_shortened(one) for one in found], seconds=round(time.perf_counter() - began, 1),
         )  # fmt: skip
 
 
 def _ask_all(
-    assistant: Assistant, questions: Sequence[demo_set.DemoQuestion], kept: Path | None, progress: Progress
-) -> list[Prediction]:
-    key = [demo_set.digest(), outcome.code_digest("rag", "ingest"), assistant.model, outcome.public(assistant.settings)]
-    tasks = [(question.id, partial(_ask, assistant, question)) for question in questions]
+    assistant: Assistant, questions: Sequence[demo_set.DemoQuestion], others: Sequence[editor_set.EditorQuestion],
+    kept: Path | None, progress: Progress,
+) -> list[Prediction]:  # fmt: skip
+    """The answers to both sets, in their order."""
+    key = [
+        demo_set.digest(), editor_set.digest(), outcome.code_digest("rag", "ingest"), assistant.model,
+        outcome.public(assistant.settings),
+    ]  # fmt: skip
+    tasks: list[tuple[str, Callable[[], Prediction]]] = [
+        *((question.id, partial(_ask, assistant, question)) for question in questions),
+        *((question.id, partial(editor.ask, assistant, question)) for question in others),
+    ]
     with TemporaryDirectory(prefix="dateline-demo-") as folder:
         return journal.resume(
             kept or Path(folder) / journal.PREDICTIONS, json.dumps(key), tasks, name="demo", progress=progress
@@ -155,17 +167,22 @@ def _ask(assistant: Assistant, question: demo_set.DemoQuestion) -> Prediction:
 
 
 _KEPT = ("id", "kind", "question", "answers", "articles", "right")
-_LEFT_OUT = ("question", "hits", "coverage", "model")  # of an answer: repeated elsewhere, or long
 
 
 def _shortened(one: Prediction) -> dict[str, Any]:
     """The answer beside what was expected, for reading the misses."""
-    answer = {k: v for k, v in one["answer"].items() if k not in _LEFT_OUT} if one["answer"] else None
+    answer = predictions.shortened(one["answer"]) if one["answer"] else None
     return {**{name: one[name] for name in _KEPT}, "answer": answer}
 
 
 def as_json(result: dict[str, Any]) -> str:
     """The result as JSON with one line for each prediction, so that `diff` can compare two runs."""
-    text = json.dumps(result | {"predictions": []}, ensure_ascii=False, indent=1)
-    lines = ",\n  ".join(json.dumps(one, ensure_ascii=False) for one in result["predictions"])
-    return text.replace('"predictions": []', f'"predictions": [\n  {lines}\n ]' if lines else '"predictions": []')
+    section = result["editor"]
+    shell = result | {"predictions": [], "editor": section and section | {"predictions": []}}
+    text = json.dumps(shell, ensure_ascii=False, indent=1)
+    for indent, predicted in ((1, result["predictions"]), (2, section.get("predictions", []))):
+        start = f'\n{" " * indent}"predictions": ['
+        lines = "".join(f"\n{' ' * (indent + 1)}{json.dumps(one, ensure_ascii=False)}," for one in predicted)
+        if lines:
+            text = text.replace(f"{start}]", f"{start}{lines[:-1]}\n{' ' * indent}]", 1)
+    return text

@@ -58,6 +58,14 @@ def prediction(
     return found | {"right": answer_metrics.right(found) if labelled else None}
 
 
+_LEFT_OUT = ("question", "hits", "coverage", "model")  # of an answer: repeated elsewhere, or long
+
+
+def shortened(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What a published result keeps of an answer, for reading the misses."""
+    return {name: value for name, value in answer.items() if name not in _LEFT_OUT}
+
+
 def ask(
     assistant: Assistant, question: str, history: Sequence[Turn] = (), today: date | None = None
 ) -> tuple[Answer | None, str]:

@@ -233,3 +233,43 @@ def right_leniently(prediction: Prediction) -> float:
     accepted = prediction["answers"]
     tied = any(option in accepted for option in best_supported(prediction))
     return max(float(tied), contains_answer_leniently(text_of(prediction), accepted))
+
+
+def facts_held(prediction: Prediction) -> float:
+    """The share of the expected facts that the shown sentences hold, each in one of its wordings; 0 for a refusal."""
+    said, facts = text_of(prediction), prediction["facts"]
+    return sum(says(said, wordings) for wordings in facts) / len(facts) if facts else 0.0
+
+
+def tells_false(prediction: Prediction) -> float:
+    """1 when a sentence marked as supported contains a wording that is labelled as false, else 0.
+
+    A wording does not count where the shown sentences also have one of its `unless`: the final toll beside the first.
+    """
+    said = text_of(prediction)
+    supported = [s["text"] for s in prediction["answer"]["sentences"] if s["verdict"] == "supported"] if said else []
+    return float(
+        any(
+            any(says(sentence, one["says"]) for sentence in supported) and not says(said, one["unless"])
+            for one in prediction["false"]
+        )
+    )
+
+
+def passes(prediction: Prediction) -> float:
+    """1 for an answer that an editor would accept: all facts, nothing false; or a refusal where one is right.
+
+    A refusal is right where the question `expects` a refusal or a correction.
+    """
+    if prediction["expects"] != "answer" and refused(prediction):
+        return 1.0
+    return float(bool(prediction["facts"]) and facts_held(prediction) == 1 and not tells_false(prediction))
+
+
+def says(text: str, wordings: Sequence[str]) -> bool:
+    """Whether the text contains one of the wordings, without regard to case, accents and punctuation."""
+    return bool(contains_answer(_unaccented(text), [_unaccented(wording) for wording in wordings]))
+
+
+def _unaccented(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -106,7 +107,7 @@ def what_was_found(name: str, queries: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     predictions = folder / "predictions.jsonl"
     if folder.is_file() or predictions.exists():
-        for row in outcome.load(folder)["predictions"] if folder.is_file() else journal.read(predictions):
+        for row in _of_demo(outcome.load(folder)) if folder.is_file() else journal.read(predictions):
             if isinstance(row, dict) and row.get("id") in wanted:
                 answer = row.get("answer") or {}
                 found[str(row["id"])] = str(answer.get("text") or row.get("error") or "")
@@ -116,6 +117,10 @@ def what_was_found(name: str, queries: Sequence[str]) -> dict[str, str]:
         if isinstance(row, dict) and row.get("id") in wanted:
             found[row["id"]] = ", ".join(article for article, _ in row["ranked"][:5])
     return found
+
+
+def _of_demo(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*result["predictions"], *(result.get("editor") or {}).get("predictions", ())]
 
 
 def table(pair: str, differences: Sequence[Difference]) -> Table:

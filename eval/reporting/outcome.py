@@ -73,9 +73,14 @@ def result(
         "settings": public(settings) if settings else {},
         "seed": SEED,
         **provenance(),
-        "rows": [_clean(asdict(one)) for one in rows if one.n],
+        "rows": plain(rows),
         **{key: _clean(value) for key, value in more.items()},
     }
+
+
+def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows that have a value as plain data, floats rounded to six decimals."""
+    return [_clean(asdict(one)) for one in rows if one.n]
 
 
 def save(
@@ -112,10 +117,18 @@ def load(out: Path) -> dict[str, Any]:
 def load_per_query(out: Path) -> PerQuery:
     """System → measure → query → value of a folder, or of the file of a demo run: whether each answer is right.
 
+    For the editor's questions the measure is "pass" with their digest: other labels are not to be compared.
     Raises SettingsError when there is none.
     """
     if out.is_file() and (predictions := (result := load(out)).get("predictions")):
-        return {result["model"]: {"right": {one["id"]: one["right"] for one in predictions}}}
+        section = result.get("editor")
+        edited = {f"pass, {section['data']['digest']}": section["predictions"]} if section else {}
+        return {
+            result["model"]: {
+                measure: {one["id"]: one["right"] for one in asked}
+                for measure, asked in ({"right": predictions} | edited).items()
+            }
+        }
     path = out / PER_QUERY
     try:
         found: PerQuery = json.loads(path.read_text(encoding="utf-8"))

@@ -138,6 +138,35 @@ def by_kind(found: Mapping[str, Mapping[str, float]]) -> Table:
     return Table((Cell("kind of question"), Cell("right"), Cell("n")), tuple(rows))
 
 
+def of_editor(section: Mapping[str, Any]) -> Table:
+    """The editor's questions: kinds down, then languages and all, with n; measures across, a dash where none counts.
+
+    Of seconds it shows the median and in brackets the 95th percentile, without intervals.
+    """
+    groups = {**section["by_kind"], **section["by_language"], "all": section["rows"]}
+    rows = []
+    for name, found in groups.items():
+        here = {row["measure"]: row for row in found}
+        shares = (figure(here.get(measure)) for measure in _EDITOR_SHARES)
+        seconds = (_median_and_95(here, measure) for measure in _EDITOR_SECONDS)
+        rows.append((Cell(name), Cell(f"{max(row['n'] for row in found):,}"), *shares, *seconds))
+    heads = ("kind of question", "n", *_EDITOR_SHARES.values(), *_EDITOR_SECONDS.values())
+    return Table(tuple(map(Cell, heads)), tuple(rows))
+
+
+# Measures of the editor's questions by their heads, which are short: all columns fit beside each other.
+_EDITOR_SHARES = {
+    "pass": "pass", "share of facts": "facts", "false and marked supported": "false, supported",
+    "answerable refused": "refused", "traps refused or corrected": "traps right",
+}  # fmt: skip
+_EDITOR_SECONDS = {"seconds to first words": "first words, s", "seconds in total": "in total, s"}
+
+
+def _median_and_95(here: Mapping[str, Row], measure: str) -> Cell:
+    median, most = (here.get(f"{measure}, {part}") for part in ("median", "95%"))
+    return Cell(f"{number(median['value'])} ({number(most['value'])})" if median and most else NOTHING)
+
+
 def share(value: float) -> str:
     """A value from 0 to 1 with three decimals and without the leading 0; 0 and 1 as they are."""
     return f"{value:.0f}" if value in (0, 1) else f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"

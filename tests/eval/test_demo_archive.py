@@ -11,7 +11,8 @@ import pytest
 from fakes import WordEmbedder
 
 from eval.datasets import demo as demo_set
-from eval.metrics.answers import contains_answer
+from eval.datasets import editor as editor_set
+from eval.metrics.answers import contains_answer, says
 from ingest.pipeline import IngestReport, ingest
 from ingest.readers.files import ReadOptions, read
 from rag.answering.sentence_selection import citable
@@ -74,6 +75,50 @@ def test_every_question_is_labelled_with_live_articles_that_hold_its_answer(arti
 
 def test_no_answer_to_an_unanswerable_question_was_written_by_accident() -> None:
     assert all(not q.answers and not q.sentences for q in demo_set.load() if not q.answerable)
+
+
+def test_the_facts_of_the_editors_questions_are_in_their_articles(articles: dict[str, Article]) -> None:
+    questions = editor_set.load()
+    for question in questions:
+        assert question.articles <= set(articles), question.id
+        printed = " ".join(f"{articles[key].title} {citable(articles[key])}" for key in question.articles)
+        for fact in question.facts:
+            assert fact.derived or says(printed, fact.wordings), (question.id, fact.wordings)
+        assert bool(question.articles) == any(not fact.derived for fact in question.facts) or question.kind == "archive"
+
+
+def test_what_is_labelled_false_is_no_fact_of_the_same_question() -> None:
+    for question in editor_set.load():
+        right = " ".join(fact.wordings[0] for fact in question.facts)
+        told = [one.says for one in question.false if says(right, one.says) and not says(right, one.unless)]
+        assert not told, question.id
+
+
+def test_the_editors_questions_are_as_many_and_varied_as_they_claim() -> None:
+    questions = editor_set.load()
+    assert len(questions) >= 90
+    assert min(Counter(q.kind for q in questions).values()) >= 6
+    for language in ("es", "de", "fr"):
+        own = [q.kind for q in questions if q.language == language]
+        assert len(own) >= 6
+        assert len(set(own)) >= 5
+
+
+def test_facts_about_the_archive_are_those_of_the_archive(
+    demo: tuple[Archive, IngestReport], articles: dict[str, Article]
+) -> None:
+    coverage, outlets = demo[0].catalog.coverage(), Counter(a.outlet for a in articles.values())
+    assert coverage.first
+    assert coverage.last
+    told = (
+        f"{coverage.articles} articles, {coverage.first:%-d %B %Y} to {coverage.last:%-d %B %Y}, "
+        f"in {' and '.join({'en': 'English', 'es': 'Spanish'}[a.language] for a in articles.values())}, "
+        f"from {', '.join(outlets)}: {outlets['The Tide']} articles of The Tide"
+    )
+    for question in (q for q in editor_set.load() if q.kind == "archive"):
+        for fact in question.facts:
+            assert fact.derived
+            assert says(told, fact.wordings), (question.id, fact.wordings)
 
 
 def test_a_withdrawn_article_is_kept_and_cannot_be_found(demo: tuple[Archive, IngestReport]) -> None:

@@ -74,6 +74,24 @@ def test_two_files_of_demo_runs(tmp_path: Path) -> None:
     assert "B: The council 3" in shown
 
 
+def test_the_editors_questions_are_compared_where_their_labels_are_the_same(tmp_path: Path) -> None:
+    def demo(name: str, right: float, digest: str) -> str:
+        asked = [{"id": f"latest-{n}", "right": right, "answer": {"text": f"Eleven {n}"}} for n in range(12)]
+        result = outcome.result(
+            "demo", [], data={"name": "demo", "digest": "d"}, model="small",
+            predictions=[{"id": "d1", "right": 1.0, "answer": None}],
+            editor={"data": {"digest": digest}, "predictions": asked},
+        )  # fmt: skip
+        outcome.write(tmp_path / name, json.dumps(result))
+        return str(tmp_path / name)
+
+    one, other, relabelled = demo("a.json", 1.0, "e"), demo("b.json", 0.0, "e"), demo("c.json", 0.0, "f")
+    _, difference = compare(one, other)["small → small"]
+    assert (difference.measure, difference.n, difference.found) == ("pass, e", 12, True)
+    assert "B: Eleven 3" in "\n".join(flips(one, other, "small → small", difference))
+    assert [d.measure for d in compare(one, relabelled)["small → small"]] == ["right"]
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     one, other = save(tmp_path / "a", dense=GOOD), save(tmp_path / "b", "d2", dense=GOOD)
     third, fourth = save(tmp_path / "c", words=GOOD, bm25=GOOD), save(tmp_path / "d", dense={"z": 1.0})

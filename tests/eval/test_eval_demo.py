@@ -11,6 +11,7 @@ import pytest
 
 from eval.cli import main
 from eval.datasets import demo as demo_set
+from eval.datasets import editor as editor_set
 from eval.experiments import demo as demo_experiment
 from rag.assistant import Assistant
 from rag.schema import Answer
@@ -40,7 +41,18 @@ def test_the_file_can_be_kept_as_it_is(tmp_path: Path, tiny_model: Path, capsys:
     assert "citations" in found["predictions"][0]["answer"]
     assert sum(line.startswith('  {"id"') for line in text.splitlines()) == 7  # a line each
     assert demo_experiment.as_json(found) == text.rstrip("\n")
+    edited = found["editor"]
+    assert edited["data"] == {
+        "name": "demo-editor",
+        "digest": editor_set.digest(),
+        "questions": len(edited["predictions"]),
+    }
+    assert sum(line.startswith('   {"id"') for line in text.splitlines()) == len(edited["predictions"]) == 8
+    assert {row["measure"] for row in edited["rows"]} >= {"pass", "share of facts", "seconds in total, median"}
+    assert "hits" not in edited["predictions"][0]["answer"]
     printed = capsys.readouterr().out
+    for kind in edited["by_kind"]:
+        assert kind in printed
     for row in found["rows"]:
         assert row["measure"] in printed or row["value"] is None
 

@@ -11,6 +11,7 @@ from fakes import WordEmbedder
 
 from eval import gate
 from eval.cli import main
+from eval.experiments import editor
 from eval.gate import MeasuredSet, check, noise, updated
 from rag.errors import SettingsError
 from rag.settings import Settings
@@ -70,9 +71,31 @@ def test_sets_are_named_and_present(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     embedder, settings = WordEmbedder(), Settings(llm="none")
     with pytest.raises(SettingsError, match="--only names 'xquad_fr', expected some of demo"):
         gate.measure(settings, embedder, tmp_path, ["xquad_fr"], lambda *_: None)
-    monkeypatch.setattr(gate, "_demo", lambda *_: MeasuredSet("d", {"RR@10": (0.9, 100)}))
-    assert set(gate.measure(settings, embedder, tmp_path, gate.SETS, lambda *_: None)) == {"demo"}
+    own = {name: MeasuredSet("d", {"RR@10": (0.9, 100)}) for name in gate.OWN}
+    monkeypatch.setattr(gate, "_demo", lambda *_: own)
+    assert set(gate.measure(settings, embedder, tmp_path, gate.SETS, lambda *_: None)) == {"demo", "demo-editor"}
+    assert set(gate.measure(settings, embedder, tmp_path, ["demo-editor"], lambda *_: None)) == {"demo-editor"}
+    assert gate.measure(settings, embedder, tmp_path, ["xquad_en"], lambda *_: None) == {}
     assert main(["gate", "--only", "xquad_en", "--shared", str(tmp_path), "--cache", str(tmp_path)]) == 2
+
+
+def test_figures_that_should_be_low_have_a_floor_on_their_rest() -> None:
+    def row(measure: str, value: float, n: int) -> dict[str, object]:
+        return {"measure": measure, "system": "extraction", "value": value, "low": value, "high": value, "n": n}
+
+    rows = [
+        row(editor.PASS, 0.4, 170), row(editor.FACTS, 0.5, 150), row(editor.FALSE, 0.25, 160),
+        row(editor.REFUSED, 0.125, 150), row(editor.TRAPS, 0.75, 20), row(editor.FIRST, 0.3, 170),
+    ]  # fmt: skip
+    found = gate._edited({"data": {"digest": "e"}, "rows": rows})
+    assert found == MeasuredSet("e", {
+        "pass": (0.4, 170), "share of facts": (0.5, 150), "traps refused or corrected": (0.75, 20),
+        "answers without a false statement": (0.75, 160), "answerable questions answered": (0.875, 150),
+    })  # fmt: skip
+    floors = updated({}, {"demo-editor": found}, lower=False, reason="")
+    assert check(floors, {"demo-editor": found}) == []
+    worse = gate._edited({"data": {"digest": "e"}, "rows": [*rows[:2], row(editor.FALSE, 0.3, 160), *rows[3:]]})
+    assert "answers without a false statement: 0.7000 is below" in check(floors, {"demo-editor": worse})[0]
 
 
 def test_pages_pin_ours_and_the_plain_reader(tmp_path: Path) -> None:
