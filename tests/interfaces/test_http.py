@@ -39,14 +39,16 @@ def test_a_stream_gives_sources_then_checked_sentences_then_the_answer(serve: Se
     reply = httpx.post(f"{url}/api/ask", json={"question": QUESTION, "stream": True})
     assert reply.headers["content-type"].startswith("text/event-stream")
     told = events_of(reply.text)
-    assert [kind for _, kind, _ in told] == ["sources", "sentence", "answer"]
-    sources, sentence, answer = (data for _, _, data in told)
+    assert [kind for _, kind, _ in told] == ["sources", "preview", "sentence", "answer"]
+    sources, preview, sentence, answer = (data for _, _, data in told)
+    assert [c["number"] for c in preview["citations"]] == preview["sentences"][0]["citations"]
+    assert preview["sentences"][0]["text"] == preview["citations"][0]["quote"]
     assert sources["hits"] == answer["hits"]
     assert sentence["text"] == answer["sentences"][0]["text"]
     assert sentence["verdict"] == "supported"
     assert [c["number"] for c in sentence["citations"]] == answer["sentences"][0]["citations"]
     run = told[0][0].rpartition("-")[0]
-    assert [event_id for event_id, _, _ in told] == [f"{run}-1", f"{run}-2", f"{run}-3"]
+    assert [event_id for event_id, _, _ in told] == [f"{run}-{number}" for number in range(1, 5)]
 
 
 def test_an_accept_header_asks_for_the_stream_too(serve: Served, assistant: Asked) -> None:
@@ -95,7 +97,7 @@ def test_a_reader_that_comes_back_in_time_misses_nothing(serve: Served, stored: 
     with httpx.stream("POST", f"{url}/api/ask", json={"question": QUESTION, "stream": True}) as reply:
         first = events_of("\n".join([*(line for line, _ in zip(reply.iter_lines(), range(3), strict=False)), ""]))
     again = httpx.post(f"{url}/api/ask", json={"question": QUESTION}, headers={"Last-Event-ID": first[0][0]})
-    assert [kind for _, kind, _ in events_of(again.text)] == ["sentence", "answer"]
+    assert [kind for _, kind, _ in events_of(again.text)] == ["preview", "sentence", "answer"]
     assert llm.streamed == len(REPLY.split())
 
 
@@ -112,7 +114,7 @@ def test_a_model_that_dies_in_mid_answer_is_told_and_the_next_question_works(ser
 def test_a_model_that_dies_in_a_stream_ends_it_with_an_error_event(serve: Served, assistant: Asked) -> None:
     url = serve(assistant(ModelUnavailable("The language model fell over.")))
     told = events_of(httpx.post(f"{url}/api/ask", json={"question": QUESTION, "stream": True}).text)
-    assert [kind for _, kind, _ in told] == ["sources", "error"]
+    assert [kind for _, kind, _ in told] == ["sources", "preview", "error"]
     assert told[-1][2]["detail"] == "The language model fell over."
     assert told[-1][2]["status"] == 503
 
