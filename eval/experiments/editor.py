@@ -29,13 +29,13 @@ TOTAL, TOTAL_P95 = "seconds in total, median", "seconds in total, 95%"
 def ask(assistant: Assistant, question: EditorQuestion) -> Prediction:
     """The answer beside what was expected, as plain data, with the seconds that a reader waits.
 
-    `first_seconds` is when the first sentence or the final refusal is on screen, `total_seconds` when the answer is
-    final; both None for a crash.
+    `first_seconds` is when the first quoted or checked sentence or the final refusal is on screen, `total_seconds` when
+    the answer is final; both None for a crash.
     """
     began, first, answer, error = time.perf_counter(), None, None, ""
     try:
         for answer in assistant.stream(question.text, history=question.history, today=question.today):
-            if first is None and (answer.sentences or answer.final):
+            if first is None and (answer.preview or answer.sentences or answer.final):
                 first = time.perf_counter() - began
     except predictions.CRASHES as failure:
         answer, error = None, f"{type(failure).__name__}: {failure}"

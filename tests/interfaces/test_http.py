@@ -41,7 +41,8 @@ def test_a_stream_gives_sources_then_checked_sentences_then_the_answer(serve: Se
     told = events_of(reply.text)
     assert [kind for _, kind, _ in told] == ["sources", "preview", "sentence", "answer"]
     sources, preview, sentence, answer = (data for _, _, data in told)
-    assert [c["number"] for c in preview["citations"]] == preview["sentences"][0]["citations"]
+    cited = [number for one in preview["sentences"] for number in one["citations"]]
+    assert [c["number"] for c in preview["citations"]] == cited
     assert preview["sentences"][0]["text"] == preview["citations"][0]["quote"]
     assert sources["hits"] == answer["hits"]
     assert sentence["text"] == answer["sentences"][0]["text"]
