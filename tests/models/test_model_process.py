@@ -288,9 +288,10 @@ def test_a_closed_model_leaves_no_process_and_starts_none() -> None:
     opened.close()
     opened.close()
     assert gone(opened.process.pid)
+    process = opened.process
     with pytest.raises(ModelUnavailable):
         opened.probability(ASKED, "yes")
-    assert opened.process.ended()
+    assert opened.process is process
 
 
 @packaged
