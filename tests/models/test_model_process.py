@@ -159,6 +159,31 @@ def test_a_refused_archive_ends_the_model_that_was_loading_for_it(
     assert gone(model.process.pid)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "seen"),
+    [
+        ({}, ("2000", None)),
+        ({"GOMP_SPINCOUNT": "7"}, ("7", None)),
+        ({"OMP_WAIT_POLICY": "active"}, (None, "active")),
+    ],
+)
+def test_its_threads_do_not_wait_at_the_cost_of_others_unless_asked_to(
+    chosen: dict[str, str], seen: tuple[str | None, str | None], begun: Callable[[], EmbeddedChat], runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATELINE_LLM_KEY", "of another model")
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    runtime("import os; raise ImportError([os.environ.get(n) for n in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY', "
+            "'DATELINE_LLM_KEY')])")  # fmt: skip
+    with pytest.raises(ModelUnavailable) as failed:
+        begun().check()
+    assert str([*seen, None]) in str(failed.value)
+
+
 # --- how it always ends ----------------------------------------------------------------------------------------------
 
 LOADING = """
