@@ -8,7 +8,7 @@ import gc
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from rag.terminal import DONE, Command
 if TYPE_CHECKING:
     from rag.assistant import Assistant
     from rag.interfaces.http.app import App
+    from rag.models.chat import OpenAIChat
     from rag.settings import Settings
 
 
@@ -110,40 +111,55 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _prepared(args: argparse.Namespace, ending: ExitStack) -> Callable[[], None]:
     """What serves the archive until it is interrupted; `ending` then closes what was opened for it."""
-    from rag.assistant import Assistant
-    from rag.interfaces.http.middleware import log_requests
     from rag.interfaces.serve import bind, exit_on_terminate, serve
     from rag.interfaces.starting import StartingPage
-    from rag.serving import tracing
+    from rag.models.chat import begin_llm
     from rag.serving.api_keys import Keys, check_address
     from rag.settings import Settings
 
     settings = Settings.load(data_dir=args.data_dir, host=args.host, port=args.port, llm=args.llm)
     exit_on_terminate()
-    if args.no_page:
-        log_requests()  # without the page this is a service; the terminal of the page stays quiet
-    tracing.export()
     keys = Keys(settings.data_dir.expanduser().absolute())
     check_address(settings.host, keys, without_keys=args.without_keys)
     listener = bind(settings.host, settings.port, guarded=bool(keys.all()))
     starting = StartingPage(listener)
     ending.callback(starting.close)
-    loaded = threading.Event()
     pool = ThreadPoolExecutor(1)
-    opening = pool.submit(Assistant.open, settings=settings)
+    # The language model has a process of its own, which loads it while the rest is imported here.
+    begun = pool.submit(begin_llm, settings)
+    app, warming = _built(args, settings, begun, pool, ending)
+    starting.close()
+    return partial(serve, app, listener, warming, settings.proxies, open_browser=args.open)
+
+
+def _built(
+    args: argparse.Namespace,
+    settings: Settings,
+    begun: Future[OpenAIChat | None],
+    pool: ThreadPoolExecutor,
+    ending: ExitStack,
+) -> tuple[App, Future[None]]:
+    """The application, and the loading of its models, which goes on in the one thread of `pool`."""
+    from rag.assistant import Assistant
+    from rag.interfaces.http.middleware import log_requests
+    from rag.serving import tracing
+
+    if args.no_page:
+        log_requests()  # without the page this is a service; the terminal of the page stays quiet
+    tracing.export()
+    opening = pool.submit(lambda: Assistant.open(settings=settings, begun=begun.result()))
     if not args.no_page:
         _load_gradio(settings.data_dir)  # takes seconds, as the models do: both at the same time
     assistant = ending.enter_context(opening.result())
     ending.callback(pool.shutdown)  # the models are not to be closed while they are being loaded
+    loaded = threading.Event()
 
     def warm_up() -> None:
         assistant.warm_up()
         loaded.set()
 
     warming = pool.submit(warm_up)
-    app = create_app(assistant, ready=loaded.is_set, with_page=not args.no_page)
-    starting.close()
-    return partial(serve, app, listener, warming, settings.proxies, open_browser=args.open)
+    return create_app(assistant, ready=loaded.is_set, with_page=not args.no_page), warming
 
 
 SERVE = Command(name="serve", help="serve the page and the HTTP API", run=_serve, add_arguments=_add_serve)

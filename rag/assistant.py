@@ -20,7 +20,7 @@ from rag.archive.archive import Archive
 from rag.errors import ArchiveMissing, DatelineError, QuestionError
 from rag.language.identify import detect_language, load_identifier_in_background
 from rag.models.archive_embedder import ArchiveEmbedder, embedder_for
-from rag.models.chat import LLM, open_llm
+from rag.models.chat import LLM, OpenAIChat, begin_llm, ready
 from rag.models.embeddings import CachedEmbedder, Embedder, close_embedder
 from rag.schema import Answer, Filters, Hit, Turn
 from rag.settings import Settings
@@ -60,9 +60,13 @@ class Assistant:
         *,
         settings: Settings | None = None,
         with_llm: bool = True,
+        begun: OpenAIChat | None = None,
         asks_once: bool = False,
     ) -> Assistant:
         """The assistant of an archive folder. Loads the language model, which takes seconds.
+
+        `begun` is the language model of these settings where it is being loaded already (see `begin_llm`); it is the
+        assistant's from here on.
 
         `asks_once` is for a process that ends after one question: see Archive. The indexes are opened in a thread at
         once then.
@@ -70,18 +74,20 @@ class Assistant:
         Raises SettingsError, ArchiveMismatch, StorageError, ModelUnavailable.
         """
         settings = settings or Settings.load(data_dir=data_dir)
-        archive = Archive(settings, asks_once=asks_once)
-        try:
-            # First without a model: an archive of another embedder is refused before seconds go into loading one.
+        with ExitStack() as opened:
+            # First, since it loads beside all that follows.
+            begun = begun or (begin_llm(settings) if with_llm else None)
+            if begun is not None:
+                opened.callback(begun.close)
+            archive = Archive(settings, asks_once=asks_once)
+            opened.callback(archive.close)
             assistant = cls(archive, embedder_for(settings, lambda: archive.model), None, settings)
             if asks_once:
                 archive.begin_opening()
                 if assistant.retriever.detects_languages:
                     load_identifier_in_background()
-            assistant.llm = open_llm(settings) if with_llm else None
-        except BaseException:
-            archive.close()
-            raise
+            assistant.llm = ready(begun) if begun is not None else None
+            opened.pop_all()
         return assistant
 
     def __enter__(self) -> Assistant:

@@ -61,7 +61,7 @@ def stream_safe(text: str) -> str:
 
     Normal forms sort such a run in time that grows with the square of its length.
     """
-    if text.isascii():
+    if len(text) <= 30 or text.isascii():  # the patterns take 60 ms to make, which a short question does not need
         return text
     basic, every, other = _long_marks()  # a class of both planes takes a hundred times as long to look for
     return (every if other.search(text) else basic).sub(r"\1", text)

@@ -1,13 +1,12 @@
-"""Language models: one OpenAI-compatible client, and a llama.cpp server in this process behind the same client."""
+"""Language models: one OpenAI-compatible client, and a llama.cpp server of our own behind the same client."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
-import secrets
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -15,6 +14,7 @@ from rag.errors import ModelUnavailable
 from rag.models import files as weights
 from rag.models.control_tokens import unmarked
 from rag.models.endpoint import Endpoint, EndpointError
+from rag.models.model_process import ModelProcess
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -108,11 +108,13 @@ class OpenAIChat:
             yield
         except (EndpointError, KeyError, TypeError, AttributeError) as error:
             known = isinstance(error, EndpointError)
-            reason = str(error) if known else "The reply is not as the OpenAI API documents it"
-            raise ModelUnavailable(
-                f"The language model {self.name} failed: {reason}. Ask again; if it goes on, "
-                "check DATELINE_LLM and DATELINE_LLM_URL, or set DATELINE_LLM=none to answer by extraction."
-            ) from error
+            raise self._failed(str(error) if known else "The reply is not as the OpenAI API documents it") from error
+
+    def _failed(self, reason: str) -> ModelUnavailable:
+        return ModelUnavailable(
+            f"The language model {self.name} failed: {reason}. Ask again; if it goes on, "
+            "check DATELINE_LLM and DATELINE_LLM_URL, or set DATELINE_LLM=none to answer by extraction."
+        )
 
     def close(self) -> None:
         """Closes the connections to the endpoint. Closing again does nothing; a later question opens new ones."""
@@ -125,34 +127,82 @@ def _choice(reply: Mapping[str, Any]) -> Any:
 
 
 class EmbeddedChat(OpenAIChat):
-    """A GGUF model served by llama.cpp inside this process, on loopback and behind a key of its own."""
+    """A GGUF model that llama.cpp serves in a process of its own, on loopback and behind a key of its own.
+
+    Where that process ended, the next call starts it again, once.
+    """
 
     def __init__(self, found: weights.Weights, *, threads: int, timeout: float, evidence_tokens: int) -> None:
-        """Loads the model: seconds, and as much memory as the file is large. Raises ModelUnavailable."""
-        key, name = secrets.token_urlsafe(24), found.name
-        server = _serve(found.path, key, threads or os.cpu_count() or 2)
-        try:
-            if found.check is not None:
-                found.check.wait()
-        except ModelUnavailable:
-            del server  # frees the model now, not when the error and its traceback are gone
-            raise
-        self._server: Any = server
+        """Begins to load the model, which takes seconds and as much memory as the file is large; `check` waits for it.
+
+        Raises ModelUnavailable.
+        """
+        self._found, self._threads, self._timeout = found, threads, timeout
+        self._starting = threading.Lock()
+        self._awaited = self._closed = False
+        self.process = ModelProcess(found.path, threads)
         super().__init__(
-            url=f"{server.listening_address}/v1",
-            model=name,
-            key=key,
-            name=name,
-            timeout=timeout,
-            evidence_tokens=evidence_tokens,
+            url="", model=found.name, key="", name=found.name, timeout=timeout, evidence_tokens=evidence_tokens
         )
         # The thresholds in answerability.py were measured on this model; they do not hold for another one.
-        self.judges = name == weights.LLM_NAME
+        self.judges = found.name == weights.LLM_NAME
+
+    def check(self) -> None:
+        """Returns when the model is loaded, started again where its process ended. Raises ModelUnavailable."""
+        with self._starting:
+            if self._awaited and self.process.ended() and not self._closed:
+                self._start_again()
+            if not self._awaited:
+                self._awaited = True
+                self._await()
+
+    def _start_again(self) -> None:
+        self.process.close()
+        if self._found.check is not None:
+            self._found = replace(self._found, check=self._found.check.again())
+        self.process = ModelProcess(self._found.path, self._threads)
+        self._awaited = False
+        if self._closed:  # meanwhile, by another thread, which knew the former process only
+            self.process.close()
+
+    def _await(self) -> None:
+        try:
+            address = self.process.address()
+            if self._found.check is not None:
+                self._found.check.wait()
+        except ModelUnavailable:
+            self.process.close()
+            raise
+        self.endpoint.close()
+        self.endpoint = Endpoint(f"{address}/v1", self.process.key, self._timeout)
+
+    def stream(
+        self, messages: Sequence[Message], max_tokens: int, *, sampling: Mapping[str, float] | None = None
+    ) -> Iterator[str]:
+        """The reply piece by piece; see OpenAIChat."""
+        self.check()
+        yield from super().stream(messages, max_tokens, sampling=sampling)
+
+    def probability(self, messages: Sequence[Message], word: str) -> float | None:
+        """How likely the reply begins with `word`; see OpenAIChat."""
+        self.check()
+        return super().probability(messages, word)
+
+    def _failed(self, reason: str) -> ModelUnavailable:
+        end = "" if self._closed else self.process.end()
+        if not end:
+            return super()._failed(reason)
+        return ModelUnavailable(
+            f"The process of the language model {self.name} ended while it answered ({end}). The next question starts "
+            "it again; if it goes on, free some memory, name another model with DATELINE_LLM, or set DATELINE_LLM=none "
+            "to answer by extraction."
+        )
 
     def close(self) -> None:
-        """Stops the server and frees the model."""
+        """Ends the process of the model. Closing again does nothing; a later question is refused."""
+        self._closed = True
+        self.process.close()
         super().close()
-        self._server = None
 
 
 # The first word waits for the prefill of the evidence: 50 to 65 tokens a second on 2 cores (Qwen 1.5B Q4_K_M). On the
@@ -161,11 +211,26 @@ class EmbeddedChat(OpenAIChat):
 # its neighbours on a set large enough to tell them apart. Hosted models read far faster.
 EMBEDDED_EVIDENCE_TOKENS = 210
 HOSTED_EVIDENCE_TOKENS = 1500
-_START_SECONDS = 30.0  # within which the server of a loaded model answers its first request
 
 
 def open_llm(settings: Settings) -> LLM | None:
     """The model that the settings name, ready to answer, and no other one; None for 'none'. Raises ModelUnavailable."""
+    begun = begin_llm(settings)
+    return ready(begun) if begun is not None else None
+
+
+def ready(begun: OpenAIChat) -> OpenAIChat:
+    """The same model when it can answer; closed when it cannot. Raises ModelUnavailable."""
+    try:
+        begun.check()
+    except BaseException:
+        begun.close()
+        raise
+    return begun
+
+
+def begin_llm(settings: Settings) -> OpenAIChat | None:
+    """The model that the settings name, which may still be loading; None for 'none'. Raises ModelUnavailable."""
     if settings.llm == "none":
         return None
     if settings.llm_url:
@@ -174,7 +239,7 @@ def open_llm(settings: Settings) -> LLM | None:
                 f"DATELINE_LLM_URL is {settings.llm_url} but DATELINE_LLM names no model there. "
                 "Set DATELINE_LLM to a model that the endpoint serves."
             )
-        hosted = OpenAIChat(
+        return OpenAIChat(
             url=settings.llm_url,
             model=settings.llm,
             key=settings.llm_key,
@@ -182,8 +247,6 @@ def open_llm(settings: Settings) -> LLM | None:
             timeout=settings.llm_timeout_seconds,
             evidence_tokens=settings.evidence_tokens or HOSTED_EVIDENCE_TOKENS,
         )
-        hosted.check()
-        return hosted
     found = weights.packaged_llm(settings.model_cache) if settings.llm == "packaged" else _own_gguf(settings.llm)
     return EmbeddedChat(
         found,
@@ -201,52 +264,3 @@ def _own_gguf(name: str) -> weights.Weights:
             "model name together with DATELINE_LLM_URL."
         )
     return weights.Weights(path.stem, path)
-
-
-def _serve(file: Path, key: str, threads: int) -> Any:
-    try:
-        import xllamacpp
-
-        params = xllamacpp.CommonParams()
-        params.model.path = str(file)
-        params.hostnames = ["127.0.0.1"]
-        params.port = 0
-        params.api_keys = [key]
-        params.n_ctx = 8192
-        params.n_parallel = 2
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-        # Only between batches does llama.cpp notice a closed connection and serve its other slot. With its default of
-        # 2,048 the prefill of a prompt of 700 tokens went on for 9 s after its client had left, with 256 for 3 to 4 s,
-        # with 128 for 2 s. Prefill of 356 tokens took 18.3 ms a token with 2,048, 17.9 with 256 and 19.3 with 128
-        # (2 cores, means of two medians of 7).
-        params.n_batch = 256
-        params.cache_prompt = True
-        # Otherwise llama.cpp keeps old prompts, beside the caches of its slots, in up to 8 GB of memory.
-        params.cache_ram_mib = 0
-        params.verbosity = -1
-        params.ui = False
-        # Without a trial load that fits the model to a GPU's memory, and without a warm-up of its own, since
-        # Assistant.warm_up runs the real prompt: the server starts in 1.5 s instead of 2.6 s.
-        params.fit_params = params.warmup = False
-        params.offline = True  # never look up a file that belongs to the model, such as a projector
-        server = xllamacpp.Server(params)
-    except ImportError as error:
-        raise ModelUnavailable(
-            f"The language model needs the llama.cpp runtime: {error}. Install it (pip install xllamacpp), or set "
-            "DATELINE_LLM=none or DATELINE_LLM_URL."
-        ) from error
-    except (RuntimeError, ValueError, OSError) as error:
-        raise ModelUnavailable(
-            f"The model file {file} cannot be loaded: {error}. It must be a GGUF file that llama.cpp knows and fit "
-            "into memory; name another with DATELINE_LLM."
-        ) from error
-    _await_tasks(server, key)
-    return server
-
-
-def _await_tasks(server: Any, key: str) -> None:
-    """Returns when the server answers requests. Destroying it before that moment would block for ever, since its loop
-    would start after the order to end (seen on a busy machine)."""
-    endpoint = Endpoint(server.listening_address, key, _START_SECONDS)
-    with contextlib.closing(endpoint), contextlib.suppress(EndpointError):  # the first question reports the same error
-        endpoint.get(f"{endpoint.url}/slots", _START_SECONDS)

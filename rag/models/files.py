@@ -74,10 +74,14 @@ class Check:
         self._thread.start()
 
     def _read(self) -> None:
-        # One call on a memory map releases the GIL once, for the whole file. A loop over blocks would need the GIL for
-        # each block, and llama.cpp holds it while it loads.
+        # One call on a memory map releases the interpreter's lock once, for the whole file. A loop over blocks would
+        # wait for the lock at each block, beside what is imported at the same time.
         self._found = hashlib.sha256(self._content).hexdigest()
         self._content.close()
+
+    def again(self) -> Check:
+        """A new check of the same file, begun. Raises ModelUnavailable when the file cannot be read."""
+        return Check(self._file, self._expected)
 
     def wait(self) -> None:
         """Returns when the content has the expected SHA-256; raises ModelUnavailable when it has another."""

@@ -31,28 +31,47 @@ SHA256 = hashlib.sha256(WHOLE).hexdigest()
 
 
 class Quiet:
-    """A started server, as far as opening a model looks at it."""
+    """A process that serves a model, as far as opening and closing a model looks at it: these bytes are none."""
 
-    listening_address = "http://127.0.0.1:9"
+    key = "sesame"
+
+    def __init__(self, file: Path, threads: int) -> None:
+        self.closed = False
+
+    def address(self) -> str:
+        return "http://127.0.0.1:9"
+
+    def ended(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
 
 
 @pytest.fixture
-def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]:
-    """Opens the packaged model, which is these parts, and says where it lies."""
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], EmbeddedChat]:
+    """Opens the packaged model, which is these parts."""
     files = [tmp_path / f"part{n:02d}.bin" for n in range(1, 4)]
     for file, data in zip(files, PARTS, strict=True):
         file.write_bytes(data)
     monkeypatch.setattr(weights, "_parts", lambda: iter(files))
     monkeypatch.setattr(weights, "LLM_SHA256", SHA256)
     monkeypatch.setattr(weights, "LLM_BYTES", len(WHOLE))
-    monkeypatch.setattr(rag.models.chat, "_serve", lambda file, key, threads: Quiet())
+    monkeypatch.setattr(rag.models.chat, "ModelProcess", Quiet)
     settings = Settings(llm="packaged", model_cache=tmp_path / "cache" / "models")
 
-    def opened() -> Path:
-        assert isinstance(open_llm(settings), EmbeddedChat)
-        return settings.model_cache / weights.LLM_FILE
+    def open_it() -> EmbeddedChat:
+        model = open_llm(settings)
+        assert isinstance(model, EmbeddedChat)
+        return model
 
-    return opened
+    return open_it
+
+
+@pytest.fixture
+def packaged(opened: Callable[[], EmbeddedChat]) -> Callable[[], Path]:
+    """Opens the packaged model, which is these parts, and says where it lies."""
+    return lambda: opened()._found.path
 
 
 @pytest.fixture
@@ -80,6 +99,19 @@ def test_a_model_file_of_the_same_size_and_time_is_refused(packaged: Callable[[]
         packaged()
     file.unlink()
     assert packaged().read_bytes() == WHOLE
+
+
+def test_a_model_that_is_started_again_is_checked_again(opened: Callable[[], EmbeddedChat]) -> None:
+    opened()  # joined now, and so checked at each start
+    model = opened()
+    model.process.close()  # as by a crash
+    model.check()
+    assert not model.process.ended()
+    model.process.close()
+    replaced(model._found.path, WHOLE[::-1])
+    with pytest.raises(ModelUnavailable, match=r"has SHA-256 .*damaged or not the published one"):
+        model.check()
+    assert model.process.ended()
 
 
 def test_only_the_owner_can_read_or_write_the_joined_file(packaged: Callable[[], Path], open_umask: None) -> None:

@@ -1,4 +1,4 @@
-"""A packaged embedding model in ONNX Runtime, without torch. The only import of onnxruntime and tokenizers."""
+"""A packaged embedding model in ONNX Runtime, without torch. The only import of onnxruntime."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from rag.models.cards import EmbedderCard
 from rag.models.packaged.bert_graph import IDS, MASK
-from rag.models.packaged.bert_weights import Pieces
+from rag.models.packaged.tokenizing import Tokens
 
 
 class OnnxEmbedder:
@@ -22,12 +22,10 @@ class OnnxEmbedder:
     vector does not depend on its neighbours, and no thread spins while it waits for the others.
     """
 
-    def __init__(self, graph: bytes | str, tokenizer: Any, card: EmbedderCard, form: str) -> None:
+    def __init__(self, graph: bytes | str, tokens: Tokens, card: EmbedderCard, form: str) -> None:
         """`graph` is a serialised model or its file; `form` says for people how its numbers are kept."""
         self.card, self.name, self.dim, self.form = card, card.name, card.dim, form
-        self._tokenizer = tokenizer
-        self._tokenizer.enable_truncation(card.most_tokens)
-        self._tokenizer.no_padding()
+        self._tokens = tokens
         self._session = _session(graph)
         self._pool = ThreadPoolExecutor(_cores(), thread_name_prefix="embedding")
 
@@ -56,8 +54,8 @@ class OnnxEmbedder:
         return vectors
 
     def _vector(self, text: str) -> np.ndarray:
-        encoding = self._tokenizer.encode(text)
-        feed = {IDS: np.array([encoding.ids]), MASK: np.array([encoding.attention_mask])}
+        ids = np.array([self._tokens.ids(text)])
+        feed = {IDS: ids, MASK: np.ones_like(ids)}
         found: np.ndarray = self._session.run(None, feed)[0][0]
         return found
 
@@ -76,29 +74,3 @@ def _cores() -> int:
     """How many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
-
-
-def tokenizer_of(file: str) -> Any:
-    """A tokenizer from its JSON file."""
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_file(file)
-
-
-def unigram_tokenizer(vocabulary: Pieces) -> Any:
-    """The tokenizer of XLM-RoBERTa: NMT and NFKC normalisation, single spaces, words marked by U+2581."""
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
-
-    pairs = list(zip(vocabulary.pieces, vocabulary.scores, strict=True))
-    tokenizer = Tokenizer(models.Unigram(pairs, unk_id=vocabulary.unknown, byte_fallback=False))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")
-    begin, end = vocabulary.pieces[vocabulary.begin], vocabulary.pieces[vocabulary.end]
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A {end}",
-        pair=f"{begin} $A {end} {end} $B {end}",
-        special_tokens=[(begin, vocabulary.begin), (end, vocabulary.end)],
-    )
-    return tokenizer

