@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from rag.answering.kinds import centres_file
 from rag.answering.kinds.cues import has_cue
 from rag.answering.kinds.examples import EXAMPLES
 from rag.answering.question import Expected, expected
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import tokens
-from rag.models.cards import E5_SMALL
+from rag.models.cards import E5_SMALL, card_of
 from rag.models.embeddings import Embedder
 from rag.schema import QuestionKind
 
@@ -40,7 +43,25 @@ class _Centres:
     rows: np.ndarray
 
     @classmethod
+    def kept(cls, embedder: Embedder, cache: Path | None) -> _Centres:
+        """The centres in the cache; where it has none, they are made and stored there.
+
+        Those of a model without a card are made every time: an endpoint may serve another model by the same name.
+        """
+        dim = card_of(embedder.name).dim
+        if not cache or not dim:
+            return cls.of(embedder)
+        key = f"{embedder.name}\n{json.dumps(dict(EXAMPLES))}"
+        stored = centres_file.read(cache, key)
+        if stored is not None and stored.shape == (len(EXAMPLES) + 1, dim):
+            return cls(stored[0], stored[1:])
+        made = cls.of(embedder)
+        centres_file.write(cache, key, np.vstack([made.mean, made.rows]))
+        return made
+
+    @classmethod
     def of(cls, embedder: Embedder) -> _Centres:
+        """The centres of the examples, embedded now. Raises ModelUnavailable."""
         texts = [text for examples in EXAMPLES.values() for text in examples]
         vectors = embedder.embed_queries(texts)
         mean = vectors.mean(axis=0)
@@ -70,9 +91,13 @@ def _content(text: str) -> set[str]:
 
 
 class KindReader:
-    """Reads the kind of questions. Keeps the vectors of the examples of one embedder; safe for many threads."""
+    """Reads the kind of questions. Keeps the centres of the examples of one embedder; safe for many threads.
 
-    def __init__(self) -> None:
+    They are also kept in the folder `cache`, where one is given.
+    """
+
+    def __init__(self, cache: Path | None = None) -> None:
+        self._cache = cache
         self._lock = threading.Lock()
         self._kept: tuple[str, _Centres] | None = None
 
@@ -95,5 +120,5 @@ class KindReader:
     def _centres(self, embedder: Embedder) -> _Centres:
         with self._lock:
             if self._kept is None or self._kept[0] != embedder.name:
-                self._kept = embedder.name, _Centres.of(embedder)
+                self._kept = embedder.name, _Centres.kept(embedder, self._cache)
             return self._kept[1]
