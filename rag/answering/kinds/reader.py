@@ -28,11 +28,13 @@ MARGIN, CUE = 0.1, 0.15
 MARGIN_OF_OTHERS, CUE_OF_OTHERS = 0.4, 0.4
 # "Who said that …?" asks for a name, "How much …?" for a number: these kinds of answers would be longer.
 _EXCLUDED: Mapping[Expected, tuple[QuestionKind, ...]] = {
-    "name": ("statements", "latest"),
-    "number": ("statements", "summary"),
+    "name": ("statements", "latest", "comparison"),
+    "number": ("statements", "summary", "latest", "list"),
     "date": ("statements", "summary"),
     "": (),
 }
+# Of these, those that a word may still ask for: "How many are there now?"
+_BY_WORD = ("summary", "latest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class KindReader:
             for kind, likeness in zip(EXAMPLES, likenesses, strict=True)
         }
         for kind in _EXCLUDED[expected(question)]:
-            if kind != "summary" or not has_cue(question, kind):
+            if kind not in _BY_WORD or not has_cue(question, kind):
                 del scores[kind]
         if not _names_nothing(question):
             del scores["archive"]
