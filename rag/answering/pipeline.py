@@ -13,7 +13,7 @@ from rag.answering import prompts
 from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, refusal
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
-from rag.answering.compose.material import collect
+from rag.answering.compose.material import LEAST_SHARE, collect, without_years, years_of
 from rag.answering.draft import CheckedDraft
 from rag.answering.followups import standalone
 from rag.answering.kinds.cues import subject_of
@@ -116,9 +116,21 @@ def _retrieved(ask: Ask, kind: QuestionKind, text: str, window: TimeWindow | Non
     subject = "" if kind == "archive" else subject_of(text, kind)
     if not subject:
         return ()
-    return ask.retriever.retrieve(
-        subject, ask.filters, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE, window=window
-    )
+    found: dict[str, Hit] = {}
+    for one in _windows(ask, years_of(subject), window):
+        for hit in ask.retriever.retrieve(
+            without_years(subject), ask.filters, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE, window=one
+        ):
+            found[hit.passage.id] = max(hit, found.get(hit.passage.id, hit), key=lambda h: h.score)
+    return sorted(found.values(), key=lambda hit: -hit.score)
+
+
+def _windows(ask: Ask, years: Sequence[int], window: TimeWindow | None) -> list[TimeWindow | None]:
+    """The years that a question compares, so that each is searched for; `window` where it names fewer, or the caller
+    has said in which days to search."""
+    if len(years) < 2 or ask.filters.since or ask.filters.until:
+        return [window]
+    return [TimeWindow(first=date(year, 1, 1), last=date(year, 12, 31)) for year in years[:2]]
 
 
 def _composed(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, None]:
@@ -129,9 +141,17 @@ def _composed(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, No
     languages = ask.archive.catalog.languages()
     own = detect_language(ask.question) or next(iter(languages), "")
     foreign = _archive_language(own, languages)
-    material = collect(subject_of(text, answer.kind), foreign or own, answer.hits, ask.archive, ask.sentence_embedder)
+    material = collect(
+        subject_of(text, answer.kind),
+        foreign or own,
+        answer.hits,
+        ask.archive,
+        ask.sentence_embedder,
+        composer.LEAST_SHARES.get(answer.kind, LEAST_SHARE),
+    )
     missing = () if foreign or text != ask.question else material.missing
-    sentences = composer.COMPOSERS[answer.kind](material) if material.suffices and not missing else []
+    suffices = material.suffices or answer.kind == "statements"  # these are told by who speaks
+    sentences = composer.COMPOSERS[answer.kind](material) if suffices and not missing else []
     if sentences:
         yield _given(ask, answer, sentences)
         return
