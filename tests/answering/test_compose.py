@@ -8,8 +8,8 @@ from fakes import WordEmbedder
 from rag.answering.compose import comparison, disagreement, latest, listing, statements, summary, timeline
 from rag.answering.compose.figures import figures_of
 from rag.answering.compose.material import Line, Material
-from rag.answering.compose.nearness import Nearness
-from rag.answering.compose.quotations import whole_quotations
+from rag.answering.compose.sentences.nearness import Nearness
+from rag.answering.compose.sentences.quotations import whole_quotations
 from rag.answering.sentence_selection import Candidate
 from rag.schema import Article, Passage
 

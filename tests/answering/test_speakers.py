@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.answering.compose.speakers import speaker_of
+from rag.answering.compose.sentences.speakers import speaker_of
 
 
 @pytest.mark.parametrize(

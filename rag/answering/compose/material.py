@@ -9,9 +9,9 @@ from datetime import date
 
 import numpy as np
 
-from rag.answering.compose.corrections import corrects
-from rag.answering.compose.nearness import Nearness, Subject
-from rag.answering.compose.quotations import whole_quotations
+from rag.answering.compose.sentences.corrections import corrects
+from rag.answering.compose.sentences.nearness import Nearness, Subject
+from rag.answering.compose.sentences.quotations import whole_quotations
 from rag.answering.sentence_selection import (
     Candidate,
     addresses_machines,

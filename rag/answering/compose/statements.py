@@ -7,7 +7,7 @@ from datetime import date
 
 from rag.answering.citations import Citer
 from rag.answering.compose.material import Line, Material
-from rag.answering.compose.speakers import Speaker, reports, speaker_of
+from rag.answering.compose.sentences.speakers import Speaker, reports, speaker_of
 from rag.answering.compose.wording import is_new
 from rag.answering.sentence_selection import same_paragraph
 from rag.language.dates import written
