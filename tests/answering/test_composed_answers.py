@@ -67,3 +67,20 @@ def test_a_question_that_no_composition_fits_is_answered_as_a_fact(assistant: As
     answer = assistant.ask("Nenne alle Astronauten der Mondlandung")
     assert answer.kind == "fact"
     assert assistant.search("Nenne alle Astronauten der Mondlandung") == list(answer.hits)
+
+
+def test_each_of_two_questions_is_answered(assistant: Assistant) -> None:
+    answer = assistant.ask("Who won the by-election and what was the turnout?")
+    assert "Joanna Teague" in answer.text
+    assert "Turnout was 47.3 percent" in answer.text
+
+
+def test_a_question_without_an_answer_beside_one_with_an_answer_is_named(assistant: Assistant) -> None:
+    answer = assistant.ask("Who won the by-election and what did the elephant eat for breakfast?")
+    assert "Joanna Teague" in answer.text
+    assert "No answer was found to “what did the elephant eat for breakfast?”." in answer.text
+
+
+def test_a_question_why_is_answered_by_a_sentence_that_gives_the_cause(assistant: Assistant) -> None:
+    answer = assistant.ask("Pourquoi le taux d'intérêt a-t-il été réduit en février 2026 ?")
+    assert "hurt more than expected by the autumn's dock strike" in answer.text
