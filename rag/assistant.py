@@ -46,7 +46,7 @@ class Assistant:
         self.archive, self.embedder, self.llm, self.settings = archive, embedder, llm, settings
         self.tracer: Tracer = tracer or NoTracer()
         self.retriever = Retriever(archive, embedder, settings)
-        self._kinds = KindReader()
+        self._kinds = KindReader(self.settings.model_cache)
         self._sentence_embedder: tuple[Embedder, CachedEmbedder] | None = None
         self._closing = threading.Lock()
         self._closed = False

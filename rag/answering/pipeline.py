@@ -14,13 +14,16 @@ from rag.answering import prompts
 from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, refusal
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
-from rag.answering.compose.material import collect
+from rag.answering.compose.material import LEAST_SHARE, collect, without_years, years_of
 from rag.answering.draft import CheckedDraft
 from rag.answering.followups import standalone
+from rag.answering.kinds.causes import asks_cause, gives_cause
 from rag.answering.kinds.cues import subject_of
+from rag.answering.kinds.parts import parts_of
 from rag.answering.kinds.reader import KindReader
+from rag.answering.question import expected, holds
 from rag.answering.retriever import Retriever, within
-from rag.answering.sentence_selection import Evidence, gather
+from rag.answering.sentence_selection import Candidate, Evidence, gather
 from rag.answering.time_windows.windows import window_of
 from rag.answering.tracer import AskTrace, ended
 from rag.archive.archive import Archive
@@ -34,6 +37,10 @@ EXTRACTION = "extraction (no language model)"
 EXTRACTION_EVIDENCE_TOKENS = 300
 EXTRACTED_SENTENCES = 3
 EXTRACTED_SHARE = 0.8  # of the best sentence's score, which a further one must reach. Set by hand.
+# Of several questions in one text: sentences for each, what the article that answered an earlier one has over others,
+# and the share of the words of an open question that a sentence must hold. Set by hand on the demo archive.
+EXTRACTED_OF_PART, SAME_ARTICLE, LEAST_OF_PART = 2, 0.25, 0.5
+CAUSE = 0.3  # what a sentence that gives a cause has over others, to a question why. Set by hand on the demo archive.
 FOREIGN_SHARE = 0.02  # a question in a language that fewer of the articles have is translated before retrieval
 TRANSLATION_TOKENS = 80
 
@@ -117,9 +124,21 @@ def _retrieved(ask: Ask, kind: QuestionKind, text: str, window: TimeWindow | Non
     subject = "" if kind == "archive" else subject_of(text, kind)
     if not subject:
         return ()
-    return ask.retriever.retrieve(
-        subject, ask.filters, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE, window=window
-    )
+    found: dict[str, Hit] = {}
+    for one in _windows(ask, years_of(subject), window):
+        for hit in ask.retriever.retrieve(
+            without_years(subject), ask.filters, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE, window=one
+        ):
+            found[hit.passage.id] = max(hit, found.get(hit.passage.id, hit), key=lambda h: h.score)
+    return sorted(found.values(), key=lambda hit: -hit.score)
+
+
+def _windows(ask: Ask, years: Sequence[int], window: TimeWindow | None) -> list[TimeWindow | None]:
+    """The years that a question compares, so that each is searched for; `window` where it names fewer, or the caller
+    has said in which days to search."""
+    if len(years) < 2 or ask.filters.since or ask.filters.until:
+        return [window]
+    return [TimeWindow(first=date(year, 1, 1), last=date(year, 12, 31)) for year in years[:2]]
 
 
 def _composed(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, None]:
@@ -130,9 +149,17 @@ def _composed(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, No
     languages = ask.archive.catalog.languages()
     own = detect_language(ask.question) or next(iter(languages), "")
     foreign = _archive_language(own, languages)
-    material = collect(subject_of(text, answer.kind), foreign or own, answer.hits, ask.archive, ask.sentence_embedder)
+    material = collect(
+        subject_of(text, answer.kind),
+        foreign or own,
+        answer.hits,
+        ask.archive,
+        ask.sentence_embedder,
+        composer.LEAST_SHARES.get(answer.kind, LEAST_SHARE),
+    )
     missing = () if foreign or text != ask.question else material.missing
-    sentences = composer.COMPOSERS[answer.kind](material) if material.suffices and not missing else []
+    suffices = material.suffices or answer.kind == "statements"  # these are told by who speaks
+    sentences = composer.COMPOSERS[answer.kind](material) if suffices and not missing else []
     if sentences:
         yield _given(ask, answer, sentences)
         return
@@ -198,12 +225,15 @@ def _answers(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, Non
         yield answer
     elif foreign:
         query = _Query(text=text, asked=text, language=foreign)
+    if ask.llm is None and len(parts := parts_of(query.text)) > 1 and (parted := _parted(ask, answer, parts, query)):
+        yield parted
+        return
     evidence = _evidence(ask, query, answer.hits)
     reason = evidence_reason(evidence, rewritten=query.text != ask.question, foreign=bool(foreign) and ask.llm is None)
     if reason:
         yield _refused(ask, replace(answer, missing=evidence.missing), reason)
     elif ask.llm is None:
-        yield _given(ask, answer, _quoted(evidence))
+        yield _given(ask, answer, _extracted(query.asked, evidence, Citer()))
     else:
         yield from _generated(ask, ask.llm, answer, evidence, query, own)
 
@@ -244,12 +274,50 @@ def _refused(ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[st
     )
 
 
-def _quoted(evidence: Evidence) -> list[Sentence]:
-    """The best sentences verbatim, each its own citation."""
-    least = EXTRACTED_SHARE * evidence.candidates[0].score
-    kept = [c for c in evidence.candidates[:EXTRACTED_SENTENCES] if c.score >= least]
-    citer = Citer()
-    return [citer.sentence(c.text, (c,), "") for c in kept]
+def _extracted(question: str, evidence: Evidence, citer: Citer, most: int = EXTRACTED_SENTENCES) -> list[Sentence]:
+    """The best sentences verbatim, each its own citation; to a question why, those first that give a cause."""
+    ranked = [(c.score, c) for c in evidence.candidates]
+    if asks_cause(question):
+        ranked = [(score + CAUSE * gives_cause(c.text), c) for score, c in ranked]
+        ranked.sort(key=lambda one: -one[0])
+    return [citer.sentence(c.text, (c,), "") for score, c in ranked[:most] if score >= EXTRACTED_SHARE * ranked[0][0]]
+
+
+def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> Answer | None:
+    """The answer to each question in the text, from its own hits; says to which there is none. None without any."""
+    citer, sentences, hits = Citer(), list[Sentence](), list(answer.hits)
+    shown: list[Candidate] = []
+    for at, part in enumerate(parts):
+        text = f"{part} {parts[0]}" if at else part  # a later part often leaves out what it is about
+        found = ask.retriever.retrieve(text, ask.filters, window=answer.window)
+        evidence = _evidence(ask, replace(query, text=text, asked=part), found)
+        own = [] if evidence_reason(evidence, rewritten=bool(at)) else _of_part(part, evidence, shown, query.language)
+        if not own:
+            sentences.append(Sentence(text=f"No answer was found to “{part}”.", verdict="supported"))
+            continue
+        known = {hit.passage.id for hit in hits}
+        hits += [hit for hit in found if hit.passage.id not in known]
+        chosen = _extracted(part, replace(evidence, candidates=tuple(own)), citer, EXTRACTED_OF_PART)
+        sentences += chosen
+        shown += [c for c in own if any(sentence.text == c.text for sentence in chosen)]
+    return _given(ask, replace(answer, hits=tuple(hits)), sentences) if shown else None
+
+
+def _of_part(part: str, evidence: Evidence, shown: Sequence[Candidate], language: str) -> list[Candidate]:
+    """The candidates that may answer a part: of the kind that it asks for, not shown before, best first, those of
+    articles that answered an earlier part preferred."""
+    wanted = expected(part, language)
+    known, articles = {(c.passage.id, c.start) for c in shown}, {c.passage.article.id for c in shown}
+    fit = [
+        replace(c, score=c.score + SAME_ARTICLE * (c.passage.article.id in articles))
+        for c in evidence.candidates
+        if (c.passage.id, c.start) not in known
+        and (not wanted or holds(wanted, c.text, part, c.passage.article.language))
+    ]
+    one_language = all(c.passage.article.language == language for c in fit)
+    if not wanted and one_language and max((c.coverage for c in fit), default=0.0) < LEAST_OF_PART:
+        return []
+    return sorted(fit, key=lambda c: -c.score)
 
 
 def _generated(
@@ -259,7 +327,7 @@ def _generated(
 
     The articles' own sentences are shown before it, and are the answer where the check withholds the model's.
     """
-    quoted = _quoted(evidence)
+    quoted = _extracted(query.asked, evidence, Citer())
     answer = replace(answer, preview=tuple(quoted), timings=replace(answer.timings, first_shown_ms=ask.elapsed_ms()))
     yield answer
     previous = ask.history[-1:] if query.text != ask.question else ()

@@ -16,6 +16,10 @@ from rag.language.tokens import Token, fold, tokens
 _PREPOSITIONS = frozenset("on late early by until from since el".split())
 _OF = frozenset("of de del di d den the".split())  # between a day and its month
 _UNTIL = frozenset("until till bis hasta jusqu fino ate tot".split())
+# How much farther a coming day counts than a past one in a sentence that names no time: news tells of the past, but
+# "the hearing is on 12 May" may stand in it in April. Set by hand.
+PAST = 3
+_SINCE = frozenset("since seit depuis sinds".split())
 _DAY = re.compile(r"([1-9]|0[1-9]|[12]\d|3[01])(?:st|nd|rd|th|er|o|a)?")
 _YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -101,8 +105,9 @@ def annotated(sentence: str, published: date | None, language: str = "") -> str:
 def named_days(sentence: str, published: date | None, language: str = "") -> list[tuple[int, int, date]]:
     """Start, end and day of each day that a sentence names: written out (`27 December`, `May 3, 2021`) or relative.
 
-    A day without its year is the one nearest to the day of publication, or after it in a sentence about the future or
-    behind "until"; it is left out where that day is unknown. Words are read as by `resolved`.
+    A day without its year is the one nearest to the day of publication, where days to come count PAST times as far;
+    in a sentence about the future (though not behind "since") and behind "until", it is the coming one. It is left out
+    where the day of publication is unknown. Words are read as by `resolved`.
     """
     words = tokens(sentence)
     ahead = bool(pattern(lexicon(language).future).search(fold(sentence)))
@@ -131,12 +136,10 @@ def _day_of_month(
         first, last = index, after if year else behind
     else:
         return None
-    day = _nearest(number, month, year, published, ahead or _is_end(words[max(0, first - 5) : first]))
+    before_it = {word.folded for word in words[max(0, first - 5) : first]}
+    coming = not before_it & _SINCE and (ahead or bool(before_it & _UNTIL))
+    day = _nearest(number, month, year, published, coming)
     return (first, last, day) if day else None
-
-
-def _is_end(before: Sequence[Token]) -> bool:
-    return any(word.folded in _UNTIL for word in before)
 
 
 def _skip(words: Sequence[Token], index: int, step: int) -> int:
@@ -166,4 +169,4 @@ def _nearest(number: int, month: int, year: int | None, published: date | None, 
     if published is None or len(days) < 2:
         return days[0] if days else None
     coming = [day for day in days if day >= published] if ahead else []
-    return min(coming or days, key=lambda day: abs(day - published))
+    return min(coming or days, key=lambda day: (published - day) if day <= published else PAST * (day - published))

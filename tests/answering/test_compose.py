@@ -3,11 +3,14 @@
 from datetime import datetime
 
 import numpy as np
+from fakes import WordEmbedder
 
-from rag.answering.compose import comparison, latest, statements, summary, timeline
+from rag.answering.compose import comparison, disagreement, latest, listing, statements, summary, timeline
+from rag.answering.compose.figures import figures_of
 from rag.answering.compose.material import Line, Material
+from rag.answering.compose.sentences.nearness import Nearness
+from rag.answering.compose.sentences.quotations import whole_quotations
 from rag.answering.sentence_selection import Candidate
-from rag.language.sentences import sentence_spans
 from rag.schema import Article, Passage
 
 WALKOUT = Article(
@@ -24,11 +27,20 @@ def lines(*articles, likeness=1.0):
     found = []
     for article in articles:
         passage = Passage(article=article, number=0, start=0, end=len(article.text))
-        for place, (start, end) in enumerate(sentence_spans(article.text)):
+        for place, (start, end) in enumerate(whole_quotations(article.text)):
             vector = np.zeros(64, dtype=np.float32)
             vector[len(found)] = 1
             found.append(Line(Candidate(passage, start, end, likeness=likeness), place, vector))
     return tuple(found)
+
+
+def article(name, text, day=None, outlet="", language="en", title=""):
+    published = datetime.fromisoformat(day) if day else None
+    return Article(id=name, title=title, text=text, outlet=outlet, language=language, published=published)
+
+
+def material(subject, *articles, language="en", **others):
+    return Material(subject, language, Nearness(WordEmbedder()), lines(*articles), **others)
 
 
 def texts(sentences):
@@ -39,7 +51,7 @@ def texts(sentences):
 
 
 def test_a_timeline_has_the_days_that_the_sentences_name_in_order():
-    told = texts(timeline.compose(Material("strike", "en", lines(END, WALKOUT))))
+    told = texts(timeline.compose(material("strike", END, WALKOUT)))
     assert told[0] == "6 October 2025: Dockers walked out on Monday over pay."
     assert "12 January 2026: The strike ended on 12 January after a ballot." in told
     assert not any("Will prices fall" in text for text in told)
@@ -54,17 +66,17 @@ def test_a_timeline_says_nothing_twice():
         published=datetime(2025, 10, 9),
         text="Dockers walked out over pay.",
     )
-    told = texts(timeline.compose(Material("strike", "en", lines(WALKOUT, again))))
+    told = texts(timeline.compose(material("strike", WALKOUT, again)))
     assert len([text for text in told if "walked out" in text]) == 1
 
 
 def test_the_newest_state_comes_first_with_day_and_outlet():
-    told = texts(latest.compose(Material("strike", "en", lines(WALKOUT, END))))
+    told = texts(latest.compose(material("strike", WALKOUT, END)))
     assert [text.split(":")[0] for text in told] == ["15 January 2026, Gazette", "7 October 2025, The Tide"]
 
 
 def test_statements_are_those_of_the_person_named_also_where_only_the_sentence_before_names_him():
-    told = texts(statements.compose(Material("Luca Bren", "en", lines(END, WALKOUT))))
+    told = texts(statements.compose(material("Luca Bren", END, WALKOUT)))
     assert told == [
         "7 October 2025, The Tide: Luca Bren said: “We have waited long enough.”",
         "7 October 2025, The Tide, Luca Bren: “Nobody listens to us.”",
@@ -72,13 +84,148 @@ def test_statements_are_those_of_the_person_named_also_where_only_the_sentence_b
 
 
 def test_a_summary_asks_nothing_and_opens_with_no_pronoun():
-    told = texts(summary.compose(Material("strike", "en", lines(END, WALKOUT))))
+    told = texts(summary.compose(material("strike", END, WALKOUT)))
     assert told[-1].startswith("15 January 2026, Gazette: The strike ended")
     assert not any("It cost" in text or "Will prices" in text for text in told)
 
 
 def test_a_comparison_has_both_years_and_is_not_given_for_one():
-    told = texts(comparison.compose(Material("strike 2025 and 2026", "en", lines(END, WALKOUT))))
+    told = texts(comparison.compose(material("strike 2025 and 2026", END, WALKOUT)))
     assert "2025" in told[0]
     assert "2026" in told[-1]
-    assert comparison.compose(Material("strike 2025 and 2026", "en", lines(END))) == []
+    assert comparison.compose(material("strike 2025 and 2026", END)) == []
+
+
+HURT = article("hurt", "Twenty-three people were hurt at the pier. It was dark.", "2025-06-15", "Gazette")
+INJURED = article(
+    "injured", "A boat with 212 people aboard hit the pier, where 17 people were hurt.", "2025-06-15", "Tide"
+)
+
+
+def test_reports_that_give_different_figures_differ_and_the_number_asked_for_is_compared():
+    told = [sentence.text for sentence in disagreement.compose(material("how many people were hurt", HURT, INJURED))]
+    assert told[0] == "The reports differ: 2 independent reports give 2 figures."
+    assert {text[:23] for text in told[1:]} == {"15 June 2025, Gazette: ", "15 June 2025, Tide: A b"}
+
+
+def test_the_number_that_is_compared_is_the_one_whose_words_the_question_has():
+    (figure,) = figures_of(material("people aboard", INJURED), "people aboard a boat")
+    assert figure.value == "212"
+    (figure,) = figures_of(material("people hurt", INJURED), "people were hurt")
+    assert figure.value == "17"
+
+
+def test_reports_that_give_the_same_figure_agree_and_a_copy_is_no_report_of_its_own():
+    same = article("same", "At the pier 23 people were hurt.", "2025-06-16", "Tide")
+    copy = article("copy", HURT.text, "2025-06-15", "Herald")
+    told = [
+        sentence.text
+        for sentence in disagreement.compose(
+            material("how many people were hurt", HURT, same, copies={"hurt": (copy,)})
+        )
+    ]
+    assert told[0] == "The 2 independent reports of this agree:"
+    assert told[-1] == "The report of Gazette is also in Herald."
+
+
+def test_a_later_figure_of_the_same_outlet_is_no_disagreement():
+    later = article("later", "In the end 31 people were hurt at the pier.", "2025-06-16", "Gazette")
+    told = [sentence.text for sentence in disagreement.compose(material("how many people were hurt", HURT, later))]
+    assert told[0].startswith("Only one independent report")
+    assert "31 people" in told[1]
+    assert not any("Twenty-three" in text for text in told)
+
+
+def test_a_figure_of_another_day_is_a_change_and_no_disagreement():
+    later = article("later", "In the end 31 people were hurt at the pier.", "2025-06-26", "Tide")
+    told = [sentence.text for sentence in disagreement.compose(material("how many people were hurt", HURT, later))]
+    assert told[0].startswith("The figure changed with time")
+
+
+CORRECTED = article(
+    "corrected",
+    "Harrow Bay has 78 cases of measles now. The mayor has closed two schools in the town.\n\n"
+    "Correction, 23 May 2025: An earlier version gave the cases of measles as 87.",
+    "2025-05-22",
+    "Courier",
+)
+
+
+def test_what_an_outlet_corrected_stands_behind_the_corrected_sentence():
+    told = texts(latest.compose(material("cases of measles", CORRECTED)))
+    assert [text.split(": ", 1)[1][:22] for text in told] == ["Harrow Bay has 78 case", "Correction, 23 May 202"]
+
+
+def test_two_events_of_a_kind_are_told_apart_and_the_newest_comes_first():
+    flood = [
+        article(f"flood{year}{day}", f"The flood of {name} killed {dead} people.", f"{year}-01-{day}", "Wire")
+        for year, name, (first, last) in ((2025, "Brannagh", ("four", "eleven")), (2026, "Ysolde", ("two", "seven")))
+        for day, dead in (("10", first), ("20", last))
+    ]
+    stories = {one.id: one.id[:9] for one in flood}
+    told = texts(latest.compose(material("people killed by the flood", *flood, stories=stories)))
+    assert [text.split("killed ")[1] for text in told] == [
+        "seven people.",
+        "two people.",
+        "eleven people.",
+        "four people.",
+    ]
+    told = texts(latest.compose(material("people killed by the flood of Ysolde", *flood, stories=stories)))
+    assert [text.split("killed ")[1] for text in told] == ["seven people.", "two people."]
+
+
+def test_a_list_says_in_how_many_of_the_articles_it_was_found():
+    thieves = article(
+        "thieves", "The thieves took a silver whistle, a gold medal and a clock from the museum.", "2025-03-10"
+    )
+    other = article("other", "Rain fell on the hills and the rivers rose all day.", "2025-03-11")
+    told = [sentence.text for sentence in listing.compose(material("thieves took from the museum", thieves, other))]
+    assert told[0].endswith(thieves.text)
+    assert told[-1] == "Found in 2 of the 2 articles read about this; there may be others."
+
+
+TRIAL = article(
+    "trial",
+    "Faircloth's barrister, Odile Renfrew, said her client was sorry. “He does not ask to be forgiven,” she said.\n"
+    "Judge Verity Ashcombe told Faircloth that he had “sold what he was paid to guard. There is no excuse.”",
+    "2025-11-15",
+    "Gazette",
+)
+
+
+def test_a_statement_is_that_of_its_speaker_and_not_of_whom_it_names():
+    assert statements.compose(material("Faircloth", TRIAL)) == []
+    told = texts(statements.compose(material("Renfrew", TRIAL)))
+    assert told[1] == "15 November 2025, Gazette, Odile Renfrew: “He does not ask to be forgiven,” she said."
+
+
+def test_an_office_is_a_speaker_too_and_a_quotation_stays_whole():
+    (told,) = texts(statements.compose(material("judge", TRIAL)))
+    assert told.endswith("“sold what he was paid to guard. There is no excuse.”")
+
+
+def test_statements_are_on_what_the_question_names():
+    said = article(
+        "said",
+        "Renner said that fuel duty was too high.\nThe choir sang.\nRenner said that he liked brass bands.",
+        "2025-03-06",
+    )
+    (told,) = texts(statements.compose(material("Renner about fuel duty", said)))
+    assert told.endswith("Renner said that fuel duty was too high.")
+
+
+def test_a_timeline_of_a_year_has_no_day_of_another():
+    told = texts(timeline.compose(material("strike 2025", WALKOUT, END)))
+    assert told
+    assert all("2025: " in text for text in told)
+
+
+def test_a_summary_quotes_nobody_without_his_name_and_no_turn_of_an_interview():
+    talk = article(
+        "talk",
+        "Thea Marchbanks writes novels in a garden shed in Orrin.\nNN: Your editor has called the book a miracle.\n"
+        "“I threw away the second draft.”\nI write every morning before the birds wake up.",
+        "2025-12-06",
+    )
+    (told,) = texts(summary.compose(material("Marchbanks", talk)))
+    assert told.endswith("garden shed in Orrin.")

@@ -16,6 +16,14 @@ QUESTIONS = {
     "Nenne alle Mitglieder der Kommission.": "list",
     "What did the fisheries minister say about quotas?": "statements",
     "Quali giornali ci sono nell'archivio?": "archive",
+    "¿Coinciden los medios en el número de heridos?": "disagreement",
+    "Sind sich die Zeitungen einig, wie viele Boote sanken?": "disagreement",
+    "Do the newspapers agree on how many boats sank?": "disagreement",
+    "toll of the avalanche": "latest",
+    "Zahl der Verletzten des Lawinenunglücks": "latest",
+    "Who are the candidates for the seat of Lowford?": "list",
+    "¿Cuántos votos sacó la lista de Ledesma?": "fact",
+    "Did the union agree to the offer?": "fact",
     "Who scored the winning goal at the derby?": "fact",
     "¿Cuánto cobran los bomberos?": "fact",
     "Who said that the harbour was lost?": "fact",
@@ -43,6 +51,7 @@ def test_a_question_in_any_language_gets_its_kind(reader, embedder, question, ki
         ("Give me a timeline of the dock strike.", "timeline", "dock strike"),
         ("Compara los presupuestos de 2024.", "comparison", "presupuestos de 2024"),
         ("What's the latest?", "latest", ""),
+        ("Do the newspapers agree on how many boats sank?", "disagreement", "on how many boats sank"),
     ],
 )
 def test_the_subject_is_the_question_without_the_words_for_its_form(question, kind, subject):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from datetime import date
 
 from rag.answering.citations import Citer
-from rag.answering.compose.material import Line, Material
+from rag.answering.compose.material import Line, Material, years_of
 from rag.answering.compose.summary import chosen_lines
 from rag.answering.compose.wording import newsworthy, sourced
 from rag.language.names import names
@@ -14,7 +14,6 @@ from rag.language.tokens import tokens
 from rag.schema import Sentence
 
 EACH = 3  # sentences of a side
-_YEARS = re.compile(r"\b20\d\d\b")
 
 
 def compose(material: Material) -> list[Sentence]:
@@ -27,16 +26,25 @@ def compose(material: Material) -> list[Sentence]:
 
 
 def sides_of(material: Material) -> list[list[Line]]:
-    """The lines of the two sides: of the years or names that the subject names, otherwise of its two articles."""
+    """The lines of the two sides: of the years or names that the subject names, otherwise of its two stories or
+    articles."""
     lines = [line for line in material.lines if newsworthy(line)]
-    years = sorted(set(_YEARS.findall(material.subject)))
+    years = years_of(material.subject)
     if len(years) == 2:
-        return [[line for line in lines if line.day and line.day.year == int(year)] for year in years]
+        return [[line for line in lines if line.day and line.day.year == year] for year in years]
     by_name = _by_name(lines, material.subject)
     if len(by_name) == 2:
         return by_name
+    stories = {article.id: material.stories.get(article.id, article.id) for article in material.articles}
+    two = list(dict.fromkeys(stories.values()))[:2]
+    if len(two) == 2 and len(stories) > 2:
+        return sorted(([line for line in lines if stories[line.article.id] == one] for one in two), key=_first_day)
     first = [article.id for article in sorted(material.articles[:2], key=lambda a: str(a.day))]
     return [[line for line in lines if line.article.id == one] for one in first]
+
+
+def _first_day(lines: Sequence[Line]) -> date:
+    return min((line.day for line in lines if line.day), default=date.max)
 
 
 def _by_name(lines: Sequence[Line], subject: str) -> list[list[Line]]:

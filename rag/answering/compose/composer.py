@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from rag.answering.compose import comparison, latest, listing, statements, summary, timeline
+from rag.answering.compose import comparison, disagreement, latest, listing, statements, summary, timeline
 from rag.answering.compose.material import Material
 from rag.schema import QuestionKind, Sentence
 
@@ -14,7 +14,12 @@ COMPOSERS: Mapping[QuestionKind, Callable[[Material], list[Sentence]]] = {
     "statements": statements.compose,
     "summary": summary.compose,
     "comparison": comparison.compose,
+    "disagreement": disagreement.compose,
     "list": listing.compose,
 }
+# Of the nearness of the article that is most about the subject, what others need to be read, where it is not that of
+# material.LEAST_SHARE: a speaker may say one word on the subject, and a list and a comparison of
+# reports gather from everywhere. Set by hand on the questions to the demo archive.
+LEAST_SHARES: Mapping[QuestionKind, float] = {"statements": 0.4, "list": 0.6, "disagreement": 0.4}
 # Passages that are retrieved for these kinds, and most of one article: an answer rests on many articles.
 TOP_K, PER_ARTICLE = 30, 5

@@ -8,9 +8,8 @@ from datetime import date
 import numpy as np
 
 from rag.answering.citations import Citer
-from rag.answering.compose.latest import telling
 from rag.answering.compose.material import Line, Material
-from rag.answering.compose.wording import is_new, newsworthy, sourced
+from rag.answering.compose.wording import is_new, newsworthy, sourced, telling
 from rag.schema import Sentence
 
 LEAST, MOST = 4, 8

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from rag.answering.citations import Citer
-from rag.answering.compose.material import Line, Material
+from rag.answering.compose.material import Line, Material, years_of
 from rag.answering.compose.wording import dated, is_new, newsworthy
 from rag.language.dates import named_days
 from rag.schema import Sentence
@@ -19,7 +19,7 @@ MOST_ENTRIES = 12
 NAMED, PUBLISHED = 1.0, 1.0
 # A sentence this much less like the subject than the best one of the timeline makes no entry. Set by hand on questions
 # to the demo archive.
-LEAST_LIKENESS = 0.3
+LEAST_LIKENESS = 0.15
 OPENING = 3  # sentences of an article that tell of its own day where they name none
 
 
@@ -56,9 +56,10 @@ def weights(found: Sequence[Dated], lines: Sequence[Line]) -> dict[date, float]:
     return dict(total)
 
 
-def entries(lines: Sequence[Line], most: int = MOST_ENTRIES) -> list[Dated]:
-    """At most `most` days in order, the weightiest ones, each with its most telling sentence."""
-    found = dated_lines(lines)
+def entries(lines: Sequence[Line], most: int = MOST_ENTRIES, years: Sequence[int] = ()) -> list[Dated]:
+    """At most `most` days in order, the weightiest ones, each with its most telling sentence; of these years only,
+    where any are given."""
+    found = [one for one in dated_lines(lines) if not years or one.day.year in years]
     weight = weights(found, lines)
     by_day: dict[date, list[Dated]] = defaultdict(list)
     for one in found:
@@ -91,6 +92,7 @@ def compose(material: Material) -> list[Sentence]:
     """The entries as sentences, each with its day in front."""
     best = max((line.candidate.likeness for line in material.lines), default=0.0)
     near = [line for line in material.lines if line.candidate.likeness >= LEAST_LIKENESS * best and newsworthy(line)]
-    found = entries(near)
+    years = years_of(material.subject)
+    found = entries(near, years=years) or entries(near)
     citer = Citer()
     return [citer.sentence(dated(one.day, one.line.text), (one.line.candidate,), "") for one in found]

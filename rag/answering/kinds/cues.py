@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from rag.language.lexicons import pattern
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import fold, tokens
 from rag.schema import QuestionKind
+
+_SOURCES = (
+    r"(?:outlets?|newspapers?|papers|reports?|sources?|accounts?|articles?|press|media|periodicos|diarios|medios|"
+    r"noticias|informes|fuentes|prensa|zeitungen|medien|berichte|quellen|artikel|journaux|medias|presse|giornali|"
+    r"fonti|articoli|jornais|fontes|artigos|kranten|berichten|bronnen)"
+)
+_AGREEING = (
+    r"(?:agree\w*|disagree\w*|differ\w*|contradict\w*|the\Wsame|coincid\w*|discrep\w*|contradic\w*|difier\w*|"
+    r"de\Wacuerdo|uneinig|einig|widersprech\w*|uberein\w*|unterschied\w*|d.accord|desaccord|contredi\w*|diverg\w*|"
+    r"concord\w*|discord\w*|contraddic\w*|eens|oneens)"
+)
 
 CUES: Mapping[QuestionKind, tuple[str, ...]] = {
     "latest": tuple(
@@ -21,39 +33,71 @@ CUES: Mapping[QuestionKind, tuple[str, ...]] = {
     ),
     "summary": tuple(
         r"""summar\w* sum\sup overview recap gist brief resum\w* riassum\w* zusammenfass\w* fass\w* uberblick synthese
-        samenvat\w* vat\ssamen vision\sgeneral panorama""".split()
+        samenvat\w* vat\ssamen what\sdo\swe\sknow what\sis\sknown\sabout que\ssait.on
+        was\sweiss\sman vision\sgeneral panorama""".split()
     ),
     "comparison": tuple(
         r"""compar\w* contrast\w* confront\w* vergleich\w* vergelijk\w* side\sby\sside differen\w* diferen\w*
         unterschied\w* verschil\w*""".split()
     ),
+    "disagreement": (
+        rf"{_SOURCES}(?:\W+\w+){{0,4}}\W+{_AGREEING}",
+        rf"{_AGREEING}(?:\W+\w+){{0,3}}\W+{_SOURCES}",
+        rf"conflicting\W+{_SOURCES}",
+    ),
     "list": tuple(
         r"""list\w* enumer\w* elenca\w* aufzahl\w* auflist\w* samtliche every all alle todos todas tous toutes tutti
-        tutte""".split()
+        tutte who\s(?:are|were) quienes\s(?:son|fueron|eran) cuales\s(?:son|fueron) wer\s(?:sind|waren)
+        qui\s(?:sont|etaient) quel(?:le)?s\s(?:sont|etaient) chi\s(?:sono|erano) quali\s(?:sono|erano)
+        quem\s(?:sao|eram) quais\s(?:sao|eram) wie\s(?:zijn|waren)""".split()
     ),
     "statements": tuple(
         r"""statements? quot\w* said say declara\w* zitat\w* zitier\w* aussagen? gesagt sagte citations? dijo disse
-        detto zei""".split()
+        dit detto zei""".split()
     ),
     "archive": tuple(r"""archiv\w* articles? articulos? artikel\w* articoli artigos?""".split()),
 }
 _OTHER_WORDS = frozenset(
     """give show tell make please create draw me us list events order date walk through put haz dame fais donne
     dresse happened happen geschah passierte paso sucedio successo aconteceu
-    erstelle gib mir bitte fammi faca geef story news noticias""".split()
+    erstelle gib mir bitte zusammen fammi faca geef story news noticias""".split()
 )
+
+
+_QUANTITIES = (
+    r"(?:number|toll|count|total|area|size|extent|amount|rate|level|balance|numero|cifra|superficie|tasa|nivel|zahl|anzahl|"
+    r"hohe|flache|quote|bilanz|\w+zahl|bilan|nombre|taux|niveau|bilancio|tasso|livello|balanco|taxa|aantal|percentage|"
+    r"share|porcentaje|anteil)"
+)
+# A heading such as "toll of the flood", which asks how large something is that changes.
+_HEADING = re.compile(
+    r"\W*(?:(?:the|el|la|los|las|die|der|das|le|les|il|lo|o|a|os|as|de|het)\W)?(?:\w+\W)?" + _QUANTITIES + r"\b[^?]*"
+)
+
+
+def names_quantity(text: str) -> bool:
+    """Whether a text names a quantity: "the number of passengers"."""
+    return bool(re.search(rf"\b{_QUANTITIES}\b", fold(text)))
 
 
 def has_cue(question: str, kind: QuestionKind) -> bool:
     """Whether a question holds a word that asks for this kind of answer."""
-    return bool(pattern(CUES[kind]).search(fold(question))) if kind in CUES else False
+    folded = fold(question)
+    if kind == "latest" and _HEADING.fullmatch(folded):
+        return True
+    return bool(pattern(CUES[kind]).search(folded)) if kind in CUES else False
 
 
 def subject_of(question: str, kind: QuestionKind) -> str:
-    """The question without the words that ask for the form of the answer; "" where no content word stays."""
+    """The question without the words that ask for the form of the answer; "" where no content word stays.
+
+    Of a question whether reports agree it is what stands behind that: "how many were hurt".
+    """
     if kind not in CUES:
         return question
     cues = [match.span() for match in pattern(CUES[kind]).finditer(fold(question))]
+    if kind == "disagreement" and cues and tokens(question[cues[-1][1] :]):
+        return question[cues[-1][1] :].strip(" ,;?¿!.")
     kept = [
         token
         for token in tokens(question)

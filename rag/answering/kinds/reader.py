@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from rag.answering.kinds import centres_file
 from rag.answering.kinds.cues import has_cue
 from rag.answering.kinds.examples import EXAMPLES
 from rag.answering.question import Expected, expected
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import tokens
-from rag.models.cards import E5_SMALL
+from rag.models.cards import E5_SMALL, card_of
 from rag.models.embeddings import Embedder
 from rag.schema import QuestionKind
 
@@ -25,11 +28,13 @@ MARGIN, CUE = 0.1, 0.15
 MARGIN_OF_OTHERS, CUE_OF_OTHERS = 0.4, 0.4
 # "Who said that …?" asks for a name, "How much …?" for a number: these kinds of answers would be longer.
 _EXCLUDED: Mapping[Expected, tuple[QuestionKind, ...]] = {
-    "name": ("statements", "latest"),
-    "number": ("statements", "summary"),
+    "name": ("statements", "latest", "comparison"),
+    "number": ("statements", "summary", "latest", "list"),
     "date": ("statements", "summary"),
     "": (),
 }
+# Of these, those that a word may still ask for: "How many are there now?"
+_BY_WORD = ("summary", "latest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,25 @@ class _Centres:
     rows: np.ndarray
 
     @classmethod
+    def kept(cls, embedder: Embedder, cache: Path | None) -> _Centres:
+        """The centres in the cache; where it has none, they are made and stored there.
+
+        Those of a model without a card are made every time: an endpoint may serve another model by the same name.
+        """
+        dim = card_of(embedder.name).dim
+        if not cache or not dim:
+            return cls.of(embedder)
+        key = f"{embedder.name}\n{json.dumps(dict(EXAMPLES))}"
+        stored = centres_file.read(cache, key)
+        if stored is not None and stored.shape == (len(EXAMPLES) + 1, dim):
+            return cls(stored[0], stored[1:])
+        made = cls.of(embedder)
+        centres_file.write(cache, key, np.vstack([made.mean, made.rows]))
+        return made
+
+    @classmethod
     def of(cls, embedder: Embedder) -> _Centres:
+        """The centres of the examples, embedded now. Raises ModelUnavailable."""
         texts = [text for examples in EXAMPLES.values() for text in examples]
         vectors = embedder.embed_queries(texts)
         mean = vectors.mean(axis=0)
@@ -70,9 +93,13 @@ def _content(text: str) -> set[str]:
 
 
 class KindReader:
-    """Reads the kind of questions. Keeps the vectors of the examples of one embedder; safe for many threads."""
+    """Reads the kind of questions. Keeps the centres of the examples of one embedder; safe for many threads.
 
-    def __init__(self) -> None:
+    They are also kept in the folder `cache`, where one is given.
+    """
+
+    def __init__(self, cache: Path | None = None) -> None:
+        self._cache = cache
         self._lock = threading.Lock()
         self._kept: tuple[str, _Centres] | None = None
 
@@ -85,7 +112,7 @@ class KindReader:
             for kind, likeness in zip(EXAMPLES, likenesses, strict=True)
         }
         for kind in _EXCLUDED[expected(question)]:
-            if kind != "summary" or not has_cue(question, kind):
+            if kind not in _BY_WORD or not has_cue(question, kind):
                 del scores[kind]
         if not _names_nothing(question):
             del scores["archive"]
@@ -95,5 +122,5 @@ class KindReader:
     def _centres(self, embedder: Embedder) -> _Centres:
         with self._lock:
             if self._kept is None or self._kept[0] != embedder.name:
-                self._kept = embedder.name, _Centres.of(embedder)
+                self._kept = embedder.name, _Centres.kept(embedder, self._cache)
             return self._kept[1]

@@ -37,6 +37,7 @@ ENGLISH = Lexicon(
         r"""
         said says told remark\w* complain\w* argu\w* describ\w* call(?:ed|s) warn\w* claim\w* stat(?:ed|es)
         critici[sz]\w* liken\w* compar\w* promis\w* accus\w* credit\w* denied denies insist\w* admit\w* ask(?:ed|s)
+        replied answered wrote blam(?:ed|es)
         """.split()
     ),
     near_days={

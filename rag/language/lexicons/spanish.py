@@ -29,6 +29,7 @@ SPANISH = Lexicon(
     sayings=tuple(
         r"""
         dijo afirm\w* declar\w* asegur\w* advirti\w* critic\w* compar\w* pidi\w* exigi\w* prometi\w* calific\w*
+        explic\w* senal[oae]\w* anunci\w* anadi\w* reconoci\w* admiti\w* insisti\w*
         """.split()
     ),
     near_days={"anteayer": -2, "antes de ayer": -2, "ayer": -1, "hoy": 0, "pasado manana": 2},

@@ -1,0 +1,122 @@
+"""The figure that a sentence gives for what a question asks to count: its value and the sentence that holds it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.answering.compose.material import Line, Material
+from rag.answering.compose.wording import quotable, telling
+from rag.answering.kinds.cues import names_quantity
+from rag.answering.question import expected
+from rag.language.dates import named_days
+from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
+from rag.language.names import names
+from rag.language.numbers import numbers
+from rag.language.tokens import Token, fold, tokens
+
+# Words around a number that say what it counts, up to the next comma.
+BEFORE, BEHIND = 4, 6
+# Of the most telling line of an article, what another one needs for its numbers to be looked at; of the best figure of
+# all articles, what the best one of an article needs to be about the same. Set by hand on the questions to the demo
+# archive.
+LEAST_TELLING, LEAST_SHARE = 0.4, 0.2
+COUNTED = 0.5  # weight of the likeness of a number's words beside how telling its line is. Set by hand likewise.
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
+_CLOCK = re.compile(r"\s?(?:[ap]\.?m\b|uhr\b|o'clock|h\b)", re.I)
+_STOP = re.compile(r"[,;:](?=\s)|[()“”«»\"]|\.\s")
+_PART = frozenset("of de des von der di dei del van dos das".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number and the line that gives it; `value` is normalised (rag.language.numbers), with % for a percentage.
+
+    `score` is the likeness of its words to the subject and how telling its line is; higher is better.
+    """
+
+    value: str
+    line: Line
+    score: float
+
+
+def asks_figure(subject: str) -> bool:
+    """Whether a subject is a number: "how many were hurt", "toll of the flood"."""
+    return expected(subject) == "number" or names_quantity(subject)
+
+
+def figures_of(material: Material, question: str) -> list[Figure]:
+    """For each article the figure that is nearest to the question, where it is near enough; the nearest first."""
+    found: list[tuple[Line, str, str]] = []
+    for article in material.articles:
+        own = [line for line in quotable(material.lines) if line.article.id == article.id]
+        least = LEAST_TELLING * max(map(telling, own), default=0.0)
+        near = [line for line in own if telling(line) >= least]
+        found += [(line, value, phrase) for line in near for value, phrase in phrases(line)]
+    counted = material.nearness.to(_without_names(question))
+    scores = counted.contrasts([(phrase, line.article.language) for line, _, phrase in found])
+    best: dict[str, Figure] = {}
+    for (line, value, _), likeness in zip(found, scores, strict=True):
+        figure = Figure(value, line, COUNTED * likeness + telling(line))
+        known = best.get(line.article.id)
+        if known is None or figure.score > known.score:
+            best[line.article.id] = figure
+    ordered = sorted(best.values(), key=lambda one: -one.score)
+    return [one for one in ordered if one.score >= LEAST_SHARE * ordered[0].score]
+
+
+def _without_names(question: str) -> str:
+    """What is counted, without where: the words around a number seldom say that."""
+    proper = set(names(question))
+    return " ".join(word.text for word in tokens(question) if word.folded not in proper) or question
+
+
+def phrases(line: Line) -> Iterator[tuple[str, str]]:
+    """The value of each number of a line, but for years, days and times, and the words around it."""
+    text, language = line.text, line.article.language
+    words = tokens(text)
+    days = [(start, end) for start, end, _ in named_days(text, line.day, language)]
+    for first, end in _runs(words, text, language):
+        start, stop = words[first].start, words[end - 1].end
+        value = numbers(text[start:stop], language)
+        dated = any(begin < stop and start < finish for begin, finish in days)
+        if len(value) != 1 or dated or _YEAR.fullmatch(text[start:stop]) or _CLOCK.match(text[stop:]):
+            continue
+        if end < len(words) and words[end].folded in _PART and end - first == 1 and len(next(iter(value))) < 3:
+            continue  # "three of the injured" counts a part
+        percent = "%" if _is_percent(text[stop:]) else ""
+        around = _around(text, words, first, end)
+        if len(tokens(around)) > end - first + 1:  # "58" alone, an age, counts nothing
+            yield next(iter(value)) + percent, around
+
+
+def _runs(words: Sequence[Token], text: str, language: str) -> Iterator[tuple[int, int]]:
+    """First and behind the last word of each number."""
+    scales, at = lexicon(language).scales, 0
+    while at < len(words):
+        end = at
+        while end < len(words) and (_is_number(words[end], language) or (end > at and words[end].folded in scales)):
+            end += 1
+            if end < len(words) and not re.fullmatch(r"[\s-]*", text[words[end - 1].end : words[end].start]):
+                break
+        if end > at:
+            yield at, end
+        at = max(end, at + 1)
+
+
+def _is_number(word: Token, language: str) -> bool:
+    return bool(numbers(word.text, language))
+
+
+def _is_percent(behind: str) -> bool:
+    following = behind.lstrip()
+    return following.startswith("%") or bool(pattern(EVERY_LANGUAGE.percent).match(fold(following[:20])))
+
+
+def _around(text: str, words: Sequence[Token], first: int, end: int) -> str:
+    start = words[max(0, first - BEFORE)].start
+    stop = words[min(len(words), end + BEHIND) - 1].end
+    front = _STOP.split(text[start : words[first].start])[-1]
+    behind = _STOP.split(text[words[end - 1].end : stop])[0]
+    return " ".join(f"{front}{text[words[first].start : words[end - 1].end]}{behind}".split())

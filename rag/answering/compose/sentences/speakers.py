@@ -1,0 +1,101 @@
+"""Whose words a sentence reports: the speaker that it names beside a verb of saying."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.answering.sentence_selection import SPEECH
+from rag.language.calendar import month_at, weekday_names
+from rag.language.lexicons import lexicon, pattern
+from rag.language.stop_words import STOP_WORDS
+from rag.language.tokens import Token, fold, tokens
+
+MOST_BETWEEN = 8  # words between a verb of saying and the name of its subject behind it: "said the chief officer, Dr X"
+_JOINT = re.compile(r"[.\s'’-]*")
+_OF = frozenset("of del de du des della dello dei do da dos das van".split())
+_LINKS = frozenset("de del la van von der den di da dos das al".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A speaker as a sentence names him: `name` as printed; `words` are those of his name and of what he is, folded."""
+
+    name: str
+    words: frozenset[str]
+
+
+def reports(text: str, language: str) -> bool:
+    """Whether a sentence has quotation marks or a verb of saying."""
+    return bool(SPEECH.search(text) or pattern(lexicon(language).sayings).search(fold(text)))
+
+
+def speaker_of(text: str, language: str) -> Speaker | None:
+    """The speaker of the reported words of a sentence; None where it names none.
+
+    It is the first name in front of the verb of saying that stands not in the genitive ("Faircloth's barrister, Odile
+    Renfrew, said" has Odile Renfrew), or else the one close behind the verb. Without such a verb it is the first name.
+    A pronoun in front of the verb names nobody.
+    """
+    outside = SPEECH.sub(lambda match: " " * len(match[0]), text)
+    words = tokens(outside)
+    saying = pattern(lexicon(language).sayings)
+    verb = next((at for at, word in enumerate(words) if saying.fullmatch(word.folded)), len(words))
+    groups = [group for group in _names(words, outside, verb) if not _is_genitive(words, group, outside)]
+    before = [group for group in groups if group[1] <= verb]
+    behind = [group for group in groups if verb < group[0] <= verb + MOST_BETWEEN]
+    if verb < len(words) and not before:
+        if any(word.folded in lexicon(language).pointers for word in words[:verb]):
+            return None
+        return _speaker(words, outside, behind[0], verb + 1, behind[0][1]) if behind else _role(words, verb)
+    return _speaker(words, outside, before[0], 0, verb) if before else None
+
+
+def _speaker(words: Sequence[Token], text: str, group: tuple[int, int], first: int, end: int) -> Speaker:
+    own = text[words[group[0]].start : words[group[1] - 1].end]
+    near = words[max(first, group[0] - 6) : min(end, group[1] + 8)]
+    return Speaker(own, frozenset(word.folded for word in near))
+
+
+def _role(words: Sequence[Token], verb: int) -> Speaker | None:
+    """A speaker without a name: "The minister said"."""
+    own = [word for word in words[max(0, verb - 4) : verb] if word.folded not in STOP_WORDS]
+    return Speaker("", frozenset(word.folded for word in own)) if own else None
+
+
+def _names(words: Sequence[Token], text: str, verb: int) -> list[tuple[int, int]]:
+    """First and behind the last word of each name. A word that opens the sentence is one if a capital, a comma or the
+    verb follows."""
+    groups: list[tuple[int, int]] = []
+    at = 0
+    while at < len(words):
+        end = at
+        while end < len(words) and (_is_name(words, end) or (end > at and _links(words, end))):
+            end += 1
+            if end < len(words) and not _JOINT.fullmatch(text, words[end - 1].end, words[end].start):
+                break
+        opens_only = at == 0 and end == 1 and end != verb and not text[words[0].end :].lstrip().startswith(",")
+        if end > at and not opens_only:
+            groups.append((at, end))
+        at = max(end, at + 1)
+    return groups
+
+
+def _is_name(words: Sequence[Token], at: int) -> bool:
+    word = words[at]
+    common = word.folded in STOP_WORDS or word.folded in weekday_names() or month_at(words, at)
+    return word.text[0].isupper() and len(word.text) > 1 and not common
+
+
+def _links(words: Sequence[Token], at: int) -> bool:
+    return words[at].folded in _LINKS and at + 1 < len(words) and _is_name(words, at + 1)
+
+
+def _is_genitive(words: Sequence[Token], group: tuple[int, int], text: str) -> bool:
+    """Whether a name only says whose somebody is: "Faircloth's barrister", "la directora del Servicio"."""
+    at = group[0] - 1
+    while at >= 0 and words[at].folded in STOP_WORDS - _OF:
+        at -= 1
+    joined = at >= 0 and not text[words[at].end : words[group[0]].start].strip().endswith(",")
+    return text[words[group[1] - 1].end :][:2] in ("'s", "’s") or (joined and words[at].folded in _OF)
