@@ -229,7 +229,12 @@ def _answers(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, Non
         yield parted
         return
     evidence = _evidence(ask, query, answer.hits)
-    reason = evidence_reason(evidence, rewritten=query.text != ask.question, foreign=bool(foreign) and ask.llm is None)
+    reason = evidence_reason(
+        evidence,
+        rewritten=query.text != ask.question,
+        foreign=bool(foreign) and ask.llm is None,
+        judged=ask.llm is not None,
+    )
     if reason:
         yield _refused(ask, replace(answer, missing=evidence.missing), reason)
     elif ask.llm is None:

@@ -40,6 +40,7 @@ LEAST_SHARE, LEAST_UNITS = 0.4, 4
 WHOLE_ARTICLES, WHOLE_PASSAGES, WHOLE = 1, 12, 0.5
 MOST_BEFORE = 3  # most sentences that a unit adds before its own to reach the name of a speaker
 SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?|^[^“«„\"]*[”»]")
+COVERED_CHARS = 8000  # of an article in which the question's words are counted
 HEADER_TOKENS = 22  # headline, outlet and day of an excerpt
 
 
@@ -68,8 +69,9 @@ class Evidence:
     candidates: tuple[Candidate, ...] = ()
     chosen: tuple[Candidate, ...] = ()
     missing: tuple[str, ...] = ()  # names and numbers of the question that no hit's article contains
-    coverage: float = 0.0  # highest weighted share of the question's words in the hits of one article
+    coverage: float = 0.0  # weighted share of the question's words in the article of the best candidate
     likeness: float = 0.0  # highest likeness of a sentence to the question
+    closeness: float = 0.0  # highest sum of the likeness of a sentence and its coverage
     excerpts: tuple[tuple[Article, str], ...] = ()
 
 
@@ -91,13 +93,15 @@ def gather(
     units = _choose(candidates, budget)
     articles = {hit.passage.article.id: hit.passage.article for hit in hits}
     unknown = archive.unknown_words(names(question), language)
-    found = {a: " ".join(h.passage.text for h in hits if h.passage.article.id == a) for a in articles}
+    ranked = sorted(candidates, key=lambda c: -c.score)
+    nearest = ranked[0].passage.article
     return Evidence(
-        candidates=tuple(sorted(candidates, key=lambda c: -c.score)),
+        candidates=tuple(ranked),
         chosen=tuple(c for unit in units for c in unit),
         missing=tuple(missing_anchors(question, list(articles.values()), language, unknown)),
-        coverage=max(share_of(weights, f"{header(articles[a])} {found[a]}", language) for a in articles),
+        coverage=share_of(weights, f"{header(nearest)} {citable(nearest)[:COVERED_CHARS]}", language),
         likeness=max(c.likeness for c in candidates),
+        closeness=max(c.likeness + c.coverage for c in candidates),
         excerpts=tuple(_excerpts(units)),
     )
 
