@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 Status = Literal["live", "withdrawn"]
-Verdict = Literal["supported", "unsupported"]
+Verdict = Literal["supported", "unsupported", "contradicted"]
 # Why an answer is refused. The wording is stable: faces show it and evaluation counts it. "" for a given answer.
 RefusalReason = Literal[
     "",
