@@ -231,7 +231,8 @@ def _stories(args: argparse.Namespace) -> int:
 
 def _add_check(commands: Any) -> None:
     one = commands.add_parser("check", help="verdicts on true sentences and on planted errors, beside words alone")
-    one.add_argument("--shared", type=Path, help="folder with behaviour/ and rewrites/ (default: demo archive only)")
+    one.add_argument("--shared", type=Path, help="folder with behaviour/, rewrites/ and others (default: demo only)")
+    one.add_argument("--tuning", action="store_true", help="the half of the articles on which limits are chosen")
     one.add_argument("--most", type=positive, default=150, metavar="N", help="pairs of one kind, language and source")
     one.add_argument("--out", type=Path, help="write the figures to this JSON file")
     one.set_defaults(handler=_check)
@@ -244,7 +245,7 @@ def _check(args: argparse.Namespace) -> int:
     if args.shared and not args.shared.is_dir():
         raise SettingsError(f"--shared is '{args.shared}', which is no folder.")
     with shown_progress() as progress:
-        result = check.run(args.shared, progress, args.most)
+        result = check.run(args.shared, progress, args.most, testing=not args.tuning)
     print_result(result)
     if args.out:
         outcome.write(args.out, json.dumps(result, ensure_ascii=False, indent=1))

@@ -1,8 +1,8 @@
-"""The labelled sentences on which the check of what a sentence says is fitted and tested.
+"""The labelled sentences on which the check of what a sentence says is measured.
 
-Test: planted errors in one half of the demo archive, the sentences rewritten by hand (`rewritten_sentences.jsonl`), and
-where the shared data are present the altered passages of RGB and RAMDocs. Fitting: the other half of the demo archive
-and, where present, rewritten news in English (OneStopEnglish) and news in Spanish, French and German.
+Errors are planted in the sentences of the demo archive, in those that the packaged model wrote on it (recorded), in
+sentences rewritten by hand (`rewritten_sentences.jsonl`), and, where the shared data are present, in rewritten news
+in English (OneStopEnglish) and news in Spanish, French and German; RGB and RAMDocs bring altered passages of their own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,15 @@ from rag.schema import Article
 
 REWRITTEN = Path(__file__).with_name("rewritten_sentences.jsonl")
 RGB, RAMDOCS = Path("behaviour/rgb_en_fact.jsonl"), Path("behaviour/ramdocs_first250.jsonl")
+RECORDED = Path(__file__).parents[1] / "results" / "demo.json"
 ONESTOP = Path("rewrites/onestop")
+NEWS = (Path("timelines/es_egypt/articles.jsonl.gz"), Path("timelines/fr_egypt/articles.jsonl.gz"))
+GERMAN = Path("retrieval/xquad_de")
+MOST_LETTERS = 6000  # of a foreign article
 LEVELS = (("Int", "Adv"), ("Ele", "Int"), ("Ele", "Adv"))  # the simpler text is compared with the richer one
-SAME = 0.7  # of a simpler sentence's stems must be in a richer sentence for the two to be a rewritten pair. Set by hand
+SAME = (
+    0.55  # of a simpler sentence's stems must be in a richer sentence for the two to be a rewritten pair. Set by hand
+)
 MOST_PLANTED = 3  # sentences of an article in which errors are planted where articles are many
 
 
@@ -41,26 +49,23 @@ def is_test(group: str) -> bool:
     return bool(sha256(group.encode()).digest()[0] % 2)
 
 
-def for_testing(shared: Path | None) -> list[Pair]:
-    """The pairs for testing: those of the demo archive, and those of RGB and RAMDocs where `shared` holds them."""
-    found = [pair for pair in _of_demo() if is_test(pair.group)]
-    found += _other_events()
-    found += rewritten()
-    if shared and (shared / RGB).is_file():
-        found += rgb(shared / RGB)
-    if shared and (shared / RAMDOCS).is_file():
-        found += ramdocs(shared / RAMDOCS)
+def pairs(shared: Path | None, *, testing: bool = True) -> list[Pair]:
+    """The pairs of one half of the articles: for testing, or for choosing limits.
+
+    What was written by hand, RGB and RAMDocs are for testing only. Sets that `shared` does not hold are left out.
+    """
+    found = [*_of_demo(), *recorded(), *_other_events()]
     if shared and (shared / ONESTOP).is_dir():
-        found += [pair for pair in onestop(shared / ONESTOP) if is_test(pair.group)]
-    return found
-
-
-def for_fitting(shared: Path | None) -> list[Pair]:
-    """The pairs for fitting, none of an article that is for testing."""
-    found = [pair for pair in _of_demo() if not is_test(pair.group)]
+        found += onestop(shared / ONESTOP)
     if shared:
-        found += [pair for pair in onestop(shared / ONESTOP) if not is_test(pair.group)]
-        found += list(_planted(_foreign(shared), "foreign"))
+        found += _planted(_foreign(shared), "foreign news")
+    found = [pair for pair in found if is_test(pair.group) == testing]
+    if testing:
+        found += rewritten()
+    if testing and shared and (shared / RGB).is_file():
+        found += rgb(shared / RGB)
+    if testing and shared and (shared / RAMDOCS).is_file():
+        found += ramdocs(shared / RAMDOCS)
     return found
 
 
@@ -78,10 +83,11 @@ def sample(pairs: Iterable[Pair], most: int) -> list[Pair]:
     return kept
 
 
-def demo_articles() -> list[Article]:
+@lru_cache(maxsize=1)
+def demo_articles() -> tuple[Article, ...]:
     """The newest version of each live article of the demo archive."""
     newest = {article.id: article for article in read([demo.ARCHIVE], ReadOptions()) if isinstance(article, Article)}
-    return [article for article in newest.values() if article.status == "live"]
+    return tuple(article for article in newest.values() if article.status == "live")
 
 
 def _of_demo() -> Iterator[Pair]:
@@ -111,6 +117,31 @@ def rewritten(path: Path = REWRITTEN) -> list[Pair]:
     return found
 
 
+def recorded(path: Path = RECORDED) -> list[Pair]:
+    """The sentences of right answers that the packaged model wrote on the demo questions, and the same with errors.
+
+    They name the subject of their question and join facts of several sentences, as no rewritten sentence does. Those
+    of wrong answers are left out: they may be supported and not to the point.
+    """
+    articles = {article.id: article for article in demo_articles()}
+    found: list[Pair] = []
+    for one in json.loads(path.read_text(encoding="utf-8"))["predictions"]:
+        cited = {c["number"]: c["article_id"] for c in one["answer"]["citations"]}
+        for sentence in one["answer"]["sentences"] if one["right"] == 1 else ():
+            sources = [articles[a] for a in dict.fromkeys(cited[n] for n in sentence["citations"]) if a in articles]
+            if not sources or sentence["verdict"] != "supported":
+                continue
+            common = {"language": sources[0].language, "articles": tuple(sources), "group": sources[0].id}
+            found.append(
+                Pair(text=sentence["text"], verdict="supported", kind="of a model", source="recorded", **common)  # type: ignore[arg-type]
+            )
+            found += [
+                replace(pair, articles=tuple(sources))
+                for pair in false_pairs(sentence["text"], sources[0], (), "recorded, planted")
+            ]
+    return found
+
+
 def _other_events() -> list[Pair]:
     """Sentences of an article beside the likest article on another event: the two floods, the two finals."""
     stories = {
@@ -128,8 +159,6 @@ def _other_events() -> list[Pair]:
             and stories.get(a.id, a.id) != stories.get(article.id, article.id)
         ]  # fmt: skip
         like = max(others, key=lambda a: len(stems[a.id] & stems[article.id]) / len(stems[a.id] | stems[article.id]))
-        if not is_test(article.id):
-            continue
         found += [
             Pair(
                 text=text, language=article.language, verdict="unsupported", kind="other event", articles=(like,),
@@ -231,14 +260,15 @@ def _planted(articles: Iterable[Article], source: str) -> Iterator[Pair]:
 
 def _foreign(shared: Path) -> Iterator[Article]:
     """News in Spanish and French, and paragraphs in German."""
-    for name in ("es_egypt", "fr_egypt"):
-        with gzip.open(shared / "timelines" / name / "articles.jsonl.gz", "rt", encoding="utf-8") as lines:
+    for file in filter(Path.is_file, (shared / name for name in NEWS)):
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
             for one in map(json.loads, lines):
                 day = datetime.fromisoformat(one["published"]) if one["published"] else None
-                text = one["text"][:6000]
+                text = one["text"][:MOST_LETTERS]
                 yield Article(id=one["id"], title="", text=text, language=one["language"], published=day)
-    for document in beir.load(shared / "retrieval" / "xquad_de").corpus.values():
-        yield Article(id=f"de-{document.id}", title="", text=document.text, language="de")
+    if (shared / GERMAN).is_dir():
+        for document in beir.load(shared / GERMAN).corpus.values():
+            yield Article(id=f"de-{document.id}", title="", text=document.text, language="de")
 
 
 def _rows(path: Path) -> Sequence[dict[str, Any]]:

@@ -116,6 +116,7 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _APPOSITION = re.compile(
     r", (?:\d+|(?:an? |the |una? |el |la |le |un |une |ein |eine |der |die )?[^,.;:“”\"«»]{4,50}), "
 )
+_OPENING = re.compile(r"([^\W\d_]\w*(?: [^\s,.;:“”\"«»]+){1,6}), ([^,;:“”\"«»]{30,200}[^,;:.“”\"«»])([.])")
 _PART_OF_DAY = re.compile(r" (?:morning|afternoon|evening|night)|['’-]")
 LEAST_WORDS, MOST_WORDS = 6, 45  # of a sentence that is worth changing
 
@@ -133,6 +134,10 @@ def true_pairs(article: Article, source: str) -> Iterator[Pair]:
         yield _pair(sentence, article, "verbatim", "supported", source)
         if cut := _APPOSITION.search(sentence):
             yield _pair(_joined(sentence, cut, " "), article, "apposition left out", "supported", source)
+        if moved := _OPENING.fullmatch(sentence):
+            phrase = moved[1] if moved[1].split()[0] in name_words(article.text) else moved[1][0].lower() + moved[1][1:]
+            text = f"{moved[2][0].upper()}{moved[2][1:]} {phrase}{moved[3]}"
+            yield _pair(text, article, "phrase moved", "supported", source)
         days = resolved(sentence, article.day, article.language)
         if len(days) == 1 and article.language == "en" and not _PART_OF_DAY.match(sentence, days[0][1]):
             start, end, day = days[0]
@@ -152,6 +157,11 @@ def false_pairs(text: str, article: Article, others: Sequence[Article], source: 
         other = drawn.choice(list(others))
         if changed := _foreign_name(text, article, other, drawn):
             yield _pair(changed, article, "two articles merged", "unsupported", source, other)
+
+
+def name_words(text: str) -> set[str]:
+    """The words of the proper names of a text."""
+    return {word for start, end in name_spans(text) for word in text[start:end].split()}
 
 
 def _pair(text: str, article: Article, kind: str, verdict: Verdict, source: str, *more: Article) -> Pair:

@@ -8,7 +8,7 @@ often it passes. Does not measure retrieval, and no language model writes.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,12 +23,13 @@ from eval.metrics.statistics import percentiles
 from eval.reporting import outcome
 from eval.reporting.outcome import Row, once, row
 from eval.reporting.progress import Progress
+from rag.answering.check.verdicts import judged
 from rag.answering.citations import link
 from rag.answering.sentence_selection import Candidate
 from rag.language.sentences import sentence_spans
 from rag.schema import Article, Passage, Verdict
 
-WORDS = "comparison of words"
+WORDS, ROLES = "comparison of words", "words and roles"
 MOST = 150  # pairs of a source, a language and a kind
 LEAST_WORDS = 3  # of a sentence that may be cited
 THRESHOLDS = tuple(number / 20 for number in range(1, 20))
@@ -70,20 +71,32 @@ def by_words(pair: Pair) -> Judged:
     return Judged(pair, 0.0 if reason else 1.0, "unsupported" if reason else "supported", taken)
 
 
-def scores(system: str, judged: Sequence[Judged]) -> list[Row]:
+def by_roles(pair: Pair) -> Judged:
+    """The verdict that an answer shows: words, and who did what when."""
+    began = time.perf_counter()
+    quotes, lacking = link(pair.text, [c for a in pair.articles for c in candidates(a)], language=pair.language)
+    found = judged(pair.text, quotes, lacking, pair.language)
+    taken = (time.perf_counter() - began) * 1000
+    return Judged(pair, float(found.verdict == "supported"), found.verdict, taken)
+
+
+SYSTEMS: Mapping[str, Callable[[Pair], Judged]] = {WORDS: by_words, ROLES: by_roles}
+
+
+def scores(system: str, found: Sequence[Judged]) -> list[Row]:
     """Rows over all pairs, over each kind of error, of true sentence, language and source."""
-    passing, contradicted = [j for j in judged if j.passes], [j for j in judged if j.verdict == "contradicted"]
-    true, false = [j for j in judged if j.right], [j for j in judged if not j.right]
+    passing, contradicted = [j for j in found if j.passes], [j for j in found if j.verdict == "contradicted"]
+    true, false = [j for j in found if j.right], [j for j in found if not j.right]
     opposite = [j for j in false if j.pair.verdict == "contradicted"]
-    probabilities, labels = [j.probability for j in judged], [j.right for j in judged]
+    probabilities, labels = [j.probability for j in found], [j.right for j in found]
     rows = [
         row("precision of supported", system, [float(j.right) for j in passing]),
         row("recall of supported", system, [float(j.passes) for j in true]),
         row("false and supported", system, [float(j.passes) for j in false]),
         row("precision of contradicted", system, [float(not j.right) for j in contradicted]),
         row("recall of contradicted", system, [float(j.verdict == "contradicted") for j in opposite]),
-        once("area under the curve", system, verdicts.area_under_curve(probabilities, labels), len(judged)),
-        once("Brier score", system, verdicts.brier(probabilities, labels), len(judged)),
+        once("area under the curve", system, verdicts.area_under_curve(probabilities, labels), len(found)),
+        once("Brier score", system, verdicts.brier(probabilities, labels), len(found)),
     ]
     rows += _shares("passes, error", system, ((j.pair.kind, j) for j in false))
     rows += _shares("passes, true", system, ((j.pair.kind, j) for j in true))
@@ -95,38 +108,39 @@ def scores(system: str, judged: Sequence[Judged]) -> list[Row]:
 
 def _shares(name: str, system: str, kinds: Iterable[tuple[str, Judged]]) -> list[Row]:
     groups: dict[str, list[float]] = {}
-    for kind, judged in kinds:
-        groups.setdefault(kind, []).append(float(judged.passes))
+    for kind, one in kinds:
+        groups.setdefault(kind, []).append(float(one.passes))
     return [row(f"{name}: {kind}", system, values) for kind, values in sorted(groups.items())]
 
 
-def run(shared: Path | None, progress: Progress, most: int = MOST) -> dict[str, Any]:
-    """Judges the pairs for testing by each system; the result as plain data."""
+def run(shared: Path | None, progress: Progress, most: int = MOST, *, testing: bool = True) -> dict[str, Any]:
+    """Judges the pairs of one half of the articles by each system; the result as plain data."""
     outcome.provenance()
     began = time.perf_counter()
-    pairs = check_pairs.sample(check_pairs.for_testing(shared), most)
-    judged: dict[str, list[Judged]] = {WORDS: []}
+    pairs = check_pairs.sample(check_pairs.pairs(shared, testing=testing), most)
+    found: dict[str, list[Judged]] = {system: [] for system in SYSTEMS}
     for number, pair in enumerate(pairs, start=1):
-        judged[WORDS].append(by_words(pair))
+        for system, judge in SYSTEMS.items():
+            found[system].append(judge(pair))
         progress("sentences", number, len(pairs))
     return outcome.result(
         "check",
-        [one for system, found in judged.items() for one in scores(system, found)],
+        [one for system, some in found.items() for one in scores(system, some)],
         data={
             "name": "planted errors", "digest": f"{demo_set.digest()}-{digest([check_pairs.REWRITTEN])}",
             "pairs": len(pairs), "sources": sorted({pair.source for pair in pairs}),
         },
-        reliability={s: verdicts.reliability(*_values(found)) for s, found in judged.items()},
-        trade_off={s: verdicts.trade_off(*_values(found), THRESHOLDS) for s, found in judged.items()},
-        latency_ms={s: verdict_times(found) for s, found in judged.items()},
+        reliability={s: verdicts.reliability(*_values(some)) for s, some in found.items()},
+        trade_off={s: verdicts.trade_off(*_values(some), THRESHOLDS) for s, some in found.items()},
+        latency_ms={s: verdict_times(some) for s, some in found.items()},
         seconds=round(time.perf_counter() - began, 1),
     )  # fmt: skip
 
 
-def _values(judged: Sequence[Judged]) -> tuple[list[float], list[bool]]:
-    return [j.probability for j in judged], [j.right for j in judged]
+def _values(found: Sequence[Judged]) -> tuple[list[float], list[bool]]:
+    return [j.probability for j in found], [j.right for j in found]
 
 
-def verdict_times(judged: Sequence[Judged]) -> dict[str, float]:
+def verdict_times(found: Sequence[Judged]) -> dict[str, float]:
     """Percentiles of the milliseconds that a verdict took."""
-    return percentiles([j.milliseconds for j in judged])
+    return percentiles([j.milliseconds for j in found])
