@@ -103,8 +103,15 @@ def test_what_the_words_lack_stays_the_reason() -> None:
 
 
 def test_quotations_in_another_language_are_left_to_the_comparison_of_words() -> None:
-    quotes = candidates("Ada Quiroga no venció a Noel Renedo.", "es")
-    assert judged("Ada Quiroga beat Noel Renedo.", quotes, "", "en").verdict == "supported"
+    sentence = "Ada Quiroga, Noel Renedo and Harrow Bay got 44."
+    quoted = "Ada Quiroga, Noel Renedo y Harrow Bay lograron 45."
+    assert judged(sentence, candidates(quoted, "en"), "", "en").verdict == "contradicted"
+    assert judged(sentence, candidates(quoted, "es"), "", "en").verdict == "supported"
+
+
+def test_a_sentence_word_for_word_is_supported_whatever_else_is_quoted() -> None:
+    quotes = candidates("Noel Renner beat Ada Quill. Ada Quill beat Noel Renner.", "en")
+    assert judged("Ada Quill beat Noel Renner.", quotes, "", "en").verdict == "supported"
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=80), st.sampled_from(["en", "de", "zh", ""]))

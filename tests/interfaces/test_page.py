@@ -107,7 +107,7 @@ def test_a_contradicted_sentence_cites_what_contradicts_it() -> None:
     assert html.index("it rained there") < html.index('class="cite"')
     exchange = Exchange.of(answer(sentence), "done")
     assert Exchange.from_data(exchange.data()) == exchange
-    assert "It snowed. (contradicted: it rained there)" in plain(exchange).replace(" [1]", "")
+    assert "It snowed. (contradicted: it rained there)" in page.plain(exchange).replace(" [1]", "")
 
 
 def test_a_refusal_shows_the_receipt_and_the_closest_passages() -> None:
