@@ -14,6 +14,8 @@ from rag.answering.check.alignment import Alignment, align
 from rag.answering.check.words import Word, Words, words_of
 from rag.answering.sentence_selection import Candidate
 from rag.language.dates import named_days, written
+from rag.language.tokens import folded_words
+from rag.schema import Article
 
 MANY_WORDS, SOME_WORDS = 0.8, 0.7  # shares of the sentence's words that the quotation holds
 GAP = 3  # words between two matched ones among which another name or number counts as standing in the same place
@@ -40,6 +42,7 @@ class _Case:
 
     main: Alignment
     others: tuple[Alignment, ...]
+    article: Article  # of the main quotation
     articles: frozenset[str]
 
     @property
@@ -67,6 +70,7 @@ def conflict(sentence: str, quotes: Sequence[Candidate], language: str) -> Confl
     case = _Case(
         main=each[best],
         others=tuple(one for i, one in enumerate(each) if i != best),
+        article=quotes[best].passage.article,
         articles=frozenset(quote.passage.article.id for quote in quotes),
     )
     for rule, reason, opposed in _RULES:
@@ -124,8 +128,11 @@ def _other_number(case: _Case) -> bool:
 
 
 def _other_name(case: _Case) -> bool:
-    """Another name stands in the place of one: of one that a further quotation had to be found for, or of any."""
-    if not _replaced(case.main, lambda word: word.is_name):
+    """Another name stands in the place of one: of one that a further quotation had to be found for, or of any.
+
+    Names of up to three letters have many variants (TV, EU).
+    """
+    if not _replaced(case.main, lambda word: word.is_name and len(word.text) > 3):
         return False
     return case.share >= MANY_WORDS or (
         case.share >= SOME_WORDS and case.held_elsewhere(lambda word: word.is_name)
@@ -174,13 +181,12 @@ def _unrealised(words: Words) -> bool:
 
 
 def _two_events(case: _Case) -> bool:
-    """Two articles are needed for the sentence, and none of its names is in the words of both."""
-    if len(case.articles) < 2 or not case.held_elsewhere(lambda word: word.is_name):
+    """Two articles are needed for the sentence, and a name that only the second one's words hold is nowhere in the
+    article of the first."""
+    if len(case.articles) < 2:
         return False
-    return not any(
-        word.is_name and place >= 0 and any(other.places[i] >= 0 for other in case.others)
-        for i, (word, place) in enumerate(zip(case.main.sentence.content, case.main.places, strict=True))
-    )
+    known = set(folded_words(case.article.text)) | set(folded_words(case.article.title))
+    return case.held_elsewhere(lambda word: word.is_name and word.folded not in known)
 
 
 _RULES: Sequence[tuple[Callable[[_Case], bool], str, bool]] = (
