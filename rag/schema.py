@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 Status = Literal["live", "withdrawn"]
-Verdict = Literal["supported", "unsupported"]
+Verdict = Literal["supported", "unsupported", "contradicted"]
 # Why an answer is refused. The wording is stable: faces show it and evaluation counts it. "" for a given answer.
 RefusalReason = Literal[
     "",
@@ -124,9 +124,9 @@ class Citation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A sentence of an answer, the citations that support it, and whether they do.
+    """A sentence of an answer, its verdict, and the citations that support it, or that contradict it.
 
-    `reason` says in a few words why a sentence is unsupported; empty for a supported one.
+    `reason` says in a few words why a sentence is unsupported or what contradicts it; empty for a supported one.
     """
 
     text: str
@@ -233,7 +233,10 @@ class Answer:
 
 
 def marked(sentence: Sentence) -> str:
-    """The sentence with its markers before the final stop: `It rained [1][2].`"""
+    """The sentence with its markers before the final stop: `It rained [1][2].` A contradicted one has none: they would
+    look like support."""
+    if sentence.verdict == "contradicted":
+        return sentence.text
     markers = "".join(f"[{c.number}]" for c in sentence.citations)
     if not markers:
         return sentence.text

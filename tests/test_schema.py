@@ -66,6 +66,10 @@ def test_markers_stand_before_the_final_stop(text: str, numbers: tuple[int, ...]
     assert marked(Sentence(text=text, verdict="supported", citations=tuple(map(citation, numbers)))) == expected
 
 
+def test_a_contradicted_sentence_has_no_markers() -> None:
+    assert marked(Sentence(text="It snowed.", verdict="contradicted", citations=(citation(1),))) == "It snowed."
+
+
 def test_an_answer_names_each_citation_once_in_order_of_its_number() -> None:
     one, two = citation(1), citation(2, 21, 42)
     said = answer(

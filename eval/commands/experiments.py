@@ -1,4 +1,4 @@
-"""Commands that measure: demo, retrieval, ablation, answers, behaviour, stories, pages, timelines and all."""
+"""Commands that measure: demo, retrieval, ablation, answers, behaviour, stories, check, pages, timelines and all."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def add(commands: Any) -> None:
     _add_answers(commands)
     _add_behaviour(commands)
     _add_stories(commands)
+    _add_check(commands)
     _add_pages(commands)
     _add_timelines(commands)
     _add_all(commands)
@@ -226,6 +227,29 @@ def _stories(args: argparse.Namespace) -> int:
         settings = Settings.load(data_dir=temporary, llm="none")
         data = stories.demo() if args.demo else stories.mixed(args.data)
         result = stories.run(data, settings, cached_embedder(settings, vector_cache(settings, args.cache)))
+    print_result(result)
+    if args.out:
+        outcome.write(args.out, json.dumps(result, ensure_ascii=False, indent=1))
+    return 0
+
+
+def _add_check(commands: Any) -> None:
+    one = commands.add_parser("check", help="verdicts on true sentences and on planted errors, beside words alone")
+    one.add_argument("--shared", type=Path, help="folder with behaviour/, rewrites/ and others (default: demo only)")
+    one.add_argument("--tuning", action="store_true", help="the half of the articles on which limits are chosen")
+    one.add_argument("--most", type=positive, default=150, metavar="N", help="pairs of one kind, language and source")
+    one.add_argument("--out", type=Path, help="write the figures to this JSON file")
+    one.set_defaults(handler=_check)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from eval.experiments import check
+    from eval.reporting import outcome
+
+    if args.shared and not args.shared.is_dir():
+        raise SettingsError(f"--shared is '{args.shared}', which is no folder.")
+    with shown_progress() as progress:
+        result = check.run(args.shared, progress, args.most, testing=not args.tuning)
     print_result(result)
     if args.out:
         outcome.write(args.out, json.dumps(result, ensure_ascii=False, indent=1))

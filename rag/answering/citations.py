@@ -21,7 +21,7 @@ from rag.language.sentences import sentence_spans
 from rag.language.stems import content_stems
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import fold, tokens
-from rag.schema import Article, Citation, Sentence, Span
+from rag.schema import Article, Citation, Sentence, Span, Verdict
 
 _MARKER = re.compile(
     r"\s*[\[【(（](?:source|sources|excerpt|id)?[:\s]*(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)[\]】)）](?!\w)", re.I
@@ -235,11 +235,15 @@ class Citer:
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, Span], Citation] = {}
 
-    def sentence(self, text: str, quotes: Sequence[Candidate], reason: str) -> Sentence:
-        """The sentence with its verdict; an unsupported one cites nothing."""
-        if reason:
+    def sentence(
+        self, text: str, quotes: Sequence[Candidate], reason: str, *, contradicted: bool = False
+    ) -> Sentence:  # fmt: skip
+        """The sentence with its verdict; a contradicted one cites what contradicts it, an unsupported one nothing."""
+        if reason and not contradicted:
             return Sentence(text=text, verdict="unsupported", reason=reason)
-        return Sentence(text=text, verdict="supported", citations=tuple(self._citation(q) for q in quotes))
+        citations = tuple(self._citation(q) for q in quotes)
+        verdict: Verdict = "contradicted" if contradicted else "supported"
+        return Sentence(text=text, verdict=verdict, citations=citations, reason=reason)
 
     def _citation(self, quote: Candidate) -> Citation:
         key = (quote.passage.article.id, (quote.start, quote.end))

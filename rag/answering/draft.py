@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rag.answering import prompts
+from rag.answering.check.verdicts import Finding, judged
 from rag.answering.citations import Citer, link, same_words, split_finished, strip_markers
 from rag.answering.sentence_selection import Evidence
 from rag.language.identify import detect_language
@@ -61,15 +62,19 @@ class CheckedDraft:
             text = without_item_number(sentence.strip())  # no article contains the number of a list item
             if not content_stems(text, "") or any(same_words(text, known.text) for known in self.sentences):
                 continue
-            quotes, reason = link(
+            language = self._language_of(text)
+            quotes, lacking = link(
                 text,
                 self.evidence.candidates,
-                language=self._language_of(text),
+                language=language,
                 question=self.question,
                 hints=[self.evidence.excerpts[number - 1][0] for number in self._cited],
             )
-            self.sentences.append(self._citer.sentence(text, quotes, reason))
+            self.sentences.append(self._cited_sentence(text, judged(text, quotes, lacking, language)))
         self._seen = len(finished)
+
+    def _cited_sentence(self, text: str, found: Finding) -> Sentence:
+        return self._citer.sentence(text, found.quotes, found.reason, contradicted=found.verdict == "contradicted")
 
     def _language_of(self, text: str) -> str:
         """The language of a sentence: the detected one where the question or an article has it.

@@ -28,7 +28,10 @@ JobState = Literal["waiting", "running", "done", "failed"]
 
 
 class SentenceData(TypedDict):
-    """A sentence of an answer; `citations` are numbers of the answer's citations, `reason` says why unsupported."""
+    """A sentence of an answer; `citations` are numbers of the answer's citations, `reason` says why unsupported.
+
+    Those of a contradicted sentence contradict it.
+    """
 
     text: str
     verdict: Verdict

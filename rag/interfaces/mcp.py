@@ -37,8 +37,8 @@ from rag.settings import Settings
 
 _INSTRUCTIONS = (
     "Answers questions from an archive of news articles. Every sentence that `ask` returns has a verdict; cite those "
-    "that are supported, with the quotes under `citations`, and treat an answer with answered=false as: the archive "
-    "does not say. Days are as the outlet printed them (2025-03-01)."
+    "that are supported, with the quotes under `citations`; the citations of a contradicted one contradict it. Treat "
+    "an answer with answered=false as: the archive does not say. Days are as the outlet printed them (2025-03-01)."
 )
 _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 

@@ -25,6 +25,7 @@ KIND_NAMES: Mapping[QuestionKind, str] = {
     "archive": "about the archive",
 }
 UNSUPPORTED = "[unsupported]"  # follows a sentence that failed its check
+CONTRADICTED = r"\[contradicted by \d+(?:, \d+)*\]"  # the same of one that its citations contradict: a pattern
 
 
 def day_text(day: date | None) -> str:
@@ -82,8 +83,8 @@ def hit_line(hit: Hit) -> str:
 
 def answer_text(answer: Answer) -> str:
     """An answer in lines: the text; its kind where it is no single fact; the days that the question names; why it was
-    refused, or which sentences are unsupported and why; the quotes behind the numbers, or the closest articles; the
-    model."""
+    refused, or which sentences are unsupported or contradicted and why; the quotes behind the numbers, or the closest
+    articles; the model."""
     lines = [answer.text]
     if answer.kind != "fact":
         lines.append(f"Read as: {KIND_NAMES[answer.kind]}.")
@@ -94,6 +95,9 @@ def answer_text(answer: Answer) -> str:
     for sentence in answer.sentences:
         if sentence.verdict == "unsupported":
             lines.append(f"  ! not supported: “{sentence.text}” ({sentence.reason})")
+        elif sentence.verdict == "contradicted":
+            numbers = "".join(f"[{citation.number}]" for citation in sentence.citations)
+            lines.append(f"  ! contradicted by {numbers}: “{sentence.text}” ({sentence.reason})")
     for citation in answer.citations:
         lines += ["", f"[{citation.number}] {heading(citation.passage.article)}", f"    “{citation.quote}”"]
     if not answer.answered:
@@ -135,7 +139,14 @@ def layout(kind: QuestionKind) -> tuple[str, str]:
 
 def sentence_text(sentence: Sentence) -> str:
     """The sentence with its citation numbers, and with a warning where it failed its check."""
-    return marked(sentence) if sentence.verdict == "supported" else f"{marked(sentence)} {UNSUPPORTED}"
+    return f"{marked(sentence)} {warning(sentence)}".rstrip()
+
+
+def warning(sentence: Sentence) -> str:
+    """What follows a sentence that failed its check: `[unsupported]`, or `[contradicted by 2]`; "" for another."""
+    if sentence.verdict == "contradicted":
+        return f"[contradicted by {', '.join(str(citation.number) for citation in sentence.citations)}]"
+    return UNSUPPORTED if sentence.verdict == "unsupported" else ""
 
 
 def is_settled(answer: Answer, llm: LLM | None) -> bool:

@@ -180,6 +180,7 @@ class _AskSpans(_Spans):
             self._span.set_attribute("dateline.answered", self._last.answered)
             self._span.set_attribute("dateline.supported", verdicts.count("supported"))
             self._span.set_attribute("dateline.unsupported", verdicts.count("unsupported"))
+            self._span.set_attribute("dateline.contradicted", verdicts.count("contradicted"))
         self.conclude(self._span, error)
 
     @contextmanager

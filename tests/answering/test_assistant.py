@@ -15,7 +15,7 @@ from rag.archive.archive import Archive
 from rag.assistant import EXTRACTION, Assistant
 from rag.errors import ArchiveMissing, ModelUnavailable, QuestionError
 from rag.interfaces.json import answer_data
-from rag.interfaces.text import answer_text
+from rag.interfaces.text import answer_text, sentence_text
 from rag.models.chat import OpenAIChat
 from rag.schema import Answer, Article, Filters, Turn
 from rag.settings import Settings
@@ -151,6 +151,19 @@ def test_an_invented_sentence_beside_a_true_one_never_passes_as_supported(assist
     wrong = [s for s in answer.sentences if s.text == FALSE]
     assert all(s.reason and not s.citations for s in wrong)
     assert every_citation_is_verbatim(answer, stored)
+
+
+def test_the_opposite_beside_a_true_sentence_is_contradicted_by_what_the_true_one_cites(assistant: Asked) -> None:
+    opposite = TRUE.replace(" lowered ", " has not lowered ")
+    assert opposite != TRUE
+    answer = assistant(f"{TRUE} {opposite}").ask(QUESTION)
+    true, false = answer.sentences
+    assert (true.verdict, false.verdict) == ("supported", "contradicted")
+    assert false.citations == true.citations
+    assert false.reason
+    assert answer.text.endswith(opposite)  # without a marker
+    assert f"contradicted by [{false.citations[0].number}]: “{opposite}” ({false.reason})" in answer_text(answer)
+    assert sentence_text(false) == f"{opposite} [contradicted by {false.citations[0].number}]"
 
 
 def test_markers_that_name_no_source_are_removed_and_counted(assistant: Asked) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from fakes import ModelServer, ScriptedLLM, WordEmbedder
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import ModelUnavailable
-from rag.interfaces.http.openai_replies import message_of
+from rag.interfaces.http.openai_replies import message_of, url_citations
 from rag.interfaces.http.openai_requests import (
     BadOpenAIRequest,
     ChatRequest,
@@ -27,7 +28,7 @@ from rag.interfaces.http.openai_requests import (
 from rag.interfaces.json import answer_data
 from rag.models.chat import LLM, OpenAIChat
 from rag.models.sampling import effective
-from rag.schema import Answer, Coverage, Sentence
+from rag.schema import Answer, Article, Citation, Coverage, Passage, Sentence
 from rag.serving.answer_queue import AnswerRequest
 from rag.settings import Settings
 
@@ -162,6 +163,18 @@ RAIN = answer_of(("It rained.", "supported"), ("It snowed.", "unsupported"), ("I
 
 def test_a_sentence_that_failed_its_check_says_so_in_the_text() -> None:
     assert message(RAIN) == ("It rained. It snowed. [unsupported] It froze.", "stop")
+
+
+def test_a_contradicted_sentence_has_its_source_at_the_warning_alone() -> None:
+    article = Article(id="rain", title="Rain", text="It rained.")
+    citation = Citation(number=2, passage=Passage(article=article, number=0, start=0, end=10), start=0, end=10)
+    snow = Sentence(text="It snowed.", verdict="contradicted", citations=(citation,), reason="it rained")
+    found = message_of(replace(RAIN, sentences=(snow,)), ChatRequest(asked=AnswerRequest(question="Q?")))
+    assert found.text == "It snowed. [contradicted by 2]"
+    (annotation,) = url_citations(found, lambda one: one.passage.article.id)
+    span = annotation.url_citation
+    assert found.text[span.start_index : span.end_index] == "[contradicted by 2]"
+    assert message(replace(RAIN, sentences=(snow,)), max_tokens=4) == ("", "length")
 
 
 def test_max_tokens_cuts_at_four_bytes_a_token_and_says_length() -> None:

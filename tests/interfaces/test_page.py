@@ -100,6 +100,16 @@ def test_an_unsupported_sentence_without_a_reason_still_says_so() -> None:
     assert "not supported: no article says this" in shown(answer(Sentence(text="It snowed.", verdict="unsupported")))
 
 
+def test_a_contradicted_sentence_cites_what_contradicts_it() -> None:
+    sentence = Sentence(text="It snowed.", verdict="contradicted", citations=(MONDAY,), reason="it rained there")
+    html = shown(answer(sentence))
+    assert "contradicted: it rained there" in html
+    assert html.index("it rained there") < html.index('class="cite"')
+    exchange = Exchange.of(answer(sentence), "done")
+    assert Exchange.from_data(exchange.data()) == exchange
+    assert "It snowed. (contradicted: it rained there)" in page.plain(exchange).replace(" [1]", "")
+
+
 def test_a_refusal_shows_the_receipt_and_the_closest_passages() -> None:
     html = shown(answer(refusal="The archive does not answer this. Searched: 1 article.", withheld=("It snowed.",)))
     assert "Searched: 1 article." in html

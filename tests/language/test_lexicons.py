@@ -15,8 +15,10 @@ from rag.language.tokens import fold
 
 WORDS = [f.name for f in fields(Lexicon) if f.name != "language"]
 PATTERNS = ["asks_number", "asks_date", "asks_name", "sayings", "future", "amounts", "percent", "machine_address"]
-MAY_BE_EMPTY = {"homographs", "number_words", "month_names", "weekday_names", "weekday_plurals", "day_parts"}
-ACCENTED = {"abbreviations"}
+MAY_BE_EMPTY = {
+    "homographs", "number_words", "month_names", "weekday_names", "weekday_plurals", "day_parts", "future_endings",
+}  # fmt: skip
+ACCENTED = {"abbreviations", "future_endings"}
 
 
 def entries(one: Lexicon, name: str) -> list[str]:

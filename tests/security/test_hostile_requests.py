@@ -47,6 +47,7 @@ def test_markers_go_from_an_earlier_answer_with_the_space_before_them() -> None:
     from rag.interfaces.http.openai_requests import _without_markers
 
     assert _without_markers("It rained [1] [2]. It stopped [unsupported] [x].") == "It rained. It stopped [x]."
+    assert _without_markers("It rained. [contradicted by 1, 2] It stopped.") == "It rained. It stopped."
 
 
 @pytest.mark.parametrize("path", ["/", "/api/articles", "/login"])

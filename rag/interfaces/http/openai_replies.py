@@ -18,7 +18,7 @@ from openai.types.chat.chat_completion_message import Annotation, AnnotationURLC
 
 from rag.interfaces.http.openai_requests import CHAT_MODEL, ChatRequest, EmbeddingRequest, count_tokens
 from rag.interfaces.json import answer_data, coverage_data, hit_data
-from rag.interfaces.text import is_settled, layout, sentence_text
+from rag.interfaces.text import is_settled, layout, sentence_text, warning
 from rag.models.chat import LLM
 from rag.schema import Answer, Citation, Sentence
 
@@ -55,24 +55,34 @@ def _cut(whole: Message, request: ChatRequest) -> Message:
     if stops and min(stops) <= end:
         end, reason = min(stops), "stop"
     for start, stop, sentence in whole.places:
-        if start < end < stop and sentence.verdict == "unsupported":
-            end = start  # an unsupported sentence without its warning would look supported
+        if start < end < stop and sentence.verdict != "supported":
+            end = start  # such a sentence without its warning would look supported
     kept = tuple((start, min(stop, end), sentence) for start, stop, sentence in whole.places if start < end)
     return Message(whole.text[:end], kept, reason)
 
 
 def url_citations(message: Message, link: Link) -> list[Annotation]:
-    """One for each citation of each sentence: the span of the sentence in the text, and the source."""
+    """One for each citation of each sentence: the span of the sentence in the text, and the source.
+
+    A contradicted sentence has its warning as the span: the source does not support the sentence.
+    """
     return [
         Annotation(
             type="url_citation",
             url_citation=AnnotationURLCitation(
-                start_index=start, end_index=end, url=link(citation), title=citation.passage.article.title
+                start_index=_cited_from(start, end, sentence),
+                end_index=end,
+                url=link(citation),
+                title=citation.passage.article.title,
             ),
         )
         for start, end, sentence in message.places
         for citation in sentence.citations
     ]
+
+
+def _cited_from(start: int, end: int, sentence: Sentence) -> int:
+    return end - len(warning(sentence)) if sentence.verdict == "contradicted" else start
 
 
 def usage(message: Message, request: ChatRequest) -> CompletionUsage:

@@ -15,7 +15,7 @@ from typing import Any
 
 from rag.interfaces.filters import day_from, encodable, filters_from, turns_from
 from rag.interfaces.http.errors import HttpError
-from rag.interfaces.text import UNSUPPORTED
+from rag.interfaces.text import CONTRADICTED, UNSUPPORTED
 from rag.models.chat import LLM
 from rag.models.sampling import RANGES, can_sample, effective
 from rag.schema import Filters, Turn
@@ -211,7 +211,7 @@ def _text(content: object, where: str) -> str:
 
 
 MOST_STOP_CHARS = 200
-_MARKER = re.compile(rf"\[\d+\]|{re.escape(UNSUPPORTED)}")
+_MARKER = re.compile(rf"\[\d+\]|{re.escape(UNSUPPORTED)}|{CONTRADICTED}")
 
 
 def _without_markers(text: str) -> str:

@@ -90,7 +90,7 @@ def plain(exchange: Exchange) -> str:
     for line in exchange.lines:
         sentence = Sentence(text=line.text, verdict="supported")
         markers = "".join(f"[{number}]" for number in line.numbers)
-        doubt = f" (not supported: {line.reason})" if line.reason else ""
+        doubt = f" ({line.doubt})" if line.doubt else ""
         said.append(f"{marked(sentence)} {markers}".strip() + doubt)
     cards = [f"[{c.number}] {c.title}, {outlet_and_day(c)}: “{c.quote}”" for c in exchange.cards if c.number]
     return "\n".join([exchange.question, "", ("\n" if exchange.kind else " ").join(said), "", *cards])

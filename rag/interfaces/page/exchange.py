@@ -53,11 +53,19 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A sentence of an answer with the numbers it cites; `reason` says why it is not supported."""
+    """A sentence of an answer with the numbers it cites; `reason` says why it is not supported, or contradicted."""
 
     text: str
     numbers: tuple[int, ...] = ()
     reason: str = ""
+    contradicted: bool = False
+
+    @property
+    def doubt(self) -> str:
+        """The reason in front of which its verdict stands; "" for a supported sentence."""
+        if not self.reason:
+            return ""
+        return f"{'contradicted' if self.contradicted else 'not supported'}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +161,7 @@ def _shaped(kind: type[T], data: Any) -> T:
 _FIELD_TYPES: dict[str, type] = {
     "number": int, "version": int, "start": int, "end": int, "also": tuple, "numbers": tuple, "lines": tuple,
     "cards": tuple, "preview": tuple, "withheld": int, "seconds": float, "by_extraction": bool,
-    "days_dropped": bool,
+    "days_dropped": bool, "contradicted": bool,
 }  # fmt: skip
 
 
@@ -171,7 +179,12 @@ def kept(exchanges: Sequence[Exchange]) -> list[dict[str, Any]]:
 
 def _line(sentence: Sentence) -> Line:
     numbers = tuple(c.number for c in sentence.citations)
-    return Line(text=sentence.text, numbers=numbers, reason=_why(sentence))
+    return Line(
+        text=sentence.text,
+        numbers=numbers,
+        reason=_why(sentence),
+        contradicted=sentence.verdict == "contradicted",
+    )
 
 
 def _why(sentence: Sentence) -> str:

@@ -37,6 +37,17 @@ DUTCH = Lexicon(
         bekritis\w* beschuld\w* bevestig\w* ontken\w*
         """.split()
     ),
+    negations=frozenset("niet geen nooit niemand niets zonder noch".split()),
+    unrealised=tuple(
+        r"""
+        kan kunnen kon konden zou zouden zal zullen moet\w* mag mogen wil willen wilde[n]? plan\w* hoop\w* hopen
+        verwacht\w* waarschijnlijk mogelijk misschien als of vermeende beschuld\w* belo\w+ dreig\w* eis\w*
+        voorstel\w* prob\w+ word(?:t|en)
+        """.split()
+    ),
+    future_endings=frozenset(),
+    passive_verbs=frozenset("wordt worden werd werden is zijn".split()),
+    agent_words=frozenset("door".split()),
     near_days={
         "eergisteren": -2, "gisteren": -1, "vandaag": 0, "vanavond": 0, "morgen": 1, "overmorgen": 2,
     },

@@ -40,6 +40,24 @@ ENGLISH = Lexicon(
         replied answered wrote blam(?:ed|es)
         """.split()
     ),
+    negations=frozenset(
+        """
+        not no never nobody nothing none neither nor without cannot didn doesn wasn weren isn aren hasn haven hadn
+        couldn wouldn shouldn
+        """.split()
+    ),
+    unrealised=tuple(
+        r"""
+        may might could would should will shall can must plan(?:s|ned|ning)? intend(?:s|ed)? want(?:s|ed)?
+        hop(?:e|es|ed|ing) expect(?:s|ed)? likely possibl[ey] perhaps probably propos(?:e|es|ed|al|als) ask(?:s|ed|ing)?
+        urg(?:e|es|ed) tr(?:y|ies|ied|ying) seek(?:s|ing)? sought if whether unless alleg(?:ed|edly|es)
+        accus(?:ed|es|e|ing) suspect(?:ed|s)? reportedly claim(?:ed|s)? promis(?:e|es|ed) threaten(?:s|ed)?
+        aim(?:s|ed)? demand(?:s|ed|ing)? call(?:s|ed|ing)? due target fears? feared
+        """.split()
+    ),
+    future_endings=frozenset(),
+    passive_verbs=frozenset("be been being is are was were".split()),
+    agent_words=frozenset("by".split()),
     near_days={
         "the day before yesterday": -2, "yesterday": -1, "today": 0, "tonight": 0, "tomorrow": 1,
         "the day after tomorrow": 2,

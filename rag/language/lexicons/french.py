@@ -38,6 +38,17 @@ FRENCH = Lexicon(
         critiqu\w* accus\w* promi[st]\w* demand\w* compar\w* averti\w* reconn\w*
         """.split()
     ),
+    negations=frozenset("ne n pas jamais rien aucun aucune sans ni non".split()),
+    unrealised=tuple(
+        r"""
+        peut peuvent pourr\w+ pouva\w+ doit doivent dev(?:ra|rait|raient|ait|aient) veut veulent voul\w+ prevo\w+
+        espere\w* propos\w+ demand\w+ tent\w+ cherch\w+ si peut-etre probable\w* possible\w* presume\w* accus\w+
+        affirm\w+ prom\w+ menac\w+ souhait\w+ va vont aura\w*
+        """.split()
+    ),
+    future_endings=frozenset("ra ront rait raient".split()),
+    passive_verbs=frozenset("ete est sont fut furent etre sera seront".split()),
+    agent_words=frozenset("par".split()),
     near_days={
         "avant-hier": -2, "hier": -1, "aujourd'hui": 0, "aujourd’hui": 0, "ce soir": 0, "demain": 1, "apres-demain": 2,
     },

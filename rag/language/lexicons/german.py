@@ -38,6 +38,21 @@ GERMAN = Lexicon(
         nannte vergl\w* beschuld\w* bestatig\w* kundigt\w* bestr\w*
         """.split()
     ),
+    negations=frozenset(
+        """
+        nicht kein keine keinen keinem keiner keines nie niemals niemand niemanden nichts weder ohne
+        """.split()
+    ),
+    unrealised=tuple(
+        r"""
+        wird werden wurde[nt]? konn\w+ konnte[nt]? kann soll(?:en|te|ten)? will woll(?:en|te|ten) muss\w* durf\w+
+        darf mochte[nt]? plant? planen plante[nt]? hoff\w+ erwart\w+ wahrscheinlich moglich\w* vielleicht wohl falls
+        ob wenn angeblich mutmasslich verspr\w+ droh\w+ forder\w+ vorschlag\w* ware[nt]? hatte[nt]? versuch\w+
+        """.split()
+    ),
+    future_endings=frozenset(),
+    passive_verbs=frozenset("wird werden wurde wurden worden ist sind".split()),
+    agent_words=frozenset("von vom durch".split()),
     near_days={
         "vorgestern": -2, "gestern": -1, "heute": 0, "morgen": 1, "ubermorgen": 2,
     },

@@ -34,6 +34,17 @@ ITALIAN = Lexicon(
         promess\w* chiest\w* avvert\w* ammess\w*
         """.split()
     ),
+    negations=frozenset("non mai nessuno nessuna nessun nulla niente senza".split()),
+    unrealised=tuple(
+        r"""
+        puo possono potr\w+ poteva\w* deve devono dovr\w+ vuole vogliono vol\w+ prevede\w* sper\w+ propo\w+ chied\w+
+        chiest\w+ tent\w+ cerc\w+ se forse probabil\w+ possibil\w+ presunt\w+ accus\w+ promett\w+ minacci\w+
+        vorrebb\w+
+        """.split()
+    ),
+    future_endings=frozenset("rà ranno rebbe rebbero".split()),
+    passive_verbs=frozenset("stato stata stati state e sono fu furono viene vennero venne essere sara".split()),
+    agent_words=frozenset("da dal dalla dai dagli dalle".split()),
     near_days={
         "l'altro ieri": -2, "ieri": -1, "oggi": 0, "stasera": 0, "domani": 1, "dopodomani": 2,
     },

@@ -11,9 +11,9 @@ from types import MappingProxyType
 class Lexicon:
     """The language-specific words of one language, or of all of them together where the language is not known.
 
-    Words and phrases are folded (`rag.language.tokens.fold`: lower case, no accents), but for `abbreviations`,
-    which keep their accents. A field of type `tuple[str, ...]` holds regular expressions over folded text, without
-    groups that capture; `rag.language.lexicons.pattern` compiles them into one that matches whole words.
+    Words and phrases are folded (`rag.language.tokens.fold`: lower case, no accents), but for `abbreviations` and
+    `future_endings`, which keep their accents. A field of type `tuple[str, ...]` holds regular expressions over folded
+    text, without groups that capture; `rag.language.lexicons.pattern` compiles them into one that matches whole words.
     """
 
     language: str
@@ -38,6 +38,17 @@ class Lexicon:
     """Words that put two things side by side, so that an answer may rest on two articles."""
     sayings: tuple[str, ...]
     """Verbs that report what somebody said."""
+    negations: frozenset[str]
+    """Words that deny what stands beside them."""
+    unrealised: tuple[str, ...]
+    """Single words that say that something may, shall or is said to be, not that it is: modal verbs, intentions,
+    requests, accusations, conditions."""
+    future_endings: frozenset[str]
+    """Endings, with accents, of verbs in the future or the conditional."""
+    passive_verbs: frozenset[str]
+    """Forms of the verbs that make up a passive ("was")."""
+    agent_words: frozenset[str]
+    """Prepositions before the doer in the passive ("by")."""
     near_days: Mapping[str, int]
     """Phrases for a day near that of publication, and its distance from it in days (yesterday: -1)."""
     month_names: Mapping[str, int]

@@ -40,6 +40,16 @@ PORTUGUESE = Lexicon(
         promet\w* pedi\w* advert\w* admiti\w*
         """.split()
     ),
+    negations=frozenset("nao nunca jamais ninguem nada nenhum nenhuma sem nem".split()),
+    unrealised=tuple(
+        r"""
+        pod\w+ dev\w+ quer\w* plane\w+ prev\w+ esper\w+ propo\w+ ped\w+ tent\w+ busc\w+ se talvez prova\w+ possi\w+
+        supost\w+ acus\w+ promet\w+ ameac\w+ exig\w+ vai vao
+        """.split()
+    ),
+    future_endings=frozenset("rá rão ria riam".split()),
+    passive_verbs=frozenset("foi foram sido ser e sao sera serao".split()),
+    agent_words=frozenset("por pelo pela pelos pelas".split()),
     near_days={
         "anteontem": -2, "ontem": -1, "hoje": 0, "amanha": 1, "depois de amanha": 2,
     },

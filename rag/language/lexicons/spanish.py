@@ -32,6 +32,17 @@ SPANISH = Lexicon(
         explic\w* senal[oae]\w* anunci\w* anadi\w* reconoci\w* admiti\w* insisti\w*
         """.split()
     ),
+    negations=frozenset("no nunca jamas nadie nada ningun ninguna ninguno tampoco sin ni".split()),
+    unrealised=tuple(
+        r"""
+        pued\w+ pod[eri]\w+ deb\w+ quier\w+ quer\w+ plane\w+ prev\w+ esper\w+ propon\w+ propus\w+ propuest\w+ pid\w+
+        pidio pedi\w+ intent\w+ busc\w+ si quiza\w* probable\w* posible\w* supuest\w+ presunt\w+ acus\w+ asegur\w+
+        promet\w+ amenaz\w+ exig\w+ tal
+        """.split()
+    ),
+    future_endings=frozenset("rá rán ré ría rían".split()),
+    passive_verbs=frozenset("fue fueron sido ser es son sera seran fuera".split()),
+    agent_words=frozenset("por".split()),
     near_days={"anteayer": -2, "antes de ayer": -2, "ayer": -1, "hoy": 0, "pasado manana": 2},
     month_names={"setiembre": 9, "sept": 9},
     weekday_names={},
