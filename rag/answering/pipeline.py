@@ -16,12 +16,11 @@ from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
 from rag.answering.compose.material import LEAST_SHARE, collect, without_years, years_of
 from rag.answering.draft import CheckedDraft
+from rag.answering.extraction import SENTENCES_OF_PART, of_part, quotations
 from rag.answering.followups import standalone
-from rag.answering.kinds.causes import asks_cause, gives_cause
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
 from rag.answering.kinds.reader import KindReader
-from rag.answering.question import expected, holds
 from rag.answering.retriever import Retriever, within
 from rag.answering.sentence_selection import Candidate, Evidence, gather
 from rag.answering.time_windows.windows import window_of
@@ -35,12 +34,6 @@ from rag.schema import Answer, Filters, Hit, QuestionKind, RefusalReason, Senten
 
 EXTRACTION = "extraction (no language model)"
 EXTRACTION_EVIDENCE_TOKENS = 300
-EXTRACTED_SENTENCES = 3
-EXTRACTED_SHARE = 0.8  # of the best sentence's score, which a further one must reach. Set by hand.
-# Of several questions in one text: sentences for each, what the article that answered an earlier one has over others,
-# and the share of the words of an open question that a sentence must hold. Set by hand on the demo archive.
-EXTRACTED_OF_PART, SAME_ARTICLE, LEAST_OF_PART = 2, 0.25, 0.5
-CAUSE = 0.3  # what a sentence that gives a cause has over others, to a question why. Set by hand on the demo archive.
 FOREIGN_SHARE = 0.02  # a question in a language that fewer of the articles have is translated before retrieval
 TRANSLATION_TOKENS = 80
 
@@ -238,7 +231,7 @@ def _answers(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, Non
     if reason:
         yield _refused(ask, replace(answer, missing=evidence.missing), reason)
     elif ask.llm is None:
-        yield _given(ask, answer, _extracted(query.asked, evidence, Citer()))
+        yield _given(ask, answer, quotations(query.asked, evidence.candidates, Citer()))
     else:
         yield from _generated(ask, ask.llm, answer, evidence, query, own)
 
@@ -279,15 +272,6 @@ def _refused(ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[st
     )
 
 
-def _extracted(question: str, evidence: Evidence, citer: Citer, most: int = EXTRACTED_SENTENCES) -> list[Sentence]:
-    """The best sentences verbatim, each its own citation; to a question why, those first that give a cause."""
-    ranked = [(c.score, c) for c in evidence.candidates]
-    if asks_cause(question):
-        ranked = [(score + CAUSE * gives_cause(c.text), c) for score, c in ranked]
-        ranked.sort(key=lambda one: -one[0])
-    return [citer.sentence(c.text, (c,), "") for score, c in ranked[:most] if score >= EXTRACTED_SHARE * ranked[0][0]]
-
-
 def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> Answer | None:
     """The answer to each question in the text, from its own hits; says to which there is none. None without any."""
     citer, sentences, hits = Citer(), list[Sentence](), list(answer.hits)
@@ -296,33 +280,20 @@ def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> An
         text = f"{part} {parts[0]}" if at else part  # a later part often leaves out what it is about
         found = ask.retriever.retrieve(text, ask.filters, window=answer.window)
         evidence = _evidence(ask, replace(query, text=text, asked=part), found)
-        own = [] if evidence_reason(evidence, rewritten=bool(at)) else _of_part(part, evidence, shown, query.language)
+        own = (
+            []
+            if evidence_reason(evidence, rewritten=bool(at))
+            else of_part(part, evidence.candidates, shown, query.language)
+        )
         if not own:
             sentences.append(Sentence(text=f"No answer was found to “{part}”.", verdict="supported"))
             continue
         known = {hit.passage.id for hit in hits}
         hits += [hit for hit in found if hit.passage.id not in known]
-        chosen = _extracted(part, replace(evidence, candidates=tuple(own)), citer, EXTRACTED_OF_PART)
+        chosen = quotations(part, own, citer, SENTENCES_OF_PART)
         sentences += chosen
-        shown += [c for c in own if any(sentence.text == c.text for sentence in chosen)]
+        shown += [c for c in own if any(sentence.text.endswith(c.text) for sentence in chosen)]
     return _given(ask, replace(answer, hits=tuple(hits)), sentences) if shown else None
-
-
-def _of_part(part: str, evidence: Evidence, shown: Sequence[Candidate], language: str) -> list[Candidate]:
-    """The candidates that may answer a part: of the kind that it asks for, not shown before, best first, those of
-    articles that answered an earlier part preferred."""
-    wanted = expected(part, language)
-    known, articles = {(c.passage.id, c.start) for c in shown}, {c.passage.article.id for c in shown}
-    fit = [
-        replace(c, score=c.score + SAME_ARTICLE * (c.passage.article.id in articles))
-        for c in evidence.candidates
-        if (c.passage.id, c.start) not in known
-        and (not wanted or holds(wanted, c.text, part, c.passage.article.language))
-    ]
-    one_language = all(c.passage.article.language == language for c in fit)
-    if not wanted and one_language and max((c.coverage for c in fit), default=0.0) < LEAST_OF_PART:
-        return []
-    return sorted(fit, key=lambda c: -c.score)
 
 
 def _generated(
@@ -332,7 +303,7 @@ def _generated(
 
     The articles' own sentences are shown before it, and are the answer where the check withholds the model's.
     """
-    quoted = _extracted(query.asked, evidence, Citer())
+    quoted = quotations(query.asked, evidence.candidates, Citer())
     answer = replace(answer, preview=tuple(quoted), timings=replace(answer.timings, first_shown_ms=ask.elapsed_ms()))
     yield answer
     previous = ask.history[-1:] if query.text != ask.question else ()
