@@ -28,12 +28,11 @@ _Given = TypeVar("_Given")
 NAME = "vectors"
 _COLLECTION = "dateline-passages"
 _REBUILT = "dateline-passages-new"  # replaces the collection above when it is complete
-# Share of the ten and of the sixty passages nearest to the 197 dev questions of clef2020_claims that are found among
-# 10,000 embedded by e5, and CPU seconds to build: 200 candidates and 32 neighbours .9990, .9932, 8 to 10 s; 100 and 24
-# .9980, .9867, 5.4 s; 100 and 16 (Chroma's defaults) .9914, .9753, 5 to 6 s. Of ten and sixty nearest among 30,000
-# texts of several sets, and CPU ms to find sixty: 200 searched .9973, .9936, 2.7 ms; 120 .9957, .9841, 1.8 ms; 100
-# (Chroma's default) .9927, .9782, 1.65 ms. An existing index keeps its own values.
-_HNSW = {"space": "cosine", "ef_search": 120, "ef_construction": 100, "max_neighbors": 24}
+# Share of the ten and of the sixty nearest among 30,000 texts of several sets embedded by e5 that are found, CPU ms to
+# find sixty, and CPU s to build, by neighbours, candidates of the build and of the search: 20, 60, 160 .9940, .9788,
+# 1.9 ms, 10.6 s; 24, 100, 120 .9957, .9841, 1.8 ms, 17.0 s; 24, 100, 200 .9973, .9936, 2.7 ms, 17.0 s; 16, 100, 100
+# (Chroma's defaults with 100 searched) about .99, .965, 1.7 ms, 14.6 s. An existing index keeps its own values.
+_HNSW = {"space": "cosine", "ef_search": 160, "ef_construction": 60, "max_neighbors": 20}
 _BATCH = 500  # records per call; Chroma's limit is above 5,000 on every platform
 
 
