@@ -8,13 +8,15 @@ import pytest
 
 from rag.answering.answerability import (
     LEAST_BELIEF,
-    LEAST_COVERAGE,
     LEAST_FOREIGN_LIKENESS,
-    LEAST_LIKENESS,
+    LEAST_FOREIGN_LIKENESS_JUDGED,
+    LEAST_PROBABILITY,
+    LEAST_PROBABILITY_JUDGED,
     MIXED,
     answer_reason,
     belief_reason,
     evidence_reason,
+    probability,
     refusal,
 )
 from rag.answering.sentence_selection import Candidate, Evidence
@@ -28,7 +30,7 @@ def passage(article: Article) -> Passage:
     return Passage(article=article, number=0, start=0, end=len(article.text))
 
 
-FOUND = Evidence(candidates=(Candidate(passage(RAIN), 0, 29),), coverage=1.0, likeness=1.0)
+FOUND = Evidence(candidates=(Candidate(passage(RAIN), 0, 29),), coverage=1.0, likeness=1.0, closeness=2.0)
 
 
 def said(text: str, *articles: Article) -> Sentence:
@@ -40,19 +42,32 @@ def said(text: str, *articles: Article) -> Sentence:
 
 
 @pytest.mark.parametrize(
-    ("likeness", "coverage", "refused"),
+    ("closeness", "coverage", "refused", "refused_if_judged"),
     [
-        (LEAST_LIKENESS - 0.01, LEAST_COVERAGE - 0.01, True),
-        (LEAST_LIKENESS, LEAST_COVERAGE - 0.01, False),  # one of the two is enough
-        (LEAST_LIKENESS - 0.01, LEAST_COVERAGE, False),
-        (0.0, 0.0, True),
+        (1.5, 1.0, False, False),
+        (0.9, 0.4, True, False),
+        (0.3, 0.2, True, True),
+        (0.0, 0.0, True, True),
+        (0.6, 1.0, True, False),  # the article holds all words, and no sentence is near the question
+        (1.0, 0.0, True, False),
     ],
 )
 def test_evidence_unlike_the_question_in_words_and_vectors_is_refused(
-    likeness: float, coverage: float, refused: bool
+    closeness: float, coverage: float, refused: bool, refused_if_judged: bool
 ) -> None:
-    reason = evidence_reason(replace(FOUND, likeness=likeness, coverage=coverage), rewritten=False)
-    assert reason == ("nothing similar enough found" if refused else "")
+    found = replace(FOUND, closeness=closeness, coverage=coverage)
+    assert bool(evidence_reason(found, rewritten=False)) is refused
+    # A model that judges the excerpts is asked about more of them.
+    reason = evidence_reason(found, rewritten=False, judged=True)
+    assert reason == ("nothing similar enough found" if refused_if_judged else "")
+
+
+def test_the_probability_grows_with_both_and_stays_between_0_and_1() -> None:
+    of = [probability(replace(FOUND, closeness=c, coverage=v)) for c, v in ((0, 0), (1, 0), (1, 1), (9, 9))]
+    assert of == sorted(of)
+    assert of[0] == pytest.approx(0.0046, abs=1e-4)
+    assert of[2] == pytest.approx(0.584, abs=1e-3)
+    assert of[3] <= 1
 
 
 @pytest.mark.parametrize(
@@ -65,7 +80,9 @@ def test_a_question_in_another_language_needs_less_likeness_and_no_name(likeness
 
 
 def test_the_thresholds_are_those_that_were_set() -> None:
-    assert (LEAST_LIKENESS, LEAST_COVERAGE, LEAST_BELIEF, MIXED) == (0.48, 0.4, 0.39, 0.15)
+    assert (LEAST_PROBABILITY, LEAST_PROBABILITY_JUDGED) == (0.3, 0.1)
+    assert (LEAST_FOREIGN_LIKENESS, LEAST_FOREIGN_LIKENESS_JUDGED) == (0.3, 0.2)
+    assert (LEAST_BELIEF, MIXED) == (0.39, 0.15)
 
 
 def test_no_evidence_at_all_is_refused() -> None:
