@@ -86,6 +86,7 @@ def test_another_form_is_chosen_and_the_story_opened_with_the_keyboard(served: S
     tab.focus("details.forms summary")
     tab.keyboard.press("Enter")
     expect(menu).to_have_attribute("open", "")
+    tab.focus('button[data-form="list"]')
     tab.keyboard.press("Escape")
     expect(tab.locator("details.forms[open]")).to_have_count(0)
     expect(tab.locator("details.forms summary")).to_be_focused()
