@@ -218,7 +218,10 @@ def test_a_form_reaches_every_face(
 
     main(["ask", ANSWERED, "--kind", "archive", "--llm", "none", "--json", "--data-dir", str(copy)])
     printed = json.loads(capsys.readouterr().out)
-    for found in (over_http, reply.dateline, asyncio.run(over_mcp()).structured_content, printed):
+    from rag.interfaces.llama_index import DatelineQueryEngine
+
+    in_llama_index = DatelineQueryEngine(one, kind="archive").query(ANSWERED).metadata["dateline"]
+    for found in (over_http, reply.dateline, asyncio.run(over_mcp()).structured_content, printed, in_llama_index):
         assert (found["kind"], found["text"]) == ("archive", expected["text"])
     assert httpx.post(f"{url}/api/ask", json={"question": ANSWERED, "kind": "poem"}).status_code == 422
 

@@ -64,7 +64,7 @@ def read(question: str, history: Sequence[Turn], today: date | None = None) -> R
     """What the question asks, its conversation considered. `today` is the day from which "last year" is seen; None: no
     days are looked for."""
     window = named_window(question, today) if today else None
-    undated = without_days(question, today or date.today())
+    undated = without_days(question, today or date.today()) if history else question
     move = move_of(question, undated) if history else "content"
     if not history or (move == "content" and not _is_follow_up(question, history)):
         return Reading(text=question, asked=question, kind_text=question, subject=question, window=window,
@@ -126,7 +126,7 @@ def _on_other_days(
     if today is None:
         return replace(before, text=f"{before.text} {question}", move="days")
     shift = shift_of(question) if window is None else None
-    near = before.window or named_window(last.answer, today)
+    near = before.window or named_window(_opening(last.answer), today)
     days = window or (shift.of(near) if shift and near else None)
     if days is None:
         return replace(before, text=f"{before.text} {question}", move="days", said=())
