@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 from rag.answering import pipeline, prompts
 from rag.answering.kinds.reader import KindReader
@@ -22,7 +23,7 @@ from rag.language.identify import detect_language, load_identifier_in_background
 from rag.models.archive_embedder import ArchiveEmbedder, embedder_for
 from rag.models.chat import LLM, OpenAIChat, begin_llm, ready
 from rag.models.embeddings import CachedEmbedder, Embedder, close_embedder
-from rag.schema import Answer, Filters, Hit, Turn
+from rag.schema import Answer, Filters, Hit, QuestionKind, Turn
 from rag.settings import Settings
 
 __all__ = ["EXTRACTION", "FILTER_CHARS", "FILTER_NAMES", "TURNS", "TURN_CHARS", "Assistant"]
@@ -158,10 +159,13 @@ class Assistant:
         *,
         today: date | None = None,
         named_days: bool = True,
+        kind: QuestionKind | None = None,
         sampling: Mapping[str, float] | None = None,
     ) -> Answer:
         """The final answer: the last item of `stream`, which see for arguments and errors."""
-        *_, last = self.stream(question, filters, history, today=today, named_days=named_days, sampling=sampling)
+        *_, last = self.stream(
+            question, filters, history, today=today, named_days=named_days, kind=kind, sampling=sampling
+        )
         return last
 
     def stream(
@@ -172,19 +176,23 @@ class Assistant:
         *,
         today: date | None = None,
         named_days: bool = True,
+        kind: QuestionKind | None = None,
         sampling: Mapping[str, float] | None = None,
     ) -> Iterator[Answer]:
         """Growing answers: first with the hits alone, then sentence by sentence with a draft; the last is final.
 
         `history` are the earlier turns of the conversation, oldest first. `today` is the day from which "last week" is
         seen, of the years 1000 to 9999; None: the current day. Where the question names days and the filters none,
-        articles from those days are preferred, unless `named_days` is false. `sampling` are parameters for the language
-        model (names and ranges in rag.models.sampling); a model that takes none ignores them. Closing the iterator
-        stops the model. Raises QuestionError and ArchiveMissing at once, ModelUnavailable while iterating.
+        articles from those days are preferred, unless `named_days` is false. `kind` is the form of answer, None: the
+        question tells; where the articles hold too little for it, the answer is a plain one with that kind in
+        `kind_dropped`. `sampling` are parameters for the language model (names and ranges in
+        rag.models.sampling); a model that takes none ignores them. Closing the iterator stops the model. Raises
+        QuestionError and ArchiveMissing at once, ModelUnavailable while iterating.
         """
         trace = self.tracer.ask(question)
         try:
             self._check(question, filters, today)
+            _check_kind(kind)
         except DatelineError as error:
             trace.end(error)
             raise
@@ -194,6 +202,7 @@ class Assistant:
                 filters=filters,
                 history=_recent(history, self.settings.max_question_chars),
                 today=(today or date.today()) if named_days else None,
+                kind=kind,
                 sampling=sampling or {},
                 archive=self.archive,
                 retriever=self.retriever,
@@ -249,11 +258,12 @@ class Assistant:
         *,
         today: date | None = None,
         named_days: bool = True,
+        kind: QuestionKind | None = None,
         sampling: Mapping[str, float] | None = None,
     ) -> Answer:
         """The final answer. Cancelling the task stops the model."""
         async for last in self.astream(
-            question, filters, history, today=today, named_days=named_days, sampling=sampling
+            question, filters, history, today=today, named_days=named_days, kind=kind, sampling=sampling
         ):
             answer = last
         return answer
@@ -266,11 +276,12 @@ class Assistant:
         *,
         today: date | None = None,
         named_days: bool = True,
+        kind: QuestionKind | None = None,
         sampling: Mapping[str, float] | None = None,
     ) -> AsyncIterator[Answer]:
         """`stream`, each step in a thread. Cancelling the task, or `aclose()`, stops the model at its next token."""
         answers = await asyncio.to_thread(
-            self.stream, question, filters, history, today=today, named_days=named_days, sampling=sampling
+            self.stream, question, filters, history, today=today, named_days=named_days, kind=kind, sampling=sampling
         )
         loop = asyncio.get_running_loop()
         step: asyncio.Future[Answer | None] | None = None
@@ -288,6 +299,12 @@ class Assistant:
                 answers.close()  # type: ignore[attr-defined]
             else:
                 step.add_done_callback(lambda done: (done.exception(), answers.close()))  # type: ignore[attr-defined]
+
+
+def _check_kind(kind: str | None) -> None:
+    """Raises QuestionError for a kind that is none."""
+    if kind is not None and kind not in get_args(QuestionKind):
+        raise QuestionError(f"kind is {kind[:40]!r}, expected one of {', '.join(get_args(QuestionKind))}.")
 
 
 def _check_filters(filters: Filters) -> None:

@@ -192,7 +192,8 @@ class Answer:
 
     While an answer streams, `draft` is the text of the sentence being written, not yet checked, and `preview` are
     sentences of the articles to read until the answer is there; both are empty in the final one. `kind` is the form of
-    answer that the question asks for. `final` is true for the last answer of a stream. `reason` says why an answer is
+    answer that the question asks for, and `kind_dropped` the one that the caller or a follow-up asked for by name where
+    the articles held too little for it. `final` is true for the last answer of a stream. `reason` says why an answer is
     refused; `missing` are the names and numbers of the question that no article found contains. `withheld` are
     sentences of the model that are not shown, since the answer was refused or the articles' own sentences took their
     place. `stray_markers` counts citation markers of the model that named no source. `by_extraction` is true where the
@@ -204,6 +205,7 @@ class Answer:
     model: str
     coverage: Coverage
     kind: QuestionKind = "fact"
+    kind_dropped: QuestionKind | None = None
     window: TimeWindow | None = None
     sentences: tuple[Sentence, ...] = ()
     hits: tuple[Hit, ...] = ()

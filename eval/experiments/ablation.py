@@ -20,7 +20,7 @@ from eval.metrics import retrieval as retrieval_metrics
 from eval.reporting import outcome
 from eval.reporting.progress import Progress, silent
 from eval.reporting.tables import SEPARATOR
-from rag.answering.followups import standalone
+from rag.answering.conversation.followups import standalone
 from rag.answering.retriever import Candidate, Retriever, fuse, select
 from rag.archive.archive import Archive
 from rag.models.cards import card_of

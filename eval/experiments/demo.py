@@ -23,7 +23,7 @@ from eval.reporting.outcome import row
 from eval.reporting.progress import Progress, silent
 from ingest.pipeline import IngestReport, ingest
 from ingest.readers.files import ReadOptions, read
-from rag.answering.followups import standalone
+from rag.answering.conversation.followups import standalone
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
 from rag.assistant import Assistant

@@ -29,7 +29,7 @@ from ingest.metadata.fields import Fields
 from ingest.pipeline import IngestReport, ingest, properties
 from ingest.readers.files import ReadOptions, Rejected, read
 from ingest.reindex import reindex
-from rag.answering.followups import standalone
+from rag.answering.conversation.followups import standalone
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import DatelineError, SettingsError

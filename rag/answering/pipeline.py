@@ -15,15 +15,15 @@ from rag.answering.answerability import answer_reason, belief_reason, evidence_r
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
 from rag.answering.compose.material import LEAST_SHARE, collect, without_years, years_of
+from rag.answering.conversation.followups import Reading, read
 from rag.answering.draft import CheckedDraft
 from rag.answering.extraction import SENTENCES_OF_PART, of_part, quotations
-from rag.answering.followups import standalone
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
 from rag.answering.kinds.reader import KindReader
+from rag.answering.quoting import is_unsaid, quoted
 from rag.answering.retriever import Retriever, within
 from rag.answering.sentence_selection import Candidate, Evidence, gather
-from rag.answering.time_windows.windows import window_of
 from rag.answering.tracer import AskTrace, ended
 from rag.archive.archive import Archive
 from rag.language.identify import LANGUAGE_NAMES, detect_language
@@ -36,19 +36,22 @@ EXTRACTION = "extraction (no language model)"
 EXTRACTION_EVIDENCE_TOKENS = 300
 FOREIGN_SHARE = 0.02  # a question in a language that fewer of the articles have is translated before retrieval
 TRANSLATION_TOKENS = 80
+MORE_HITS = 4  # times as many passages are fetched where those from outside a window are left out. Set by hand.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One question, and the parts of an assistant that answer it. `began` is the reading of a clock, in seconds.
 
-    `today` is the day from which the days that the question names are seen, None: they are not looked for.
+    `today` is the day from which the days that the question names are seen, None: they are not looked for. `kind` is
+    the form of answer that the caller wants, None: the question tells.
     """
 
     question: str
     filters: Filters
     history: Sequence[Turn]
     today: date | None
+    kind: QuestionKind | None
     sampling: Mapping[str, float]
     archive: Archive
     retriever: Retriever
@@ -80,16 +83,16 @@ def stream(ask: Ask) -> Iterator[Answer]:
     Closing the iterator stops the model. Raises ModelUnavailable.
     """
     with ended(ask.trace):
-        text = standalone(ask.question, ask.history)
-        window = _window(ask)
-        kind = _kind(ask)
-        with ask.trace.retrieval(text) as found:
-            hits = tuple(_retrieved(ask, kind, text, window))
+        reading = _read(ask)
+        kind, window = _kind(ask, reading), reading.window
+        with ask.trace.retrieval(reading.text) as found:
+            hits = tuple(_retrieved(ask, kind, reading))
             found(hits)
         answer = Answer(
             question=ask.question,
             answered=False,
             kind=kind,
+            kind_dropped=ask.kind if ask.kind != kind else None,
             **_written_by(ask.llm if kind == "fact" else None),
             coverage=ask.archive.catalog.coverage(ask.filters),
             hits=hits,
@@ -98,30 +101,37 @@ def stream(ask: Ask) -> Iterator[Answer]:
         )
         ask.trace.answered(answer)
         yield answer
-        with closing(_answers(ask, answer, text) if kind == "fact" else _composed(ask, answer, text)) as answers:
+        with closing(_answers(ask, answer, reading) if kind == "fact" else _composed(ask, answer, reading)) as answers:
             for answer in answers:
                 ask.trace.answered(answer)
                 yield answer
 
 
-def _kind(ask: Ask) -> QuestionKind:
-    """The kind of the question; one that no composer answers is answered as a fact."""
-    kind = ask.kinds.kind_of(ask.question, ask.sentence_embedder)
+def _read(ask: Ask) -> Reading:
+    """The question in its conversation, without days where the caller has said in which days to search."""
+    reading = read(ask.question, ask.history, ask.today)
+    return replace(reading, window=None, elsewhere=False) if ask.filters.since or ask.filters.until else reading
+
+
+def _kind(ask: Ask, reading: Reading) -> QuestionKind:
+    """The kind of answer; one that no composer gives is given as a fact."""
+    if ask.kind is None and reading.move in ("shorter", "source"):
+        return "fact"
+    kind = ask.kind or reading.form or ask.kinds.kind_of(reading.kind_text, ask.sentence_embedder)
     return kind if kind == "archive" or kind in composer.COMPOSERS else "fact"
 
 
-def _retrieved(ask: Ask, kind: QuestionKind, text: str, window: TimeWindow | None) -> Sequence[Hit]:
+def _retrieved(ask: Ask, kind: QuestionKind, reading: Reading) -> Sequence[Hit]:
     """The hits: for a composition those of its subject, and more of them."""
     if kind == "fact":
-        return ask.retriever.retrieve(text, ask.filters, window=window)
-    subject = "" if kind == "archive" else subject_of(text, kind)
-    if not subject:
+        return _found(ask, reading.text, reading)
+    query = "" if kind == "archive" else subject_of(reading.subject, kind)
+    if not query:
         return ()
     found: dict[str, Hit] = {}
-    for one in _windows(ask, years_of(subject), window):
-        for hit in ask.retriever.retrieve(
-            without_years(subject), ask.filters, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE, window=one
-        ):
+    for window in _windows(ask, years_of(query), reading.window):
+        of_window = replace(reading, window=window)
+        for hit in _found(ask, without_years(query), of_window, composer.TOP_K, composer.PER_ARTICLE):
             found[hit.passage.id] = max(hit, found.get(hit.passage.id, hit), key=lambda h: h.score)
     return sorted(found.values(), key=lambda hit: -hit.score)
 
@@ -134,7 +144,20 @@ def _windows(ask: Ask, years: Sequence[int], window: TimeWindow | None) -> list[
     return [TimeWindow(first=date(year, 1, 1), last=date(year, 12, 31)) for year in years[:2]]
 
 
-def _composed(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, None]:
+def _found(
+    ask: Ask, query: str, reading: Reading, top_k: int | None = None, per_article: int | None = None
+) -> Sequence[Hit]:
+    """The hits for a query; for a question about other days than those of the conversation, none from outside them
+    where others are found."""
+    found = partial(ask.retriever.retrieve, query, ask.filters, per_article=per_article, window=reading.window)
+    if not (reading.elsewhere and reading.window):
+        return found(top_k=top_k)
+    size = top_k or ask.retriever.settings.top_k
+    hits = found(top_k=MORE_HITS * size)
+    return [hit for hit in hits if _is_from(hit, reading.window, undated=True)][:size] or hits[:size]
+
+
+def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """The answer that needs no language model: sentences of the articles in the form that the question asks for."""
     if answer.kind == "archive":
         yield _given(ask, answer, about_archive.compose(ask.archive.catalog, ask.filters))
@@ -142,27 +165,33 @@ def _composed(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, No
     languages = ask.archive.catalog.languages()
     own = detect_language(ask.question) or next(iter(languages), "")
     foreign = _archive_language(own, languages)
-    material = collect(
-        subject_of(text, answer.kind),
-        foreign or own,
-        answer.hits,
-        ask.archive,
-        ask.sentence_embedder,
-        composer.LEAST_SHARES.get(answer.kind, LEAST_SHARE),
-    )
-    missing = () if foreign or text != ask.question else material.missing
+    subject = subject_of(reading.subject, answer.kind)
+    least = composer.LEAST_SHARES.get(answer.kind, LEAST_SHARE)
+    material = collect(subject, foreign or own, answer.hits, ask.archive, ask.sentence_embedder, least)
+    if reading.move == "more":
+        lines = tuple(one for one in material.lines if is_unsaid(one.text, reading, one.article.language))
+        material = replace(material, lines=lines)
+    missing = () if foreign or reading.text != ask.question else material.missing
     suffices = material.suffices or answer.kind == "statements"  # these are told by who speaks
     sentences = composer.COMPOSERS[answer.kind](material) if suffices and not missing else []
     if sentences:
         yield _given(ask, answer, sentences)
         return
     # A kind may be misread, and few words can suffice for an answer that do not for a composition.
-    with ask.trace.retrieval(text) as found:
-        hits = tuple(_retrieved(ask, "fact", text, answer.window))
+    with ask.trace.retrieval(reading.text) as found:
+        hits = tuple(_retrieved(ask, "fact", reading))
         found(hits)
-    answer = replace(answer, kind="fact", hits=hits, window=_found_in(answer.window, hits), **_written_by(ask.llm))
+    dropped = answer.kind if ask.kind or reading.form else None
+    answer = replace(
+        answer,
+        kind="fact",
+        kind_dropped=dropped,
+        hits=hits,
+        window=_found_in(answer.window, hits),
+        **_written_by(ask.llm),
+    )
     yield answer
-    yield from _answers(ask, answer, text)
+    yield from _answers(ask, answer, reading)
 
 
 def _written_by(llm: LLM | None) -> dict[str, Any]:
@@ -184,35 +213,31 @@ def _given(ask: Ask, answer: Answer, sentences: Sequence[Sentence]) -> Answer:
     )
 
 
-def _window(ask: Ask) -> TimeWindow | None:
-    """The days that the question names; None where the caller has said in which days to search."""
-    if ask.today is None or ask.filters.since or ask.filters.until:
-        return None
-    return window_of(ask.question, ask.history, ask.today)
-
-
 def _found_in(window: TimeWindow | None, hits: Sequence[Hit]) -> TimeWindow | None:
     """The window, dropped where none of the hits is from it."""
     if window is None:
         return None
-    days = within(window)
-    first, last = days.since or date.min, days.until or date.max
-    return replace(
-        window, dropped=not any(day and first <= day <= last for day in (h.passage.article.day for h in hits))
-    )
+    return replace(window, dropped=not any(_is_from(hit, window) for hit in hits))
 
 
-def _answers(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, None]:
-    """What follows the first answer, which has the hits for the retrieval query `text`."""
+def _is_from(hit: Hit, window: TimeWindow, *, undated: bool = False) -> bool:
+    """Whether the article of a hit is from the days of a window or those just after; `undated`: or of no known day."""
+    days, day = within(window), hit.passage.article.day
+    return undated if day is None else (days.since or date.min) <= day <= (days.until or date.max)
+
+
+def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
+    """What follows the first answer, which has the hits for the reading's text."""
     languages = ask.archive.catalog.languages()
     own = detect_language(ask.question) or next(iter(languages), "")
-    query = _Query(text=text, asked=ask.question, language=own)
+    text = reading.text
+    query = _Query(text=text, asked=reading.asked, language=own)
     foreign = _archive_language(own, languages)
     if foreign and ask.llm is not None:
         translated = _translated(ask, ask.llm, text, foreign)
         query = _Query(text=translated, asked=translated, language=foreign)
         with ask.trace.retrieval(translated) as found:
-            hits = tuple(ask.retriever.retrieve(translated, ask.filters, window=answer.window))
+            hits = tuple(_found(ask, translated, reading))
             answer = replace(answer, hits=hits, window=_found_in(answer.window, hits))
             found(answer.hits)
         yield answer
@@ -230,10 +255,10 @@ def _answers(ask: Ask, answer: Answer, text: str) -> Generator[Answer, None, Non
     )
     if reason:
         yield _refused(ask, replace(answer, missing=evidence.missing), reason)
-    elif ask.llm is None:
-        yield _given(ask, answer, quotations(query.asked, evidence.candidates, Citer()))
+    elif ask.llm is None or reading.move in ("shorter", "source"):
+        yield _given(ask, replace(answer, **_written_by(None)), quoted(evidence, reading))
     else:
-        yield from _generated(ask, ask.llm, answer, evidence, query, own)
+        yield from _generated(ask, ask.llm, answer, evidence, query, own, quoted(evidence, reading))
 
 
 def _archive_language(own: str, languages: Mapping[str, int]) -> str:
@@ -297,14 +322,15 @@ def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> An
 
 
 def _generated(
-    ask: Ask, llm: LLM, answer: Answer, evidence: Evidence, query: _Query, language: str
-) -> Iterator[Answer]:
+    ask: Ask, llm: LLM, answer: Answer, evidence: Evidence, query: _Query, language: str,
+    quotes: Sequence[Sentence],
+) -> Iterator[Answer]:  # fmt: skip
     """The answer of a language model, checked sentence by sentence; `language` is the question's own.
 
-    The articles' own sentences are shown before it, and are the answer where the check withholds the model's.
+    `quotes`, the articles' own sentences, are shown before it, and are the answer where the check withholds that of the
+    model.
     """
-    quoted = quotations(query.asked, evidence.candidates, Citer())
-    answer = replace(answer, preview=tuple(quoted), timings=replace(answer.timings, first_shown_ms=ask.elapsed_ms()))
+    answer = replace(answer, preview=tuple(quotes), timings=replace(answer.timings, first_shown_ms=ask.elapsed_ms()))
     yield answer
     previous = ask.history[-1:] if query.text != ask.question else ()
     belief = _belief(ask, llm, prompts.judge(ask.question, evidence.excerpts, previous)) if llm.judges else None
@@ -325,8 +351,8 @@ def _generated(
     reason = judged(draft.sentences, not_found=draft.may_be_refusal)
     # The sentinel for "not found" is no sentence that was withheld.
     withheld = () if draft.may_be_refusal else tuple(s.text for s in draft.sentences)
-    if reason and withheld and belief is not None and not judged(quoted, not_found=False):
-        yield _given(ask, replace(answer, withheld=withheld, draft="", **_written_by(None)), quoted)
+    if reason and withheld and belief is not None and not judged(quotes, not_found=False):
+        yield _given(ask, replace(answer, withheld=withheld, draft="", **_written_by(None)), quotes)
     elif reason:
         yield _refused(ask, answer, reason, withheld)
     else:

@@ -9,9 +9,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from rag.errors import DatelineError, SettingsError
+from rag.schema import QuestionKind
 from rag.terminal import DONE, NOTHING, Command, add_common_options, day, fail, print_json, print_note, print_text
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ def _filters(args: argparse.Namespace) -> Filters:
 def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question")
     parser.add_argument("--llm", metavar="MODEL", help=LLM_HELP)
+    parser.add_argument(
+        "--kind", choices=get_args(QuestionKind), help="the form of the answer, fact for a plain one (else: as asked)"
+    )
     _add_today(parser)
     _add_filters(parser)
 
@@ -104,7 +108,7 @@ def _ask(args: argparse.Namespace) -> int:
     from rag.interfaces.text import answer_text
 
     with Assistant.open(settings=_settings(args), asks_once=True) as assistant:
-        answer = assistant.ask(args.question, _filters(args), today=args.today)
+        answer = assistant.ask(args.question, _filters(args), today=args.today, kind=args.kind)
     if args.json:
         print_json(answer_data(answer))
     else:

@@ -100,11 +100,13 @@ class AnswerData(TypedDict):
 
     `reason` says why an answer is refused, and is empty for an answer that is given. `by_extraction`: no language
     model writes, the sentences are the articles' own. `window`: the days that the question names, null where it names
-    none. `kind`: the form of answer that the question asks for; but for "fact", each sentence is a line.
+    none. `kind`: the form of the answer; but for "fact", each sentence is a line. `kind_dropped`: the form that was
+    asked for by name and for which the articles hold too little, null where there is none.
     """
 
     question: str
     kind: QuestionKind
+    kind_dropped: QuestionKind | None
     answered: bool
     reason: str
     text: str
@@ -229,6 +231,7 @@ def answer_data(answer: Answer) -> AnswerData:
     return {
         "question": answer.question,
         "kind": answer.kind,
+        "kind_dropped": answer.kind_dropped,
         "answered": answer.answered,
         "reason": answer.reason,
         "text": answer.text,

@@ -28,7 +28,7 @@ from rag.interfaces.text import checked_text, is_settled
 from rag.models.archive_embedder import embedder_for
 from rag.models.chat import HOSTED_EVIDENCE_TOKENS, Message, open_llm
 from rag.models.embeddings import Embedder
-from rag.schema import Answer, Filters, Hit, Turn
+from rag.schema import Answer, Filters, Hit, QuestionKind, Turn
 from rag.settings import Settings
 
 
@@ -84,19 +84,20 @@ class DatelineQueryEngine(BaseQueryEngine):  # type: ignore[misc]
         *,
         postprocessors: Sequence[BaseNodePostprocessor] = (),
         today: date | None = None,
+        kind: QuestionKind | None = None,
     ) -> None:
-        """`today` as for `Assistant.stream`."""
+        """`today` and `kind` as for `Assistant.stream`."""
         self.assistant, self.filters, self.postprocessors = assistant, filters, postprocessors
-        self.today = today
+        self.today, self.kind = today, kind
         super().__init__(callback_manager=CallbackManager([]))
 
     def _query(self, query_bundle: QueryBundle) -> Response:
-        return self._response(self.assistant.ask(query_bundle.query_str, self.filters, today=self.today), query_bundle)
+        answer = self.assistant.ask(query_bundle.query_str, self.filters, today=self.today, kind=self.kind)
+        return self._response(answer, query_bundle)
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response:
-        return self._response(
-            await self.assistant.aask(query_bundle.query_str, self.filters, today=self.today), query_bundle
-        )
+        answer = await self.assistant.aask(query_bundle.query_str, self.filters, today=self.today, kind=self.kind)
+        return self._response(answer, query_bundle)
 
     def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         """The nodes alone."""

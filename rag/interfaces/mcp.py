@@ -30,7 +30,7 @@ from rag.interfaces.json import (
 )
 from rag.interfaces.story_json import StoriesData, stories_data
 from rag.interfaces.text import answer_text, article_text, byline, hits_text, story_line, story_text
-from rag.schema import Article, Filters
+from rag.schema import Article, Filters, QuestionKind
 from rag.serving import tracing as traces
 from rag.serving.answer_queue import AnswerQueue, AnswerRequest
 from rag.settings import Settings
@@ -86,16 +86,20 @@ class Tools:
         languages: list[str] | None = None,
         authors: list[str] | None = None,
         today: str | None = None,
+        kind: QuestionKind | None = None,
     ) -> Annotated[CallToolResult, AnswerData]:
         """Answers a question from the archive, with the quote behind every sentence; or says that it cannot.
 
         Args: question in plain words. since, until: days of publication such as 2025-03-01, inclusive.
         outlets, languages (en, es), authors: restrict to these. today: the day from which "last week" is seen, the
-        current one by default; articles from days that the question names are preferred.
+        current one by default; articles from days that the question names are preferred. kind: the form of the answer
+        (timeline, summary, latest, …; fact: plain); the question tells it by default.
         """
         try:
             filters = filters_from(since=since, until=until, outlets=outlets, languages=languages, authors=authors)
-            asked = AnswerRequest(question=encodable(question), filters=filters, today=day_from("today", today))
+            asked = AnswerRequest(
+                question=encodable(question), filters=filters, today=day_from("today", today), kind=kind
+            )
             answer = await self.queue.ask(asked)
         except DatelineError as error:
             return self._failed(error)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # What the kinds of questions are called beside an answer.
 KIND_NAMES: Mapping[QuestionKind, str] = {
-    "fact": "question of fact",
+    "fact": "plain answer",
     "latest": "newest state",
     "timeline": "timeline",
     "summary": "summary",
@@ -53,9 +53,27 @@ def quoted(sentence: Sentence) -> str:
 def story_line(story: Story) -> str:
     """`Ferry runs aground — 3 articles, 2 independent reports, 3 March 2025 to 9 April 2025 (The Tide)`."""
     days = day_text(story.first) if story.first == story.last else f"{day_text(story.first)} to {day_text(story.last)}"
-    reports = "1 independent report" if story.reports == 1 else f"{story.reports} independent reports"
     outlets = f" ({', '.join(story.outlets)})" if story.outlets else ""
-    return f"{story.headline} — {story.articles} articles, {reports}, {days}{outlets}"
+    return f"{story.headline} — {story_size(story)}, {days}{outlets}"
+
+
+def story_size(story: Story) -> str:
+    """`3 articles, 2 independent reports`."""
+    reports = "1 independent report" if story.reports == 1 else f"{story.reports} independent reports"
+    return f"{story.articles} articles, {reports}"
+
+
+def short_days(story: Story) -> str:
+    """`3 Mar–9 Apr 2025`, `3–9 Mar 2025`, `3 Mar 2025`, "" where no day is known."""
+    first, last = story.first, story.last
+    if first is None or last is None:
+        return ""
+    end = f"{last.day} {last:%b %Y}"
+    if first == last:
+        return end
+    if first.year != last.year:
+        return f"{first.day} {first:%b %Y}–{end}"
+    return f"{first.day}–{end}" if first.month == last.month else f"{first.day} {first:%b}–{end}"
 
 
 def story_text(story: Story, articles: list[Article]) -> str:
@@ -82,12 +100,14 @@ def hit_line(hit: Hit) -> str:
 
 
 def answer_text(answer: Answer) -> str:
-    """An answer in lines: the text; its kind where it is no single fact; the days that the question names; why it was
-    refused, or which sentences are unsupported or contradicted and why; the quotes behind the numbers, or the closest
-    articles; the model."""
+    """An answer in lines: the text; its kind where it is no single fact, or the one that was dropped; the days that the
+    question names; why it was refused, or which sentences are unsupported or contradicted and why; the quotes behind
+    the numbers, or the closest articles; the model."""
     lines = [answer.text]
     if answer.kind != "fact":
         lines.append(f"Read as: {KIND_NAMES[answer.kind]}.")
+    if answer.kind_dropped:
+        lines.append(dropped_text(answer.kind_dropped))
     if answer.window:
         lines.append(window_text(answer.window))
     if answer.reason:
@@ -103,6 +123,16 @@ def answer_text(answer: Answer) -> str:
     if not answer.answered:
         lines += [f"  · {heading(hit.passage.article)}" for hit in answer.hits[:3]]
     return "\n".join([*lines, "", f"({answer.model})"])
+
+
+def kind_name(kind: str) -> str:
+    """What a kind of question is called; the text itself for one that is not known."""
+    return {str(known): name for known, name in KIND_NAMES.items()}.get(kind, kind)
+
+
+def dropped_text(kind: str) -> str:
+    """`Too little was found for the form “timeline”: this is a plain answer.`"""
+    return f"Too little was found for the form “{kind_name(kind)}”: this is a plain answer."
 
 
 def window_text(window: TimeWindow) -> str:

@@ -15,7 +15,7 @@ from datetime import date
 
 from rag.assistant import Assistant
 from rag.errors import AnswerGone
-from rag.schema import Answer, Filters, Hit, Turn
+from rag.schema import Answer, Filters, Hit, QuestionKind, Turn
 from rag.serving.concurrency import ConcurrencyLimit, WorkerThreads
 
 GRACE_SECONDS = 3.0  # how long a stream without readers goes on, so that a reader can reconnect
@@ -29,7 +29,7 @@ MOST_WAITING_SEARCHES = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRequest:
-    """What is asked; `today` and `named_days` as for `Assistant.stream`.
+    """What is asked; `today`, `named_days` and `kind` as for `Assistant.stream`.
 
     `sampling` holds parameters for the language model by name: those of sampling.RANGES, `seed`.
     """
@@ -39,6 +39,7 @@ class AnswerRequest:
     history: tuple[Turn, ...] = ()
     today: date | None = None
     named_days: bool = True
+    kind: QuestionKind | None = None
     sampling: dict[str, float] = field(default_factory=dict)
 
 
@@ -188,6 +189,7 @@ class AnswerQueue:
             request.history,
             today=request.today,
             named_days=request.named_days,
+            kind=request.kind,
             sampling=request.sampling,
         )
         try:

@@ -8,6 +8,7 @@ import pytest
 
 from eval.experiments import demo
 from rag.assistant import Assistant
+from rag.errors import QuestionError
 from rag.models import files
 from rag.schema import QuestionKind
 from rag.settings import Settings
@@ -84,3 +85,29 @@ def test_a_question_without_an_answer_beside_one_with_an_answer_is_named(assista
 def test_a_question_why_is_answered_by_a_sentence_that_gives_the_cause(assistant: Assistant) -> None:
     answer = assistant.ask("Pourquoi le taux d'intérêt a-t-il été réduit en février 2026 ?")
     assert "hurt more than expected by the autumn's dock strike" in answer.text
+
+
+def test_the_caller_may_choose_another_form(assistant: Assistant) -> None:
+    question = "What happened in the dock strike?"
+    assert assistant.ask(question).kind != "timeline"
+    answer = assistant.ask(question, kind="timeline")
+    assert (answer.kind, answer.kind_dropped) == ("timeline", None)
+    assert "6 October 2025: Some 2,350 dockers walked out" in answer.text
+    plain = assistant.ask("Give me a timeline of the dock strike", kind="fact")
+    assert (plain.kind, plain.kind_dropped) == ("fact", None)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [("Who landed on the moon?", "timeline"), ("Nenne alle Kandidaten der Bürgermeisterwahl", "statements")],
+)
+def test_a_form_that_finds_too_little_gives_way_to_a_plain_answer_that_says_so(
+    assistant: Assistant, question: str, kind: QuestionKind
+) -> None:
+    answer = assistant.ask(question, kind=kind)
+    assert (answer.kind, answer.kind_dropped) == ("fact", kind)
+
+
+def test_a_form_that_is_none_is_refused(assistant: Assistant) -> None:
+    with pytest.raises(QuestionError, match="kind is 'poem', expected one of fact, latest, timeline"):
+        assistant.ask("Who won?", kind="poem")  # type: ignore[arg-type]

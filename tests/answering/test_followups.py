@@ -1,24 +1,191 @@
+"""What a follow-up means, and its answers from the demo archive in chains of several turns and four languages."""
+
 from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
 
 import pytest
 
-from rag.answering.followups import standalone
-from rag.schema import Turn
+from eval.experiments import demo
+from rag.answering.conversation.followups import read, standalone
+from rag.answering.conversation.moves import Move
+from rag.assistant import Assistant
+from rag.models import files
+from rag.schema import Answer, QuestionKind, Turn
+from rag.settings import Settings
+
+TODAY = date(2026, 6, 18)
+SEAT = [
+    Turn(question="Is it raining?", answer="No."),
+    Turn(question="Who won the seat?", answer="It was Joanna Teague of the Alliance, Joanna Teague from Orrin."),
+]
+COMPLETE = "how many dead fish were cleared from the lake in 2025"
+GANNET = Turn(question="Which film won the Silver Gannet in 2025?", answer="“The Salt Ledger” by Agnes Torvald.")
 
 
 @pytest.mark.parametrize(
     ("question", "looked_up"),
     [
-        ("How many seats has she?", "Who won the seat? Joanna Teague Alliance How many seats has she?"),
-        ("What had the union asked for?", "Who won the seat? Joanna Teague Alliance What had the union asked for?"),
+        ("How many seats has she?", "Who won the seat? joanna teague alliance How many seats has she?"),
+        ("What had the union asked for?", "Who won the seat? joanna teague alliance What had the union asked for?"),
         ("What did Kamala Harris promise?", "What did Kamala Harris promise?"),
-        ("Why?", "Who won the seat? Joanna Teague Alliance Why?"),
+        (COMPLETE, COMPLETE),
+        ("Why?", "Who won the seat? joanna teague alliance Why?"),
+        ("Who else?", "Who won the seat?"),
+        ("shorter, please", "Who won the seat?"),
+        ("as a timeline", "Who won the seat?"),
     ],
 )
 def test_what_a_follow_up_is_looked_up_with(question: str, looked_up: str) -> None:
-    history = [
-        Turn(question="Is it raining?", answer="No."),
-        Turn(question="Who won the seat?", answer="It was Joanna Teague of the Alliance, Joanna Teague from Orrin."),
-    ]
-    assert standalone(question, history).replace("joanna teague alliance", "Joanna Teague Alliance") == looked_up
+    assert standalone(question, SEAT) == looked_up
     assert standalone(question, []) == question
+
+
+@pytest.mark.parametrize(
+    ("question", "move", "form"),
+    [
+        ("as a timeline, please", "form", "timeline"),
+        ("y en forma de cronología", "form", "timeline"),
+        ("als Zeitleiste bitte", "form", "timeline"),
+        ("a summary, please", "form", "summary"),
+        ("shorter", "shorter", None),
+        ("más corto", "shorter", None),
+        ("kürzer bitte", "shorter", None),
+        ("plus court, s'il vous plaît", "shorter", None),
+        ("in which outlet?", "source", None),
+        ("¿en qué medio?", "source", None),
+        ("in welcher Zeitung?", "source", None),
+        ("dans quel journal ?", "source", None),
+        ("who else?", "more", None),
+        ("¿y quién más?", "more", None),
+        ("und wer noch?", "more", None),
+        ("qui d'autre ?", "more", None),
+        ("tell me more", "more", None),
+        ("how many more?", "content", None),
+        ("and in 2026?", "days", None),
+        ("what about last year?", "days", None),
+        ("¿y un año después?", "days", None),
+        ("und ein Jahr später?", "days", None),
+        ("et l'année dernière ?", "days", None),
+        ("why?", "content", None),
+        ("und warum?", "content", None),
+        ("What did she say?", "content", None),
+    ],
+)
+def test_what_a_follow_up_does_with_the_question_before(question: str, move: Move, form: QuestionKind | None) -> None:
+    reading = read(question, SEAT, TODAY)
+    assert (reading.move, reading.form) == (move, form)
+
+
+def test_the_days_of_a_follow_up_take_the_place_of_those_before() -> None:
+    reading = read("and in 2026?", [GANNET], TODAY)
+    assert reading.text == "Which film won the Silver Gannet ? 2026"
+    assert reading.window is not None
+    assert (reading.window.first, reading.window.last) == (date(2026, 1, 1), date(2026, 12, 31))
+    assert reading.elsewhere
+
+
+def test_a_follow_up_without_days_has_those_of_the_conversation() -> None:
+    turns = [Turn(question="Who resigned last week?", answer="Edmund Lacey."), Turn(question="Why?", answer="x")]
+    reading = read("And who followed him?", turns, TODAY)
+    assert reading.window is not None
+    assert (reading.window.first, reading.window.last) == (date(2026, 6, 8), date(2026, 6, 14))
+
+
+def test_the_subject_survives_three_follow_ups() -> None:
+    turns = [GANNET, Turn(question="and in 2026?", answer="“La marea de enero”."), Turn(question="why?", answer="x")]
+    reading = read("Who was the director?", turns, TODAY)
+    assert reading.text.startswith("Which film won the Silver Gannet ? 2026")
+    assert reading.window is not None
+    assert reading.window.first == date(2026, 1, 1)
+
+
+def test_a_pronoun_stands_for_the_person_named_last() -> None:
+    turn = Turn(question="Who leads the Green Hills?", answer="Beatrix Holloway, since April 2025.")
+    assert read("What did she say in the TV debate?", [turn], TODAY).subject == "Beatrix Holloway TV debate"
+
+
+def test_a_long_conversation_is_read_in_time_that_grows_with_its_turns() -> None:
+    assert len(read("why?", [Turn(question="why?", answer="Because Edmund Lacey said so.")] * 20, TODAY).text) < 2000
+
+
+# --- the demo archive -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("demo"), llm="none")
+    demo.fill_archive(settings)
+    with Assistant.open(settings=settings) as opened:
+        yield opened
+
+
+def last_of(assistant: Assistant, first: str, *more: str) -> Answer:
+    """The answer to the last question of a conversation, whose own earlier answers are its history."""
+    history: list[Turn] = []
+    for question in (first, *more):
+        answer = assistant.ask(question, history=history, today=TODAY)
+        history.append(Turn(question=question, answer=answer.text))
+    return answer
+
+
+@pytest.mark.models
+@pytest.mark.skipif(not files.has_packaged_e5(), reason="the multilingual embedder is not installed")
+class TestAnswers:
+    @pytest.mark.parametrize(
+        ("questions", "said"),
+        [
+            (("Which film won the Silver Gannet in 2025?", "And a year later?"), ["marea de enero"]),
+            (
+                ("Which film won the Silver Gannet in 2025?", "and in 2026?", "Who won best actress?"),
+                ["Jocasta Lyle"],
+            ),
+            (("What started the fire on Kestrel Ridge?", "How many houses were destroyed?"), ["17 houses"]),
+            (("Why did Edmund Lacey resign as fisheries minister?", "Who took over?"), ["Pemberley"]),
+            (("¿Quién ganó la Liga Lunada en 2025?", "¿y un año después?"), ["Deportivo Puerto Alba"]),
+            (("How many measles cases had Harrow Bay in May 2025?", "in which outlet?"), ["The Selwyn Courier: "]),
+            (
+                ("Who won the Castellan Marathon in 2026?", "in what time?", "and the men's race?", "the oldest?"),
+                ["Percy Aldous, 81"],
+            ),
+        ],
+    )
+    def test_a_follow_up_carries_the_subject_and_the_days(
+        self, assistant: Assistant, questions: tuple[str, ...], said: list[str]
+    ) -> None:
+        answer = last_of(assistant, *questions)
+        assert [words for words in said if words not in answer.text] == []
+
+    def test_articles_from_other_days_are_left_out(self, assistant: Assistant) -> None:
+        answer = last_of(assistant, "Who won the Maravel Cup last year?", "And this year?")
+        assert {hit.passage.article.day.year for hit in answer.hits if hit.passage.article.day} == {2026}
+
+    def test_who_else_gives_what_was_not_said(self, assistant: Assistant) -> None:
+        turn = Turn(question="Who was jailed for the raid on the Maritime Museum?", answer="Desmond Faircloth.")
+        answer = assistant.ask("Who else?", history=[turn], today=TODAY)
+        assert "Lena Orsk" in answer.text
+        assert "Kit Bramwell" in answer.text
+        assert not any(sentence.text.startswith("Desmond") for sentence in answer.sentences)
+
+    def test_shorter_is_one_sentence_that_says_what_was_said(self, assistant: Assistant) -> None:
+        turn = Turn(
+            question="What happened in Arden Cutting in January 2026?",
+            answer="Four of the six carriages of an express left the rails after earth slid on to the track. "
+            "All 143 people aboard survived. The line will stay shut.",
+        )
+        answer = assistant.ask("shorter", history=[turn], today=TODAY)
+        assert len(answer.sentences) == 1
+        assert "left the rails" in answer.text
+
+    def test_another_form_is_given_of_the_same_subject(self, assistant: Assistant) -> None:
+        answer = last_of(assistant, "What happened at the port of Harrow Bay in autumn 2025?", "as a timeline, please")
+        assert answer.kind == "timeline"
+        assert "6 October 2025: Some 2,350 dockers walked out" in answer.text
+
+    def test_a_complete_question_is_not_changed_by_the_conversation(self, assistant: Assistant) -> None:
+        question = "how many dead fish were cleared from the lake in 2025?"
+        turn = Turn(question="Who won the Castellan Marathon in 2026?", answer="Maite Urbieta.")
+        alone, within = (assistant.ask(question, history=turns, today=TODAY) for turns in ([], [turn]))
+        assert within.text == alone.text
+        assert "38,000" in within.text

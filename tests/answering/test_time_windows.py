@@ -12,12 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rag.answering.retriever import preferred, within
-from rag.answering.time_windows.windows import named_window, window_of
+from rag.answering.time_windows.shifts import Shift, shift_of
+from rag.answering.time_windows.windows import named_window, without_days
 from rag.errors import QuestionError
 from rag.interfaces.page.conversation_view import exchange_html
 from rag.interfaces.page.exchange import Exchange
 from rag.interfaces.text import window_days
-from rag.schema import Filters, TimeWindow, Turn
+from rag.schema import Filters, TimeWindow
 
 TODAY = date(2025, 5, 14)
 LAST_WEEK, MARCH = ("2025-05-05", "2025-05-11"), ("2025-03-01", "2025-03-31")
@@ -108,14 +109,48 @@ def test_names_comparisons_and_days_to_come_are_no_window(question: str) -> None
     assert named_window(question, TODAY) is None
 
 
-def test_a_follow_up_without_days_has_those_of_the_conversation() -> None:
-    turns = [
-        Turn(question="Who resigned last week?", answer="Edmund Lacey resigned."),
-        Turn(question="Why?", answer="x"),
-    ]
-    assert days(window_of("And who followed him?", turns, TODAY)) == LAST_WEEK
-    assert days(window_of("And in March?", turns, TODAY)) == MARCH
-    assert window_of("Which film won the Silver Gannet?", turns, TODAY) is None
+@pytest.mark.parametrize(
+    ("question", "left"),
+    [
+        ("Who won the cup last year?", "Who won the cup ?"),
+        ("What happened in Harrow Bay in autumn 2025?", "What happened in Harrow Bay ?"),
+        ("Was geschah am 3. Mai 2025 im Hafen?", "Was geschah im Hafen?"),
+        ("What was decided on 2025-03-04?", "What was decided on ?"),
+        ("Who plays at Euro 2024?", "Who plays at Euro 2024?"),
+    ],
+)
+def test_a_question_without_its_days(question: str, left: str) -> None:
+    assert without_days(question, TODAY) == left
+
+
+@pytest.mark.parametrize(
+    ("question", "distance"),
+    [
+        ("and a year later?", 365),
+        ("And half a year later?", 183),
+        ("two weeks earlier?", -14),
+        ("the year before?", -365),
+        ("¿y un año después?", 365),
+        ("¿y dos meses antes?", -61),
+        ("und ein halbes Jahr später?", 183),
+        ("und im Jahr darauf?", 365),
+        ("et six mois plus tard ?", 183),
+        ("et un an après ?", 365),
+        ("und warum?", None),
+        ("and two years?", None),
+        ("400 years later", None),
+    ],
+)
+def test_the_distance_that_a_follow_up_names(question: str, distance: int | None) -> None:
+    shift = shift_of(question)
+    assert (shift and shift.days) == distance
+
+
+def test_a_shifted_window_is_wider_and_has_the_same_open_side() -> None:
+    month = TimeWindow(first=date(2025, 2, 1), last=date(2025, 2, 28))
+    assert days(Shift(365).of(month)) == ("2025-12-02", "2026-04-30")
+    assert days(Shift(7).of(TimeWindow(first=date(2025, 2, 1)))) == ("2025-02-07", "")
+    assert Shift(365).of(TimeWindow(last=date(9999, 12, 1))) is None
 
 
 RATE = "What did the Bank of Corvane do to its key rate last month?"

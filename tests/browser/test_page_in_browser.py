@@ -77,6 +77,31 @@ def test_a_click_drops_the_days_that_a_question_names(served: Served, visit: Vis
     expect(tab.locator(".turn")).to_have_count(1)
 
 
+def test_another_form_is_chosen_and_the_story_opened_with_the_keyboard(served: Served, visit: Visit) -> None:
+    served.says(AGROUND)
+    tab = visit(served)
+    ask(tab, QUESTION)
+    finished(tab)
+    menu = tab.locator("details.forms")
+    tab.focus("details.forms summary")
+    tab.keyboard.press("Enter")
+    expect(menu).to_have_attribute("open", "")
+    tab.focus('button[data-form="list"]')
+    tab.keyboard.press("Escape")
+    expect(tab.locator("details.forms[open]")).to_have_count(0)
+    expect(tab.locator("details.forms summary")).to_be_focused()
+    tab.keyboard.press("Enter")
+    tab.focus('button[data-form="summary"]')
+    tab.keyboard.press("Enter")
+    expect(tab.locator("details.forms summary")).to_contain_text("summary")
+    assert no_sideways_scroll(tab)
+    tab.focus(".part a")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("dialog[open] .story li").first).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(tab.locator(".part a")).to_be_focused()
+
+
 def test_sources_are_on_screen_before_the_first_word(served: Served, visit: Visit) -> None:
     served.says(AGROUND, seconds_a_word=0.15)
     tab = visit(served)

@@ -74,8 +74,8 @@ def test_ask_as_json_has_the_shape_of_every_face(run: Run, articles: list[Articl
     code, said = data(run, "ask", QUESTION)
     assert code == 0
     assert list(said) == [
-        "question", "kind", "answered", "reason", "text", "sentences", "citations", "hits", "coverage", "window",
-        "model", "by_extraction", "stray_markers", "withheld", "timings",
+        "question", "kind", "kind_dropped", "answered", "reason", "text", "sentences", "citations", "hits", "coverage",
+        "window", "model", "by_extraction", "stray_markers", "withheld", "timings",
     ]  # fmt: skip
     assert (said["question"], said["answered"]) == (QUESTION, True)
     texts = {article.id: article.text for article in articles}
@@ -234,6 +234,7 @@ def test_nothing_found_is_exit_code_1_with_the_way_on(run: Run, arguments: tuple
         (("ask", "  "), "The question is empty"),
         (("ask", "x" * 2001), "has 2,001 characters; at most 2,000 are read"),
         (("ask", "Rain?", "--llm", "/nowhere/x.gguf"), "DATELINE_LLM is '/nowhere/x.gguf', which is no file"),
+        (("ask", "Rain?", "--kind", "poem"), "argument --kind: invalid choice: 'poem' (choose from"),
         (("search", "rain", "--top-k", "0"), "--top-k is 0; expected 1 to 1000"),
         (("ingest", ".", "--map", "colour=x"), "--map is 'colour=x'; expected OURS=THEIRS"),
         (("bogus",), "invalid choice: 'bogus'"),

@@ -194,6 +194,44 @@ def test_the_texts_say_which_days_were_preferred(
     assert "Nothing was found from 1 to 29 February 2020: all days were searched." in dropped.splitlines()
 
 
+def test_a_form_reaches_every_face(
+    one: Assistant,
+    url: str,
+    shared: Settings,
+    copy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DATELINE_EMBEDDER", shared.embedder)
+    expected = answer_data(one.ask(ANSWERED, kind="archive"))
+    assert expected["kind"] == "archive"
+    assert one.ask(ANSWERED).kind == "fact"
+    over_http = httpx.post(f"{url}/api/ask", json={"question": ANSWERED, "kind": "archive"}).json()
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
+    reply: Any = client.chat.completions.create(
+        model="dateline", messages=[{"role": "user", "content": ANSWERED}], extra_body={"dateline": {"kind": "archive"}}
+    )
+
+    async def over_mcp() -> Any:
+        async with Client(f"{url}/mcp") as agent:
+            return await agent.call_tool("ask", {"question": ANSWERED, "kind": "archive"})
+
+    main(["ask", ANSWERED, "--kind", "archive", "--llm", "none", "--json", "--data-dir", str(copy)])
+    printed = json.loads(capsys.readouterr().out)
+    from rag.interfaces.llama_index import DatelineQueryEngine
+
+    in_llama_index = DatelineQueryEngine(one, kind="archive").query(ANSWERED).metadata["dateline"]
+    for found in (over_http, reply.dateline, asyncio.run(over_mcp()).structured_content, printed, in_llama_index):
+        assert (found["kind"], found["text"]) == ("archive", expected["text"])
+    assert httpx.post(f"{url}/api/ask", json={"question": ANSWERED, "kind": "poem"}).status_code == 422
+
+
+def test_a_form_that_was_dropped_is_said(one: Assistant) -> None:
+    told = answer_text(one.ask(ANSWERED, kind="disagreement"))
+    assert "Too little was found for the form “disagreement”: this is a plain answer." in told.splitlines()
+    assert answer_data(one.ask(ANSWERED, kind="disagreement"))["kind_dropped"] == "disagreement"
+
+
 def test_the_texts_of_a_refusal_say_why(one: Assistant, url: str) -> None:
     reason = one.ask(REFUSED).reason
     assert reason

@@ -248,6 +248,18 @@ def test_stories_are_listed_and_read(serve: Served, assistant: Asked) -> None:
     assert httpx.get(f"{url}/api/stories", params={"limit": 1001}).status_code == 422
 
 
+def test_a_story_has_a_page_for_people(serve: Served, assistant: Asked) -> None:
+    url = serve(assistant(extraction=True))
+    (story,) = httpx.get(f"{url}/api/stories").json()["stories"]
+    whole, part = (httpx.get(f"{url}/story/{story['id']}", params=asked) for asked in ({}, {"part": True}))
+    assert whole.text.startswith("<!doctype html>")
+    assert part.text.strip().startswith('<article class="whole story">')
+    for article in httpx.get(f"{url}/api/stories/{story['id']}").json()["articles"]:
+        assert f'href="/article/{article["article_id"]}"' in part.text
+    gone = httpx.get(f"{url}/story/none")
+    assert (gone.status_code, "no longer in the archive" in gone.text) == (404, True)
+
+
 def test_an_article_is_added_found_updated_and_removed(serve: Served, written: Assistant) -> None:
     url = serve(written)
     article = {

@@ -45,7 +45,7 @@ def test_tools_say_what_they_take_and_give(assistant: Asked) -> None:
     tools = {tool.name: tool for tool in listed}
     assert set(tools) == {"ask", "search", "get_article", "list_outlets", "stories"}
     assert set(tools["ask"].input_schema["properties"]) == {
-        "question", "since", "until", "outlets", "languages", "authors", "today",
+        "question", "since", "until", "outlets", "languages", "authors", "today", "kind",
     }  # fmt: skip
     assert tools["ask"].input_schema["required"] == ["question"]
     assert {"sentences", "citations", "answered"} <= set(tools["ask"].output_schema["properties"])

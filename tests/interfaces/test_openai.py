@@ -294,7 +294,14 @@ def test_filters_come_in_the_extra_field(serve: Served, assistant: Asked) -> Non
     question = [said("user", "What did the Bank of Corvane do with its key rate?")]
     reply = ask(url, messages=question, extra_body={"dateline": {"since": "2026-01-01", "outlets": ["Corvane Ledger"]}})
     assert {hit["article_id"] for hit in reply.dateline["hits"]} == {"a10"}
-    for wrong in ({"since": 5}, {"outlets": "The Tide"}, {"colour": []}, {"since": "soon"}):
+    for wrong in (
+        {"since": 5},
+        {"outlets": "The Tide"},
+        {"colour": []},
+        {"since": "soon"},
+        {"kind": 5},
+        {"kind": "poem"},
+    ):
         with pytest.raises(openai.BadRequestError):
             ask(url, extra_body={"dateline": wrong})
 

@@ -6,7 +6,7 @@ import json
 import re
 import socket
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ import lxml.html
 import pytest
 
 from app import main
+from rag.answering.compose.composer import COMPOSERS
 from rag.interfaces.page import archive_view as page_archive
 from rag.interfaces.page import conversation_view as page
-from rag.interfaces.page.exchange import Card, Exchange, State, kept, opinion, outlet_and_day, restored, shortened
+from rag.interfaces.page.exchange import Card, Exchange, Part, State, kept, opinion, outlet_and_day, restored, shortened
 from rag.interfaces.page.templating import article_address, printable
-from rag.schema import Answer, Article, Citation, Coverage, Hit, Passage, Sentence, Timings
+from rag.interfaces.text import short_days
+from rag.schema import Answer, Article, Citation, Coverage, Hit, Passage, Sentence, Story, Timings
 
 TEXT = "It rained on Monday. It poured on Tuesday.\n\nRelated articles\nZebra escapes"
 ARTICLE = Article(
@@ -365,3 +367,80 @@ def test_a_model_that_is_not_there_is_one_line_and_exit_code_2(
     assert shown.out == ""  # the page never claimed to be up
     assert "missing.gguf" in shown.err
     assert shown.err.count("\n") == 1
+
+
+# --- the form and the story of an answer ------------------------------------------------------------
+
+STORY = Story(
+    id="s1",
+    headline=HOSTILE,
+    articles=3,
+    reports=2,
+    first=date(2025, 3, 3),
+    last=date(2025, 4, 9),
+    outlets=("The Tide",),
+)
+
+
+def test_the_form_of_the_newest_answer_can_be_chosen() -> None:
+    html = shown(answer(supported(), kind="timeline"))
+    (summary,) = elements(html, "//details/summary")
+    assert summary.get("aria-label") == "Form of the answer: timeline. Choose another"
+    buttons = elements(html, "//details//button")
+    assert [one.get("data-form") for one in buttons] == ["fact", *COMPOSERS]
+    assert [one.get("data-form") for one in buttons if one.get("aria-current")] == ["timeline"]
+    assert [one.get("data-form") for one in elements(shown(answer(supported())), "//button[@aria-current]")] == ["fact"]
+
+
+@pytest.mark.parametrize(("state", "newest"), [("writing", True), ("done", False)])
+def test_the_form_of_an_earlier_answer_or_a_growing_one_is_only_named(state: State, newest: bool) -> None:
+    html = page.exchange_html(Exchange.of(answer(supported(), kind="timeline"), state), 3, newest=newest)
+    assert not elements(html, "//details//button[@data-form]")
+    assert [one.text for one in elements(html, "//p[@class='aside kind']")] == ["timeline"]
+
+
+def test_a_form_that_found_too_little_is_said() -> None:
+    html = shown(answer(supported(), kind_dropped="list"))
+    assert "Too little was found for the form “list”: this is a plain answer." in html
+    assert "Too little" not in shown(answer(supported()))
+
+
+def test_an_answer_names_the_story_that_it_is_part_of_and_links_to_it() -> None:
+    exchange = replace(Exchange.of(answer(supported()), "done"), story=Part.of(STORY))
+    html = page.exchange_html(exchange, 3)
+    (link,) = elements(html, "//p[@class='part']/a")
+    assert link.get("href") == "/story/s1"
+    assert link.text.startswith("<script>alert(1)</script>")
+    assert "3 articles, 2 independent reports · 3 Mar–9 Apr 2025" in html
+    assert restored(json.loads(json.dumps(kept([exchange])))) == [exchange]
+    assert not elements(shown(answer(supported())), "//p[@class='part']")
+
+
+def test_a_story_of_another_shape_is_not_restored() -> None:
+    (data,) = kept([Exchange.of(answer(supported()), "done")])
+    for wrong in ({"id": 5}, {"colour": "red"}, "s1", [1]):
+        assert restored([data | {"story": wrong}]) == []
+    assert restored([{name: value for name, value in data.items() if name != "story"}])[0].story == Part()
+
+
+def test_the_articles_of_a_story_stand_by_day() -> None:
+    undated = replace(ARTICLE, id="late", published=None)
+    html = page_archive.story_html(STORY, [ARTICLE, undated])
+    assert [one.text for one in elements(html, "//h2")] == ["4 March 2025", "Undated"]
+    assert [one.get("href") for one in elements(html, "//li//a")] == ["/article/rain", "/article/late"]
+    assert "1 more" in html
+    assert not elements(html, "//script")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        (date(2025, 3, 3), date(2025, 4, 9), "3 Mar–9 Apr 2025"),
+        (date(2025, 3, 3), date(2025, 3, 9), "3–9 Mar 2025"),
+        (date(2025, 3, 3), date(2025, 3, 3), "3 Mar 2025"),
+        (date(2024, 12, 30), date(2025, 1, 2), "30 Dec 2024–2 Jan 2025"),
+        (None, None, ""),
+    ],
+)
+def test_the_days_of_a_story_are_short(first: date | None, last: date | None, words: str) -> None:
+    assert short_days(replace(STORY, first=first, last=last)) == words

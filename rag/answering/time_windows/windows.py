@@ -7,10 +7,8 @@ day, a month or a year needs a preposition, or must be written out with its year
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import date
 
-from rag.answering.followups import standalone
 from rag.answering.time_windows.periods import EARLIEST, Period, cut, day_of, moved
 from rag.answering.time_windows.points import Found, Points
 from rag.answering.time_windows.words import Words
@@ -18,7 +16,7 @@ from rag.language.dates import resolved
 from rag.language.lexicons import LEXICONS
 from rag.language.time_words import Kind, phrases
 from rag.language.tokens import Token
-from rag.schema import TimeWindow, Turn
+from rag.schema import Span, TimeWindow
 
 _WRITTEN = re.compile(r"(?<![\w./-])(?:(\d{4})-(\d\d)-(\d\d)|(\d\d?)([./])(\d\d?)\5(\d{4}))(?![\w/-])")
 _AFTER_YEAR = frozenset("dollars euros prices pounds people".split())  # "in 2024 dollars" names no time
@@ -32,7 +30,7 @@ def named_window(question: str, today: date) -> TimeWindow | None:
     A month, season or day without a year is the last one that has begun. Weeks begin on Monday; seasons are those of
     the northern half of the Earth, three whole months each, and a winter has the year of its December.
     """
-    found = _Reader(question, today).periods()
+    found = [period for period, _ in _Reader(question, today).named()]
     first = [one.first for one in found]
     last = [one.last for one in found]
     if not found:
@@ -48,12 +46,13 @@ def named_window(question: str, today: date) -> TimeWindow | None:
     return TimeWindow(first=begin, last=end)
 
 
-def window_of(question: str, history: Sequence[Turn], today: date) -> TimeWindow | None:
-    """The days that a question names, or, for a follow-up that names none, those of the conversation it leans on."""
-    own = named_window(question, today)
-    if own is not None or standalone(question, history) == question:
-        return own
-    return window_of(history[-1].question, history[:-1], today)
+def without_days(question: str, today: date) -> str:
+    """The question without the days that it names and the prepositions in front of them; "" where nothing is left."""
+    kept, at = [], 0
+    for start, end in sorted(span for _, span in _Reader(question, today).named()):
+        kept.append(question[at:start])
+        at = max(at, end)
+    return " ".join(" ".join([*kept, question[at:]]).split())
 
 
 class _Reader:
@@ -64,13 +63,13 @@ class _Reader:
         self._words = Words(question)
         self._points = Points(self._words, today)
 
-    def periods(self) -> list[Period]:
-        """Every period that the question names."""
-        found, index = self._written(), 0
-        found += self._weekdays()
+    def named(self) -> list[tuple[Period, Span]]:
+        """Every period that the question names, and where."""
+        found, index = [*self._written(), *self._weekdays()], 0
         while index < len(self._words.tokens):
             one = self._bounded(index) or self._placed(index) or self._bare(index)
-            found += [one.period] if one else []
+            if one:
+                found.append((one.period, (self._words.tokens[index].start, self._words.tokens[one.end - 1].end)))
             index = one.end if one else index + 1
         return found
 
@@ -194,7 +193,7 @@ class _Reader:
                 return index
         return self._words.behind("join", index)
 
-    def _written(self) -> list[Period]:
+    def _written(self) -> list[tuple[Period, Span]]:
         """Days in digits with their year; not `3/9/2025`, whose month depends on who writes."""
         found = []
         for match in _WRITTEN.finditer(self._words.text):
@@ -205,16 +204,16 @@ class _Reader:
                 unclear = match[5] == "/" and one <= 12 and other <= 12 and one != other
                 american = day_of(year, one, other) if match[5] == "/" else None
                 day = None if unclear else day_of(year, other, one) or american
-            found += [Period(day, day)] if day else []
+            found += [(Period(day, day), match.span())] if day else []
         return found
 
-    def _weekdays(self) -> list[Period]:
+    def _weekdays(self) -> list[tuple[Period, Span]]:
         """`last Friday`, `on Monday`, `am Montag`: a weekday with the words that say which."""
         if not any(self._words.phrase("weekday", index) for index in range(len(self._words.tokens))):
             return []
         language = self._words.language if self._words.language in LEXICONS else ""
         found = resolved(self._words.text, self._today, language)
-        return [Period(day, day) for start, end, day in found if self._says_which(start, end)]
+        return [(Period(day, day), (start, end)) for start, end, day in found if self._says_which(start, end)]
 
     def _says_which(self, start: int, end: int) -> bool:
         inside = [index for index, word in enumerate(self._words.tokens) if start <= word.start and word.end <= end]

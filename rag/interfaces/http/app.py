@@ -123,12 +123,14 @@ class _Server:
         articles = ArticleRoutes(self.catalog, self.jobs)
         AskRoutes(self.queue).add_routes(app)
         articles.add_routes(app)
-        StoryRoutes(self.catalog).add_routes(app)
+        stories = StoryRoutes(self.catalog)
+        stories.add_routes(app)
         OpenAIRoutes(self.queue).add_routes(app)
         self._add_monitoring(app)
         app.add_api_route("/mcp", _no_listening, methods=["GET", "HEAD"], include_in_schema=False)
         app.router.routes.extend(self.mcp.routes)  # /mcp
         articles.add_pages(app)
+        stories.add_pages(app)
         for rest in ("/api/{rest:path}", "/v1/{rest:path}"):
             methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
             app.add_api_route(rest, _not_found, methods=methods, include_in_schema=False)

@@ -64,6 +64,7 @@ class AskRoutes:
             filters=body.filters,
             history=turns_from((turn.question, turn.answer) for turn in body.history),
             today=day_from("today", body.today),
+            kind=body.kind,
         )
         stream = body.stream or "text/event-stream" in request.headers.get("accept", "")
         queued = self.queue.start(asked, keep=stream)

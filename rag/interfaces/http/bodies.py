@@ -15,7 +15,7 @@ from rag.errors import InvalidJson
 from rag.interfaces.events import AnswerEvent
 from rag.interfaces.filters import filters_from
 from rag.interfaces.json import ProblemData
-from rag.schema import Filters
+from rag.schema import Filters, QuestionKind
 
 DAY = {"format": "date", "examples": ["2025-03-01"]}
 _CLOSED = {"extra": "forbid"}
@@ -24,6 +24,11 @@ Day = Annotated[str | None, Body(json_schema_extra=DAY)]
 Today = Annotated[
     str | None,
     Body(json_schema_extra=DAY, description='the day from which "last week" is seen; null: the current day'),
+]
+
+Kind = Annotated[
+    QuestionKind | None,
+    Body(description='the form of the answer, "fact" for a plain one; null: the question tells'),
 ]
 
 
@@ -94,6 +99,7 @@ class AskBody(FilterFields):
     question: Annotated[str, Body(examples=["Who compared the situation with the missile crisis?"])]
     history: Annotated[list[TurnBody], Body(max_length=100)] = field(default_factory=list)
     today: Today = None
+    kind: Kind = None
     stream: bool = False
 
 

@@ -11,14 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from rag.interfaces.filters import day_from, encodable, filters_from, turns_from
 from rag.interfaces.http.errors import HttpError
 from rag.interfaces.text import CONTRADICTED, UNSUPPORTED
 from rag.models.chat import LLM
 from rag.models.sampling import RANGES, can_sample, effective
-from rag.schema import Filters, Turn
+from rag.schema import Filters, QuestionKind, Turn
 from rag.serving.answer_queue import AnswerRequest
 
 CHAT_MODEL = "dateline"
@@ -87,13 +87,15 @@ def parse_chat(body: object, llm: LLM | None) -> ChatRequest:
     stream, options = body.get("stream") or False, body.get("stream_options") or {}
     if not isinstance(stream, bool) or not isinstance(options, dict):
         raise BadOpenAIRequest("stream", "'stream' must be true or false, and 'stream_options' an object.")
-    filters, today = _filters_and_today(body.get("dateline"))
+    filters, today, kind = _extra_fields(body.get("dateline"))
     parameters = _parameters(body)
     ignored = _without_effect(parameters, llm)
     if any(message.get("role") in ("system", "developer") for message in body["messages"]):
         ignored["system"] = _WITHOUT_EFFECT["system"]
     return ChatRequest(
-        asked=AnswerRequest(question=question, filters=filters, today=today, history=history, sampling=parameters),
+        asked=AnswerRequest(
+            question=question, filters=filters, today=today, kind=kind, history=history, sampling=parameters
+        ),
         stream=stream,
         with_usage=bool(options.get("include_usage")),
         stop=_stop_texts(body.get("stop")),
@@ -103,27 +105,33 @@ def parse_chat(body: object, llm: LLM | None) -> ChatRequest:
     )
 
 
-_DAYS, _NAMES = ("since", "until", "today"), ("outlets", "languages", "authors")
+_TEXTS, _NAMES = ("since", "until", "today", "kind"), ("outlets", "languages", "authors")
 
 
-def _filters_and_today(fields: object) -> tuple[Filters, date | None]:
-    """The filters and the day `today` in the extra field `dateline`. Raises BadOpenAIRequest, QuestionError."""
+def _extra_fields(fields: object) -> tuple[Filters, date | None, QuestionKind | None]:
+    """The filters, the day `today` and the form of the answer, which the Assistant checks, in the extra field
+    `dateline`. Raises BadOpenAIRequest, QuestionError.
+    """
     if not fields:
-        return Filters(), None
+        return Filters(), None, None
     if not isinstance(fields, dict):
         raise BadOpenAIRequest(
-            "dateline", "'dateline' must be an object with since, until, today, outlets, languages or authors."
+            "dateline", "'dateline' must be an object with since, until, today, kind, outlets, languages or authors."
         )
     for name, value in fields.items():
         names = isinstance(value, list) and all(isinstance(one, str) for one in value)
-        if not (name in _DAYS and isinstance(value, str) or name in _NAMES and names):
+        if not (name in _TEXTS and isinstance(value, str) or name in _NAMES and names):
             raise BadOpenAIRequest(
                 "dateline",
-                f"'dateline.{name[:40]}' cannot be used: expected days as text in since, until and today, "
+                f"'dateline.{name[:40]}' cannot be used: expected days as text in since, until and today, a kind, "
                 "lists of names in outlets, languages and authors.",
             )
-    filters = {name: value for name, value in fields.items() if name != "today"}
-    return filters_from(**filters), day_from("today", fields.get("today"))
+    filters = {name: value for name, value in fields.items() if name not in ("today", "kind")}
+    return (
+        filters_from(**filters),
+        day_from("today", fields.get("today")),
+        cast(QuestionKind | None, fields.get("kind")),
+    )
 
 
 def _refuse_unsupported(body: Mapping[str, Any]) -> None:

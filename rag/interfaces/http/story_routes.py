@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Response
+from fastapi.responses import HTMLResponse
 
 from rag.archive.catalog import Catalog
 from rag.interfaces.filters import encodable, filters_from
 from rag.interfaces.http.bodies import DAY, Json, errors, gives
 from rag.interfaces.http.errors import HttpError
+from rag.interfaces.page import archive_view
+from rag.interfaces.page import conversation_view as page
 from rag.interfaces.story_json import FullStoryData, StoriesData, full_story_data, stories_data
+
+PAGE_ARTICLES = 200  # of a story that its page lists
 
 
 class StoryRoutes:
@@ -29,6 +34,10 @@ class StoryRoutes:
             "/api/stories/{story_id}", self.story, methods=["GET"], summary="One story with its articles by day",
             responses=gives(FullStoryData) | errors(404),
         )  # fmt: skip
+
+    def add_pages(self, app: FastAPI) -> None:
+        """The page for people, which the OpenAPI document leaves out."""
+        app.add_api_route("/story/{story_id}", self.story_page, methods=["GET"], include_in_schema=False)
 
     def stories(
         self,
@@ -56,3 +65,12 @@ class StoryRoutes:
         if found is None:
             raise HttpError(404, f"There is no story '{story_id[:200]}'.")
         return Json(full_story_data(found, self.catalog.story_articles(found.id, limit=limit, offset=offset)))
+
+    def story_page(self, story_id: str, part: bool = False) -> HTMLResponse:
+        """The articles of a story by day, as a page or as a part of one; at most PAGE_ARTICLES of them."""
+        found = self.catalog.story(encodable(story_id))
+        if found is None:  # stories are found anew while articles come in
+            gone = page.notice_html("This story is no longer in the archive.")
+            return HTMLResponse(gone if part else archive_view.document("Not found", gone), status_code=404)
+        body = archive_view.story_html(found, self.catalog.story_articles(found.id, limit=PAGE_ARTICLES))
+        return HTMLResponse(body if part else archive_view.document(found.headline, body))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 from rag.errors import DatelineError
 from rag.interfaces.filters import encodable
-from rag.interfaces.page.exchange import Exchange
-from rag.schema import Filters
+from rag.interfaces.page.exchange import Exchange, Part, State
+from rag.schema import Filters, QuestionKind
 from rag.serving.answer_queue import AnswerQueue, AnswerRequest, QueuedAnswer
 
 log = logging.getLogger("dateline")
@@ -32,17 +34,20 @@ class PageAnswers:
             self._running[session].stop()
 
     async def ask(
-        self, session: str, question: str, filters: Filters, earlier: Sequence[Exchange], *, named_days: bool = True
-    ) -> AsyncIterator[Exchange]:
+        self, session: str, question: str, filters: Filters, earlier: Sequence[Exchange],
+        *, named_days: bool = True, kind: QuestionKind | None = None,
+    ) -> AsyncIterator[Exchange]:  # fmt: skip
         """The exchange as it grows; the last one is done or stopped. Closing the iterator stops the model.
 
-        `named_days` as for `Assistant.stream`.
+        `named_days` and `kind` as for `Assistant.stream`.
 
         An error that comes before any passage is found is raised as DatelineError: a question that cannot be asked, a
         full queue. A later one is the notice of the last exchange.
         """
         turns = tuple(exchange.turn for exchange in earlier if exchange.lines)
-        asked = AnswerRequest(question=encodable(question), filters=filters, history=turns, named_days=named_days)
+        asked = AnswerRequest(
+            question=encodable(question), filters=filters, history=turns, named_days=named_days, kind=kind
+        )
         queued = self._queue.start(asked)
         self._running[session] = queued
         exchange = Exchange(
@@ -54,7 +59,9 @@ class PageAnswers:
                     if answer is not None:
                         exchange = Exchange.of(answer, "writing")
                     yield exchange
-            yield replace(exchange, state="stopped" if queued.stopped else "done", draft="", preview=())
+            story = await asyncio.to_thread(self._story, exchange)
+            state: State = "stopped" if queued.stopped else "done"
+            yield replace(exchange, state=state, story=story, draft="", preview=())
         except Exception as error:
             if not isinstance(error, DatelineError):
                 log.error("an answer failed", exc_info=error)
@@ -65,3 +72,15 @@ class PageAnswers:
         finally:
             if self._running.get(session) is queued:
                 del self._running[session]
+
+    def _story(self, exchange: Exchange) -> Part:
+        """The story of a cited article that most sources are part of, cited ones counted twice; none for a refusal."""
+        catalog = self._queue.assistant.archive.catalog
+        stories = catalog.stories_of({card.article for card in exchange.cards})
+        weight: Counter[str] = Counter()
+        for card in exchange.cards:
+            if card.article in stories:
+                weight[stories[card.article]] += 2 if card.number else 1
+        cited = {stories[card.article] for card in exchange.cards if card.number and card.article in stories}
+        found = catalog.story(max(sorted(cited), key=weight.__getitem__)) if cited else None
+        return Part.of(found) if found else Part()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
-from rag.interfaces.page.exchange import Card, card_of
+from rag.interfaces.page.exchange import Card, Part, card_of, day_text
 from rag.interfaces.page.templating import article_address, render
-from rag.schema import Article
+from rag.schema import Article, Story
 
 MOST_REJECTIONS = 50  # are named in a report; all are counted
 
@@ -45,6 +46,15 @@ def listing(articles: Sequence[Article], total: int, searched: str, *, removable
     count = f"{shown} of {total:,} articles" if not searched and total > len(articles) else f"{shown} found"
     entries = [_Entry(card_of(article), article.byline) for article in articles]
     return render("listing.html", entries=entries, count=count, searched=searched, removable=removable)
+
+
+def story_html(story: Story, articles: Sequence[Article]) -> str:
+    """A story and its articles by day, in their order; says how many of it are left out."""
+    by_day = [
+        (day_text(day) if day else "Undated", [card_of(one) for one in of_day])
+        for day, of_day in groupby(articles, key=lambda one: one.day)
+    ]
+    return render("story.html", part=Part.of(story), by_day=by_day, more=max(0, story.articles - len(articles)))
 
 
 def report_html(report: Mapping[str, Any], *, running: bool) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import gradio as gr
 
@@ -18,6 +18,7 @@ from rag.interfaces.filters import filters_from
 from rag.interfaces.page import conversation_view as view
 from rag.interfaces.page.answers import PageAnswers
 from rag.interfaces.page.exchange import Exchange, kept, restored
+from rag.schema import QuestionKind
 
 Update: TypeAlias = dict[Any, Any]
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -37,7 +38,9 @@ class AskTab:
         self.history = gr.BrowserState([], storage_key="dateline-conversation", secret="dateline")
         self.past = gr.HTML(elem_id="past", apply_default_css=False)
         self.current = gr.HTML(
-            elem_id="current", apply_default_css=False, js_on_load=view.on_click("ask") + view.on_click("days")
+            elem_id="current",
+            apply_default_css=False,
+            js_on_load=view.on_click("ask") + view.on_click("days") + view.on_click("form"),
         )
         with gr.Column(elem_id="composer"):
             self.notice = gr.HTML(elem_id="notice", apply_default_css=False)
@@ -72,6 +75,7 @@ class AskTab:
         gr.on([self.question.submit, self.send.click], self.ask, [self.question, self.history, *filters], **asking)
         self.current.ask(self.ask_example, [self.history, *filters], **asking)
         self.current.days(self.ask_of_all_days, [self.history, *filters], **asking)
+        self.current.form(self.ask_in_form, [self.history, *filters], **asking)
         self.again.click(self.retry, [self.history, *filters], **asking)
         self.halt.click(self.stop, concurrency_limit=None, **QUIET)
         self.fresh.click(self.start_anew, outputs=self.outputs, **QUIET)
@@ -88,7 +92,7 @@ class AskTab:
 
     async def _ask(
         self, question: str, history: Any, since: str, until: str, outlets: list[str], request: gr.Request,
-        *, named_days: bool = True,
+        *, named_days: bool = True, kind: QuestionKind | None = None,
     ) -> AsyncIterator[Update]:  # fmt: skip
         earlier = restored(history)
         place = len(earlier) + 1
@@ -96,7 +100,7 @@ class AskTab:
         try:
             growing = self._answers.ask(
                 _session(request), question, filters_from(since=since, until=until, outlets=outlets), earlier,
-                named_days=named_days,
+                named_days=named_days, kind=kind,
             )  # fmt: skip
             async with aclosing(growing) as exchanges:  # type: ignore[type-var]
                 async for exchange in exchanges:
@@ -140,16 +144,25 @@ class AskTab:
             async for step in steps:
                 yield step
 
+    async def ask_in_form(
+        self, history: Any, since: str, until: str, outlets: list[str], event: gr.EventData, request: gr.Request
+    ) -> AsyncIterator[Update]:
+        """Asks the last question again, for an answer in the form that was clicked."""
+        again = self._ask_again(history, since, until, outlets, request, kind=cast(QuestionKind, event._data["form"]))
+        async with aclosing(again) as steps:  # type: ignore[type-var]
+            async for step in steps:
+                yield step
+
     async def _ask_again(
         self, history: Any, since: str, until: str, outlets: list[str], request: gr.Request,
-        *, named_days: bool = True,
+        *, named_days: bool = True, kind: QuestionKind | None = None,
     ) -> AsyncIterator[Update]:  # fmt: skip
         earlier = restored(history)
         if not earlier:
             yield {}
             return
         last, before = earlier[-1].question, kept(earlier[:-1])
-        again = self._ask(last, before, since, until, outlets, request, named_days=named_days)
+        again = self._ask(last, before, since, until, outlets, request, named_days=named_days, kind=kind)
         async with aclosing(again) as steps:  # type: ignore[type-var]
             async for step in steps:
                 yield step

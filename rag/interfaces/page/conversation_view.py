@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from rag.answering.compose.composer import COMPOSERS
 from rag.interfaces.page.exchange import Card, Exchange, card_of, opinion, outlet_and_day
 from rag.interfaces.page.templating import render
-from rag.schema import Article, Coverage, Sentence, marked
+from rag.interfaces.text import dropped_text, kind_name
+from rag.schema import Article, Coverage, QuestionKind, Sentence, marked
 
 _STATIC = Path(__file__).parent / "static"
 # Shown in the browser's tab: a serif D on the red of the page.
@@ -17,6 +19,7 @@ _ICON = (
     "rx='5' fill='%238f1d18'/%3E%3Ctext x='16' y='24' font-family='Georgia,serif' font-size='23' font-weight='700' "
     "text-anchor='middle' fill='%23fbfaf6'%3ED%3C/text%3E%3C/svg%3E"
 )
+FORMS: tuple[QuestionKind, ...] = ("fact", *COMPOSERS)
 CLOSEST = 3  # passages shown beside a refusal; the others are folded away
 
 
@@ -28,7 +31,7 @@ def conversation(exchanges: Sequence[Exchange], first: int = 1) -> str:
 def exchange_html(exchange: Exchange, place: int, *, newest: bool = True) -> str:
     """A question, its answer, and the sources beside it. Element ids begin with `t` and `place`, to be unique.
 
-    The days that the newest question names can be dropped with a click.
+    The days that the newest question names can be dropped with a click, and its answer can be had in another form.
     """
     heading, first, more = _sources(exchange)
     return render(
@@ -42,10 +45,18 @@ def exchange_html(exchange: Exchange, place: int, *, newest: bool = True) -> str
         waiting=_waiting(exchange),
         footer=_footer(exchange),
         clipboard=plain(exchange) if exchange.lines and exchange.state != "writing" else "",
+        forms=forms(exchange) if newest and exchange.state != "writing" else [],
+        form=kind_name(exchange.kind or "fact"),
+        dropped=dropped_text(exchange.kind_dropped) if exchange.kind_dropped else "",
         heading=heading,
         first=first,
         more=more,
     )
+
+
+def forms(exchange: Exchange) -> list[tuple[str, str, bool]]:
+    """The forms in which a question can be answered: kind, name, and whether the answer has it."""
+    return [(kind, kind_name(kind), kind == (exchange.kind or "fact")) for kind in FORMS]
 
 
 def _waiting(exchange: Exchange) -> str:

@@ -6,13 +6,13 @@ The reader's browser keeps them, and may send back anything: `Exchange.from_data
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, Literal, TypeVar
 
-from rag.interfaces.text import KIND_NAMES, quoted, window_days
+from rag.interfaces.text import quoted, short_days, story_size, window_days
 from rag.language.tokens import fold
-from rag.schema import Answer, Article, Citation, Hit, Sentence, Turn
+from rag.schema import Answer, Article, Citation, Hit, Sentence, Story, Turn
 
 State = Literal["writing", "done", "stopped"]
 
@@ -69,6 +69,21 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The story that an answer is part of: its id ("" for none), headline, size and days in words."""
+
+    id: str = ""
+    headline: str = ""
+    size: str = ""
+    days: str = ""
+
+    @classmethod
+    def of(cls, story: Story) -> Part:
+        """The story in the words of the page."""
+        return cls(id=story.id, headline=story.headline, size=story_size(story), days=short_days(story))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """A question and what became of it, with the cards of its sources."""
 
@@ -85,7 +100,9 @@ class Exchange:
     by_extraction: bool = False
     withheld: int = 0
     seconds: float = 0.0
-    kind: str = ""  # of the question, in words; "" for a fact
+    kind: str = ""  # form of the answer, a QuestionKind; "" for a plain one
+    kind_dropped: str = ""  # the form that was asked for and for which too little was found
+    story: Part = field(default_factory=Part)
     days: str = ""  # that the question names, in words
     days_dropped: bool = False  # nothing was found from those days
 
@@ -105,7 +122,8 @@ class Exchange:
             by_extraction=answer.by_extraction,
             withheld=len(answer.withheld),
             seconds=round((answer.timings.total_ms or 0) / 1000, 1),
-            kind="" if answer.kind == "fact" else KIND_NAMES[answer.kind],
+            kind="" if answer.kind == "fact" else answer.kind,
+            kind_dropped=answer.kind_dropped or "",
             days=window_days(answer.window) if answer.window else "",
             days_dropped=bool(answer.window and answer.window.dropped),
         )
@@ -119,6 +137,7 @@ class Exchange:
                 exchange,
                 lines=tuple(_shaped(Line, line) for line in exchange.lines),
                 cards=tuple(_shaped(Card, card) for card in exchange.cards),
+                story=_shaped(Part, exchange.story) if isinstance(exchange.story, Mapping) else Part(),
                 state="done" if exchange.state == "done" else "stopped",
             )
         except (TypeError, ValueError):
@@ -136,7 +155,7 @@ class Exchange:
         return Turn(question=self.question, answer=" ".join(line.text for line in self.lines))
 
 
-T = TypeVar("T", Card, Line, Exchange)
+T = TypeVar("T", Card, Line, Part, Exchange)
 
 
 def _shaped(kind: type[T], data: Any) -> T:
@@ -160,7 +179,7 @@ def _shaped(kind: type[T], data: Any) -> T:
 
 _FIELD_TYPES: dict[str, type] = {
     "number": int, "version": int, "start": int, "end": int, "also": tuple, "numbers": tuple, "lines": tuple,
-    "cards": tuple, "preview": tuple, "withheld": int, "seconds": float, "by_extraction": bool,
+    "story": Mapping, "cards": tuple, "preview": tuple, "withheld": int, "seconds": float, "by_extraction": bool,
     "days_dropped": bool, "contradicted": bool,
 }  # fmt: skip
 

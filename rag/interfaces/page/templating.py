@@ -33,6 +33,11 @@ def article_address(article_id: str, version: int = 0, start: int = 0, end: int 
     return f"/article/{quote(article_id, safe='')}{'?' + urlencode(query) if query else ''}"
 
 
+def story_address(story_id: str) -> str:
+    """Where the page shows the articles of a story."""
+    return f"/story/{quote(story_id, safe='')}"
+
+
 def _card_address(card: Card) -> str:
     return article_address(card.article, card.version, card.start, card.end)
 
@@ -49,4 +54,9 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters |= {"address": _card_address, "article_address": article_address, "outlet_and_day": outlet_and_day}
+_ENVIRONMENT.filters |= {
+    "address": _card_address,
+    "article_address": article_address,
+    "outlet_and_day": outlet_and_day,
+    "story_address": story_address,
+}

@@ -22,7 +22,7 @@
     if (box) return box;
     box = document.createElement("dialog");
     box.className = "reader-box";
-    box.setAttribute("aria-label", "Article");
+    box.setAttribute("aria-label", "Article or story");
     const bar = document.createElement("div");
     bar.className = "reader-bar";
     const close = document.createElement("button");
@@ -88,6 +88,22 @@
     } else if (hit("[data-tab]")) {
       const name = hit("[data-tab]").dataset.tab;
       [...document.querySelectorAll("button[role=tab]")].find((tab) => tab.textContent.trim() === name)?.click();
+    }
+  });
+
+  // A menu closes as a reader expects: with Escape, which gives the focus back, and with a click elsewhere.
+  document.addEventListener("keydown", (event) => {
+    const menu = document.querySelector("details.forms[open]");
+    if (event.key !== "Escape" || !menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches?.("details.forms[open]")) event.target.scrollIntoView({ behavior: scrolling(), block: "nearest" });
+  }, true);
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.forms[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
     }
   });
 

@@ -1,0 +1,1 @@
+"""What a question means that follows others: its subject, its days, its form."""

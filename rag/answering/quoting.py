@@ -1,0 +1,96 @@
+"""Answers in the articles' own words: which sentences of the evidence are quoted, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rag.answering.citations import Citer
+from rag.answering.compose.wording import sourced
+from rag.answering.conversation.followups import Reading
+from rag.answering.extraction import SENTENCES, quotations
+from rag.answering.question import expected
+from rag.answering.sentence_selection import Candidate, Evidence
+from rag.language.names import names
+from rag.language.stems import content_stems
+from rag.language.tokens import tokens
+from rag.schema import Sentence
+
+# Share of a sentence's content words that an earlier answer holds, from which on it was said already. Set by hand.
+REPEATED = 0.6
+
+
+def quoted(evidence: Evidence, reading: Reading) -> list[Sentence]:
+    """The best sentences verbatim, each its own citation; never none.
+
+    One sentence for "shorter", what was not said yet for "who else?", with day and outlet for "in which outlet?".
+    """
+    citer = Citer()
+    if reading.move not in ("more", "shorter", "source"):
+        return quotations(reading.asked, evidence.candidates, citer)
+    if reading.move == "source":
+        best = evidence.candidates[0]
+        return [citer.sentence(sourced(best.passage.article, best.text), (best,), "")]
+    return [citer.sentence(one.text, (one,), "") for one in _chosen(evidence.candidates, reading)]
+
+
+def _chosen(candidates: Sequence[Candidate], reading: Reading) -> list[Candidate]:
+    if reading.move == "more":
+        return _unsaid(candidates, reading) or list(candidates[:1])
+    return [max(candidates, key=lambda one: one.score + _share_said(one, reading))]
+
+
+def _share_said(one: Candidate, reading: Reading) -> float:
+    """The share of the last answer's content words that a sentence holds, 0 to 1."""
+    language = one.passage.article.language
+    said = set(content_stems(reading.said[-1], language))
+    return len(said & set(content_stems(one.text, language))) / max(len(said), 1)
+
+
+def _unsaid(candidates: Sequence[Candidate], reading: Reading) -> list[Candidate]:
+    """Sentences that tell what the answers before did not, those nearest in the text to the answer first."""
+    place = {id(one): number for number, one in enumerate(sorted(candidates, key=_place))}
+    answer = max(candidates, key=lambda one: _share_said(one, reading))
+    article = answer.passage.article.id
+    near = sorted(
+        candidates, key=lambda one: (one.passage.article.id != article, abs(place[id(one)] - place[id(answer)]))
+    )
+    chosen: list[Candidate] = []
+    known = reading
+    for one in near:
+        if is_unsaid(one.text, known, one.passage.article.language):
+            chosen.append(one)
+            known = replace(known, said=(*known.said, one.text))
+        if len(chosen) == SENTENCES:
+            break
+    return chosen
+
+
+def _place(one: Candidate) -> tuple[str, int]:
+    return one.passage.article.id, one.start
+
+
+def is_unsaid(text: str, reading: Reading, language: str) -> bool:
+    """Whether a sentence tells what neither the question nor the answers before it tell: for a question that asks for a
+    name, somebody or something else; otherwise, other words."""
+    said = " ".join(reading.said)
+    if expected(reading.asked) == "name":
+        known = set(names(f"{reading.asked} {said}", sentence_start=True))
+        return any(known.isdisjoint(name) for name in full_names(text))
+    words = set(content_stems(text, language))
+    return len(words & set(content_stems(said, language))) < REPEATED * len(words)
+
+
+def full_names(text: str) -> list[list[str]]:
+    """The names of two or three words in a text, as most people have, each as its folded words."""
+    found: list[list[str]] = []
+    known, end = set(names(text, sentence_start=True)), -1
+    for token in tokens(text):
+        if token.folded not in known or not token.text[0].isupper():
+            continue
+        if found and text[end : token.start] == " ":
+            found[-1].append(token.folded)
+        else:
+            found.append([token.folded])
+        end = token.end
+    return [name for name in found if len(name) in (2, 3)]
