@@ -44,11 +44,10 @@ def evidence_reason(
         return "nothing found"
     if evidence.missing and not (rewritten or foreign):
         return "a name or number of the question is in no article found"
-    if rewritten or foreign:
-        least = LEAST_FOREIGN_LIKENESS_JUDGED if judged else LEAST_FOREIGN_LIKENESS
-        return "nothing similar enough found" if evidence.likeness < least else ""
-    least = LEAST_PROBABILITY_JUDGED if judged else LEAST_PROBABILITY
-    return "nothing similar enough found" if probability(evidence) < least else ""
+    like = evidence.likeness >= (LEAST_FOREIGN_LIKENESS_JUDGED if judged else LEAST_FOREIGN_LIKENESS)
+    likely = probability(evidence) >= (LEAST_PROBABILITY_JUDGED if judged else LEAST_PROBABILITY)
+    enough = like if foreign else like or likely if rewritten else likely
+    return "" if enough else "nothing similar enough found"
 
 
 def probability(evidence: Evidence) -> float:

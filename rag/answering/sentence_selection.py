@@ -19,7 +19,7 @@ from rag.language.numbers import numbers
 from rag.language.sentences import sentence_spans
 from rag.language.stems import stem
 from rag.language.stop_words import STOP_WORDS
-from rag.language.tokens import count_tokens, fold, tokens
+from rag.language.tokens import count_tokens, fold, is_unspaced, tokens
 from rag.models.cards import card_of
 from rag.models.embeddings import Embedder
 from rag.schema import Article, Hit, Passage, Span
@@ -152,7 +152,9 @@ def header(article: Article) -> str:
 
 def word_weights(text: str, language: str, archive: Archive) -> dict[str, float]:
     """The weight of each stem of a text's content words: its BM25 idf in the archive, at least 0.3."""
-    words = [t.folded for t in tokens(text) if t.folded not in STOP_WORDS and len(t.folded) > 1]
+    words = [
+        t.folded for t in tokens(text) if t.folded not in STOP_WORDS and (len(t.folded) > 1 or is_unspaced(t.text))
+    ]
     rarity = archive.rarity(words, language)
     return {stem(word, language): max(rarity[word], 0.3) for word in words}
 

@@ -18,7 +18,7 @@ from rag.archive import integrity, private_files
 from rag.archive.catalog import REINDEXING, Catalog, Cut
 from rag.archive.indexer import Indexer, lock_file
 from rag.archive.indexes import keyword_index, vector_index
-from rag.archive.indexes.keyword_index import WordIndex
+from rag.archive.indexes.word_index import WordIndex
 from rag.archive.side_threads import SideThreads
 from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters

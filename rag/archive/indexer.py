@@ -13,8 +13,9 @@ from rag.archive import file_stamps, private_files
 from rag.archive.catalog import Catalog
 from rag.archive.followers import IndexFollower, KeywordFollower, VectorFollower
 from rag.archive.indexes import keyword_index, vector_index
-from rag.archive.indexes.keyword_index import TantivyWords, WordIndex
+from rag.archive.indexes.keyword_index import TantivyWords
 from rag.archive.indexes.vector_index import ExactVectors, VectorIndex
+from rag.archive.indexes.word_index import WordIndex
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.priority import Priority, Stopped
 from rag.archive.stories.follower import StoryFollower

@@ -7,8 +7,8 @@ from datetime import date
 from hashlib import sha256
 
 from rag.archive.catalog import Catalog
-from rag.archive.indexes.keyword_index import WordIndex
 from rag.archive.indexes.vector_index import VectorIndex
+from rag.archive.indexes.word_index import WordIndex
 from rag.archive.priority import Priority
 from rag.archive.stories.clusters import LEAST_AFFINITY, MOST_LINKS, Link, central, clusters, components
 from rag.archive.stories.likeness import (
