@@ -37,9 +37,9 @@ from rag.schema import Article, Hit, Passage
 SCORE, WORDS = 0.6, 0.3
 LEAST_SHARE, SAME_STORY, LEAST_SHARED_WORDS = 0.75, 0.25, 0.3
 LEAST_LIKENESS, LEAST_WORDS, WORDS_BESIDE_NAMES = 0.8, 0.9, 0.6
-# Less likeness suffices beside this score of a hit. Of 20 further subjects that the archive does not tell of, those with
-# such a score have .56 at most, or more than LEAST_LIKENESS; questions in a language other than the articles' have .66
-# to .73.
+# Less likeness suffices beside this score of a hit. Of 20 further subjects that the archive does not tell of, those
+# with such a score have .56 at most, or more than LEAST_LIKENESS; questions in a language other than the articles' have
+# .66 to .73.
 LEAST_LIKENESS_OF_HIT, GOOD_HIT = 0.62, 0.8
 STORIES_OF = 3  # best articles whose whole stories are looked at
 STORY_SCORE = 0.5  # of an article that is looked at for its story alone, as a share of the best hit's
