@@ -1,13 +1,13 @@
 """Composers: from sentences of articles to timelines, newest states, statements, summaries and comparisons."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 from fakes import WordEmbedder
 
 from rag.answering.compose import comparison, disagreement, latest, listing, statements, summary, timeline
 from rag.answering.compose.figures import figures_of
-from rag.answering.compose.material import Line, Material
+from rag.answering.compose.material import Line, Material, years_of
 from rag.answering.compose.sentences.nearness import Nearness
 from rag.answering.compose.sentences.quotations import whole_quotations
 from rag.answering.sentence_selection import Candidate
@@ -229,3 +229,81 @@ def test_a_summary_quotes_nobody_without_his_name_and_no_turn_of_an_interview():
     )
     (told,) = texts(summary.compose(material("Marchbanks", talk)))
     assert told.endswith("garden shed in Orrin.")
+
+
+FOUND = article("found", "The last missing man was found on 31 January, and is the last to be named.", "2026-02-06")
+QUEUE = article("queue", "HARROW BAY, 24 Oct (Gazette)\n\nThe queue of ships reached 34 as the dock strike went on.")
+STRIKE = {"walkout": "strike", "end": "strike", "queue": "strike"}
+
+
+def test_a_timeline_puts_an_undated_article_at_the_day_of_its_dateline_in_the_year_of_its_story():
+    told = texts(timeline.compose(material("strike", WALKOUT, QUEUE, stories=STRIKE)))
+    assert [text.split(":")[0] for text in told][-1] == "24 October 2025"
+    assert "34" in told[-1]
+
+
+def test_a_timeline_tells_of_an_undated_article_without_a_day_behind_the_others():
+    undated = article("queue", "The queue of ships reached 34 as the dock strike went on.")
+    told = texts(timeline.compose(material("strike", undated, WALKOUT, stories=STRIKE)))
+    assert told[-1] == "Undated: The queue of ships reached 34 as the dock strike went on."
+
+
+def test_a_day_without_its_year_is_not_put_far_ahead():
+    (told,) = texts(timeline.compose(material("missing", FOUND)))
+    assert "2027" not in told
+
+
+def test_a_timeline_of_few_days_has_more_than_one_sentence_of_a_day():
+    vote = article("vote", "The council closed the library. The vote was 19 to 18. It rained.", "2026-02-05")
+    told = texts(timeline.compose(material("library", vote)))
+    assert "5 February 2026: The vote was 19 to 18." in told
+
+
+def test_a_summary_prefers_figures_to_speech_and_the_story_to_others():
+    facts = [f"Firms in ward {ward} pay {100 + ward} crowns a year for parking." for ward in range(3, 10)]
+    spoken = [f"“Nobody in the city wanted thing {number} of all these,” said Ann Finch." for number in "abcdefgh"]
+    levy = article("levy", " ".join(["The council backed a parking levy.", *spoken, *facts]), "2025-01-22")
+    other = article("other", "A ferry hit the pier at Dunmere and 23 people were hurt.", "2025-06-15")
+    told = " ".join(texts(summary.compose(material("parking levy", levy, other))))
+    assert all(fact in told for fact in facts)
+    assert "ferry" not in told
+
+
+def test_a_comparison_sets_sentences_that_count_the_same_against_each_other():
+    last = article("last", "The band played. Some 47,850 tickets were sold. Rain fell on 3 days.", "2025-05-19")
+    this = article("this", "The mayor spoke. A choir sang. The festival sold 41,300 tickets.", "2026-05-18")
+    one, other = comparison.sides_of(material("festival 2025 and 2026", last, this))
+    (first, second), *_ = comparison.pairs(one, other)
+    assert ("47,850" in first.text, "41,300" in second.text) == (True, True)
+
+
+def test_the_sides_of_two_names_are_the_articles_about_each_and_the_sentences_that_name_one():
+    first = article("first", "Storm Brannagh killed eleven people. The water flooded 1,140 homes.", "2025-03-05")
+    second = article("second", "Storm Ysolde killed seven people. The water flooded 2,060 homes.", "2026-02-06")
+    both = article("both", "Brannagh was the first. Ysolde followed. Brannagh and Ysolde were storms.", "2026-03-28")
+    one, other = comparison.sides_of(material("Brannagh and Ysolde", first, second, both))
+    assert {line.article.id for line in one} == {"first", "both"}
+    assert any("1,140" in line.text for line in one)
+    assert any("2,060" in line.text for line in other)
+    assert not any("Ysolde" in line.text for line in one)
+
+
+def test_a_year_from_which_on_something_is_asked_restricts_to_no_year():
+    assert years_of("rates since early 2025") == years_of("Zinsen seit 2025") == []
+    assert years_of("rates in 2025 and 2026") == [2025, 2026]
+
+
+def test_the_first_sentence_of_an_article_leans_on_none():
+    (told,) = texts(
+        summary.compose(material("train", article("train", "It is the first train since 2012.", "2026-01-23")))
+    )
+    assert told.endswith("It is the first train since 2012.")
+
+
+def test_busy_days_are_those_before_publication_and_those_that_later_articles_recall():
+    report = article("report", "The square was full.", "2011-02-12")
+    later = article("later", "The president fell on 25 January 2011 after protests.", "2011-06-01")
+    found = lines(report, later)
+    weight = timeline.weights(timeline.dated_lines(found), found)
+    assert weight[date(2011, 2, 11)] == timeline.DAY_BEFORE
+    assert weight[date(2011, 1, 25)] == timeline.NAMED + timeline.RECALLED

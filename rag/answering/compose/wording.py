@@ -59,7 +59,10 @@ def is_new(line: Line, chosen: Iterable[Line]) -> bool:
 
 
 def leans_on_another(line: Line) -> bool:
-    """Whether a sentence refers to somebody or something named before it, or to a speaker whom it does not name."""
+    """Whether a sentence refers to somebody or something named before it, or to a speaker whom it does not name; the
+    first one of an article has none before it."""
+    if line.candidate.start == 0:
+        return False
     pointers = EVERY_LANGUAGE.pointers | lexicon(line.article.language).pointers
     outside = SPEECH.sub(" ", line.text)
     named = names(outside, sentence_start=True)
