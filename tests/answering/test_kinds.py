@@ -3,6 +3,7 @@
 import pytest
 
 from rag.answering.kinds.cues import subject_of
+from rag.answering.kinds.masking import masked
 from rag.answering.kinds.reader import KindReader
 from rag.models.embeddings import open_embedder
 from rag.settings import Settings
@@ -27,6 +28,10 @@ QUESTIONS = {
     "Who scored the winning goal at the derby?": "fact",
     "¿Cuánto cobran los bomberos?": "fact",
     "Who said that the harbour was lost?": "fact",
+    "How did the abbot react to the burglary?": "statements",
+    "Is the ferry dispute resolved by now?": "latest",
+    "Give us the names of all crew members who were hurt.": "list",
+    "Which of the two ships is longer, the old one or the new one?": "fact",
 }
 
 
@@ -56,3 +61,16 @@ def test_a_question_in_any_language_gets_its_kind(reader, embedder, question, ki
 )
 def test_the_subject_is_the_question_without_the_words_for_its_form(question, kind, subject):
     assert subject_of(question, kind) == subject
+
+
+@pytest.mark.parametrize(
+    ("question", "form"),
+    [
+        ("What did Ada Quist say about the 42 boats?", "What did X say about the X boats?"),
+        ("¿Qué dijo Ada Quist sobre los 42 barcos?", "¿Qué dijo X sobre los X barcos?"),
+        ("Wie viele Boote sind 2019 gesunken?", "Wie viele Boote sind X gesunken?"),
+        ("who won?", "who won?"),
+    ],
+)
+def test_names_and_numbers_are_masked(question, form):
+    assert masked(question) == form
