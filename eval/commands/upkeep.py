@@ -123,7 +123,7 @@ def _add_fuzz(commands: Any) -> None:
 
 
 def _fuzz(args: argparse.Namespace) -> int:
-    from eval.experiments import fuzz
+    from eval.performance import fuzz
 
     found = fuzz.run(60 * args.minutes, args.seed, args.out)
     say(f"{sum(found.inputs.values()):,} inputs, {len(found.failures)} failed, seed {args.seed}")

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "experiments": MIDDLE | {"experiments"},
     "protocols": MIDDLE | {"experiments", "protocols"},
     "performance": MIDDLE | {"experiments", "performance"},
+    "kinds": {"kinds", "reporting"},
     "gate": MIDDLE | {"experiments"},
     "commands": MIDDLE | {"experiments", "protocols", "performance", "gate", "commands"},
     "cli": {"commands", "reporting"},

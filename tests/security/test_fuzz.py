@@ -10,7 +10,7 @@ import pytest
 
 from eval.cli import main
 from eval.datasets.hostile_inputs import PROSE, docx, packed, strategies
-from eval.experiments import fuzz
+from eval.performance import fuzz
 from ingest.readers import articles as reading
 from ingest.readers.files import ReadOptions, read_bytes
 from rag.schema import Article

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from eval.experiments.fuzz import TooSlow, time_limit
+from eval.performance.fuzz import TooSlow, time_limit
 from ingest.chunking import passage_spans
 from ingest.cleaning.boilerplate import uncitable_spans
 from ingest.cleaning.text import clean, join_lines, unwrap

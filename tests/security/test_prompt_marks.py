@@ -159,7 +159,7 @@ def clean_of_marks(sent: str) -> None:
 
 def test_over_http_no_mark_reaches_the_model(hostile: Archive, endpoint: ModelServer, serve: Served) -> None:
     address = serve(Assistant(hostile, WordEmbedder(), tide(endpoint), Settings(data_dir=hostile.folder, llm="none")))
-    asked = {"question": QUESTION, "history": [{"question": EARLIER, "answer": BEFORE}]}
+    asked = {"question": QUESTION, "kind": "fact", "history": [{"question": EARLIER, "answer": BEFORE}]}
     assert httpx.post(f"{address}/api/ask", json=asked, timeout=60).status_code == 200
     clean_of_marks(sent_to(endpoint))
 
@@ -169,7 +169,8 @@ def test_over_the_openai_route_no_mark_reaches_the_model(
 ) -> None:
     address = serve(Assistant(hostile, WordEmbedder(), tide(endpoint), Settings(data_dir=hostile.folder, llm="none")))
     roles = [("user", EARLIER), ("assistant", BEFORE), ("user", QUESTION)]
-    asked = {"model": "dateline", "temperature": 0.5, "messages": [{"role": r, "content": c} for r, c in roles]}
+    messages = [{"role": role, "content": content} for role, content in roles]
+    asked = {"model": "dateline", "temperature": 0.5, "messages": messages, "dateline": {"kind": "fact"}}
     assert httpx.post(f"{address}/v1/chat/completions", json=asked, timeout=60).status_code == 200
     clean_of_marks(sent_to(endpoint))
 

@@ -8,8 +8,8 @@ from datetime import date
 
 from rag.answering.citations import Citer
 from rag.answering.compose.material import Line, Material, years_of
+from rag.answering.compose.sentences.worth import figures, substance
 from rag.answering.compose.wording import is_new, quotable, sourced, telling
-from rag.answering.compose.worth import figures, substance
 from rag.language.names import names
 from rag.language.stems import content_stems
 from rag.language.tokens import tokens

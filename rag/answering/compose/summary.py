@@ -8,8 +8,8 @@ from datetime import date
 
 from rag.answering.citations import Citer
 from rag.answering.compose.material import Line, Material
+from rag.answering.compose.sentences.worth import Worth
 from rag.answering.compose.wording import quotable, sourced, telling
-from rag.answering.compose.worth import Worth
 from rag.schema import Sentence
 
 MOST = 8

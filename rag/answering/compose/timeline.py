@@ -9,10 +9,10 @@ from datetime import date, timedelta
 
 from rag.answering.citations import Citer
 from rag.answering.compose.material import Line, Material, years_of
+from rag.answering.compose.sentences.worth import substance
 from rag.answering.compose.summary import main_story
 from rag.answering.compose.wording import dated, is_new, quotable
 from rag.answering.compose.wording import telling as _telling
-from rag.answering.compose.worth import substance
 from rag.language.dates import named_days, resolved
 from rag.schema import Article, Sentence
 
