@@ -16,7 +16,7 @@ from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
 from rag.answering.compose.material import LEAST_SHARE, collect, without_years, years_of
 from rag.answering.draft import CheckedDraft
-from rag.answering.extraction import SENTENCES_OF_PART, of_part, quotations
+from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
 from rag.answering.followups import standalone
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
