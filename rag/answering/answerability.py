@@ -18,12 +18,12 @@ from rag.schema import Coverage, Hit, RefusalReason, Sentence
 # that set is .86 (demo) to .97; of ten answers at .3 to .4 three are there, at .9 and more .93.
 CLOSENESS, COVERAGE, BIAS = 3.64, 2.08, -5.38
 # Below it nothing is answered by extraction: .47 (demo) to .86 of the questions without their article and .02 to .07 of
-# those with it. A model that judges the excerpts itself refuses the rest.
-LEAST_PROBABILITY, LEAST_PROBABILITY_JUDGED = 0.3, 0.1
+# those with it. A model that may refuse reads more, and refuses the rest.
+LEAST_PROBABILITY, LEAST_PROBABILITY_READ = 0.3, 0.1
 # The least likeness of the best sentence where few words can be shared: the question is in another language than the
 # articles, or was put together from a conversation. Of 134 Spanish questions to English articles it refuses .39 of
 # those without their article and .05 of those with it.
-LEAST_FOREIGN_LIKENESS, LEAST_FOREIGN_LIKENESS_JUDGED = 0.3, 0.2
+LEAST_FOREIGN_LIKENESS, LEAST_FOREIGN_LIKENESS_READ = 0.3, 0.2
 # The packaged model's probability of "Yes" to prompts.judge below which its answer is refused, and what is subtracted
 # from it where an answer that should rest on one article cites two (9 of 22 answers to unanswerable questions did,
 # 6 of 56 right ones). Chosen on recorded answers to 156 questions of the demo gold set.
@@ -32,20 +32,20 @@ MIXED = 0.15
 
 
 def evidence_reason(
-    evidence: Evidence, *, rewritten: bool, foreign: bool = False, judged: bool = False
+    evidence: Evidence, *, rewritten: bool, foreign: bool = False, may_refuse: bool = False
 ) -> RefusalReason:
     """Why the evidence cannot support an answer, or "". Compares words and vectors, and asks no model.
 
     Where the retrieval query was `rewritten` (a follow-up or a translation) or is `foreign`, in another language than
-    the articles, a name may be spelled otherwise in the articles, and none is required. `judged`: a model will be asked
-    whether the excerpts state the answer.
+    the articles, a name may be spelled otherwise in the articles, and none is required. `may_refuse`: a
+    model reads the excerpts, and is trusted to refuse.
     """
     if not evidence.candidates:
         return "nothing found"
     if evidence.missing and not (rewritten or foreign):
         return "a name or number of the question is in no article found"
-    like = evidence.likeness >= (LEAST_FOREIGN_LIKENESS_JUDGED if judged else LEAST_FOREIGN_LIKENESS)
-    likely = probability(evidence) >= (LEAST_PROBABILITY_JUDGED if judged else LEAST_PROBABILITY)
+    like = evidence.likeness >= (LEAST_FOREIGN_LIKENESS_READ if may_refuse else LEAST_FOREIGN_LIKENESS)
+    likely = probability(evidence) >= (LEAST_PROBABILITY_READ if may_refuse else LEAST_PROBABILITY)
     enough = like if foreign else like or likely if rewritten else likely
     return "" if enough else "nothing similar enough found"
 

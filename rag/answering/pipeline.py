@@ -17,7 +17,7 @@ from rag.answering.compose import about_archive, composer
 from rag.answering.compose.material import LEAST_SHARE, collect, without_years, years_of
 from rag.answering.conversation.followups import Reading, read
 from rag.answering.draft import CheckedDraft
-from rag.answering.extraction import SENTENCES_OF_PART, of_part, quotations
+from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
 from rag.answering.kinds.reader import KindReader
@@ -246,12 +246,8 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
     if ask.llm is None and len(parts := parts_of(query.text)) > 1 and (parted := _parted(ask, answer, parts, query)):
         yield parted
         return
-    evidence = _evidence(ask, query, answer.hits)
-    reason = evidence_reason(
-        evidence,
-        rewritten=query.text != ask.question,
-        foreign=bool(foreign) and ask.llm is None,
-        judged=ask.llm is not None,
+    evidence, reason = _evidence(
+        ask, query, answer.hits, rewritten=query.text != ask.question, foreign=bool(foreign) and ask.llm is None
     )
     if reason:
         yield _refused(ask, replace(answer, missing=evidence.missing), reason)
@@ -277,9 +273,25 @@ def _translated(ask: Ask, llm: LLM, text: str, language: str) -> str:
     return "".join(_written(ask, llm, messages, TRANSLATION_TOKENS)).strip().strip('"') or text
 
 
-def _evidence(ask: Ask, query: _Query, hits: Sequence[Hit]) -> Evidence:
+def _evidence(
+    ask: Ask, query: _Query, hits: Sequence[Hit], *, rewritten: bool, foreign: bool = False
+) -> tuple[Evidence, RefusalReason]:
+    """The evidence, and why it cannot support an answer. Articles later than `today` are read only where the others
+    do not support one."""
     budget = ask.llm.evidence_tokens if ask.llm else EXTRACTION_EVIDENCE_TOKENS
-    return gather(query.asked, query.language, hits, ask.archive, ask.sentence_embedder, budget, query.text)
+    known = [hit for hit in hits if not _is_later(hit, ask.today)]
+    may_refuse = ask.llm is not None and not ask.llm.judges
+    for found in (known, hits):
+        evidence = gather(query.asked, query.language, found, ask.archive, ask.sentence_embedder, budget, query.text)
+        reason = evidence_reason(evidence, rewritten=rewritten, foreign=foreign, may_refuse=may_refuse)
+        if not reason or len(known) == len(hits):
+            break
+    return evidence, reason
+
+
+def _is_later(hit: Hit, today: date | None) -> bool:
+    day = hit.passage.article.day
+    return bool(today and day and day > today)
 
 
 def _refused(ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[str, ...] = ()) -> Answer:
@@ -304,12 +316,8 @@ def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> An
     for at, part in enumerate(parts):
         text = f"{part} {parts[0]}" if at else part  # a later part often leaves out what it is about
         found = ask.retriever.retrieve(text, ask.filters, window=answer.window)
-        evidence = _evidence(ask, replace(query, text=text, asked=part), found)
-        own = (
-            []
-            if evidence_reason(evidence, rewritten=bool(at))
-            else of_part(part, evidence.candidates, shown, query.language)
-        )
+        evidence, reason = _evidence(ask, replace(query, text=text, asked=part), found, rewritten=bool(at))
+        own = [] if reason else of_part(part, evidence.candidates, shown, query.language)
         if not own:
             sentences.append(Sentence(text=f"No answer was found to “{part}”.", verdict="supported"))
             continue

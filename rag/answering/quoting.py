@@ -8,7 +8,7 @@ from dataclasses import replace
 from rag.answering.citations import Citer
 from rag.answering.compose.wording import sourced
 from rag.answering.conversation.followups import Reading
-from rag.answering.extraction import SENTENCES, quotations
+from rag.answering.extraction.quotations import SENTENCES, quotations
 from rag.answering.question import expected
 from rag.answering.sentence_selection import Candidate, Evidence
 from rag.language.names import names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +46,8 @@ WHOLE_ARTICLES, WHOLE_PASSAGES, WHOLE = 1, 12, 0.5
 MOST_BEFORE = 3  # most sentences that a unit adds before its own to reach the name of a speaker
 SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?|^[^“«„\"]*[”»]")
 COVERED_CHARS = 8000  # of an article in which the question's words are counted
+SENTENCE_ENDS = ".!?…。！？"
+LEAST_HEADLINE = 10  # words of a line without a full stop that says something, as the line below a headline does
 HEADER_TOKENS = 22  # headline, outlet and day of an excerpt
 
 
@@ -344,6 +346,31 @@ def _points_back(text: str, language: str) -> bool:
     speech = any(mark in text for mark in '“”"«»')
     opens = speech or any(t.folded in lexicon(language).pointers for t in tokens(text)[:4])
     return opens and not names(SPEECH.sub(" ", text))
+
+
+def with_opening(candidate: Candidate) -> Candidate:
+    """The candidate, begun at the sentence of its paragraph that names whom its speech or pronoun means.
+
+    As it is where it refers to nobody, or no sentence before it names anybody; at most MOST_BEFORE sentences are added,
+    and none that addresses machines.
+    """
+    passage, article = candidate.passage, candidate.passage.article
+    if not _points_back(candidate.text, article.language):
+        return candidate
+    known = set(names(article.text))
+    before = [(s, e) for s, e in sentence_spans(passage.text) if passage.start + e <= candidate.start]
+    for start, end in reversed(before[-MOST_BEFORE:]):
+        opened = replace(candidate, start=passage.start + start)
+        if not same_paragraph(opened, candidate) or addresses_machines(passage, start, end):
+            break
+        if not known.isdisjoint(names(SPEECH.sub(" ", passage.text[start:end]), sentence_start=True)):
+            return opened
+    return candidate
+
+
+def is_heading(text: str) -> bool:
+    """Whether a text is a heading or the place and day in front of a report: short, and without a full stop."""
+    return text.rstrip('"”’»)')[-1:] not in SENTENCE_ENDS and len(tokens(text)) < LEAST_HEADLINE
 
 
 def _excerpts(units: Sequence[Sequence[Candidate]]) -> list[tuple[Article, str]]:

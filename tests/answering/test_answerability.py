@@ -9,9 +9,9 @@ import pytest
 from rag.answering.answerability import (
     LEAST_BELIEF,
     LEAST_FOREIGN_LIKENESS,
-    LEAST_FOREIGN_LIKENESS_JUDGED,
+    LEAST_FOREIGN_LIKENESS_READ,
     LEAST_PROBABILITY,
-    LEAST_PROBABILITY_JUDGED,
+    LEAST_PROBABILITY_READ,
     MIXED,
     answer_reason,
     belief_reason,
@@ -42,7 +42,7 @@ def said(text: str, *articles: Article) -> Sentence:
 
 
 @pytest.mark.parametrize(
-    ("closeness", "coverage", "refused", "refused_if_judged"),
+    ("closeness", "coverage", "refused", "refused_if_read"),
     [
         (1.5, 1.0, False, False),
         (0.9, 0.4, True, False),
@@ -53,13 +53,13 @@ def said(text: str, *articles: Article) -> Sentence:
     ],
 )
 def test_evidence_unlike_the_question_in_words_and_vectors_is_refused(
-    closeness: float, coverage: float, refused: bool, refused_if_judged: bool
+    closeness: float, coverage: float, refused: bool, refused_if_read: bool
 ) -> None:
     found = replace(FOUND, closeness=closeness, coverage=coverage)
     assert bool(evidence_reason(found, rewritten=False)) is refused
-    # A model that judges the excerpts is asked about more of them.
-    reason = evidence_reason(found, rewritten=False, judged=True)
-    assert reason == ("nothing similar enough found" if refused_if_judged else "")
+    # A model that may refuse reads more.
+    reason = evidence_reason(found, rewritten=False, may_refuse=True)
+    assert reason == ("nothing similar enough found" if refused_if_read else "")
 
 
 def test_the_probability_grows_with_both_and_stays_between_0_and_1() -> None:
@@ -80,8 +80,8 @@ def test_a_question_in_another_language_needs_less_likeness_and_no_name(likeness
 
 
 def test_the_thresholds_are_those_that_were_set() -> None:
-    assert (LEAST_PROBABILITY, LEAST_PROBABILITY_JUDGED) == (0.3, 0.1)
-    assert (LEAST_FOREIGN_LIKENESS, LEAST_FOREIGN_LIKENESS_JUDGED) == (0.3, 0.2)
+    assert (LEAST_PROBABILITY, LEAST_PROBABILITY_READ) == (0.3, 0.1)
+    assert (LEAST_FOREIGN_LIKENESS, LEAST_FOREIGN_LIKENESS_READ) == (0.3, 0.2)
     assert (LEAST_BELIEF, MIXED) == (0.39, 0.15)
 
 

@@ -168,6 +168,19 @@ def test_articles_from_the_days_are_preferred_and_the_rest_stays(assistant: Aske
         assert all(0 <= hit.score <= 1 for hit in answer.hits)
 
 
+@pytest.mark.parametrize(
+    "question", ["At what did the Bank of Corvane keep its key rate?", f"{RATE} Who is its governor?"]
+)
+def test_an_article_later_than_today_answers_only_where_no_earlier_one_does(assistant: Asked, question: str) -> None:
+    def cited(today: date) -> set[str]:
+        answer = assistant(extraction=True).ask(question, today=today)
+        return {citation.passage.article.id for sentence in answer.sentences for citation in sentence.citations}
+
+    assert cited(date(2025, 3, 10)) == {"a9"}
+    assert "a10" in cited(date(2026, 3, 10))
+    assert cited(date(2024, 3, 10)) >= {"a10"}
+
+
 def test_days_without_an_article_are_dropped(assistant: Asked) -> None:
     answer = assistant(extraction=True).ask(RATE, today=date(2020, 3, 10))
     assert answer.window == TimeWindow(first=date(2020, 2, 1), last=date(2020, 2, 29), dropped=True)

@@ -1,0 +1,1 @@
+"""Answers that are the articles' own sentences, quoted without a language model."""
