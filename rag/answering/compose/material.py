@@ -37,9 +37,9 @@ from rag.schema import Article, Hit, Passage
 SCORE, WORDS = 0.6, 0.3
 LEAST_SHARE, SAME_STORY, LEAST_SHARED_WORDS = 0.75, 0.25, 0.3
 LEAST_LIKENESS, LEAST_WORDS, WORDS_BESIDE_NAMES = 0.8, 0.9, 0.6
-# Less likeness suffices beside this score of a hit. Of 20 further subjects that the archive does not tell of, those
-# with such a score have .56 at most, or more than LEAST_LIKENESS; questions in a language other than the articles' have
-# .66 to .73.
+# Less likeness suffices beside this score of a hit in another language. Of 20 further subjects that the archive does
+# not tell of, those with such a score have .56 at most, or more than LEAST_LIKENESS; questions in a language other than
+# the articles' have .66 to .73.
 LEAST_LIKENESS_OF_HIT, GOOD_HIT = 0.62, 0.8
 STORIES_OF = 3  # best articles whose whole stories are looked at
 STORY_SCORE = 0.5  # of an article that is looked at for its story alone, as a share of the best hit's
@@ -141,14 +141,15 @@ def collect(
         copies={one.article.id: one.copies for one in kept},
         stories=archive.catalog.stories_of([one.id for one in articles]),
         missing=missing,
-        suffices=_is_near(found) or coverage >= least_words,
+        suffices=_is_near(found, language) or coverage >= least_words,
     )
 
 
-def _is_near(found: Sequence[_Found]) -> bool:
-    """Whether an article is about the subject: like it, or somewhat like it and a good hit of the search."""
+def _is_near(found: Sequence[_Found], language: str) -> bool:
+    """Whether an article is about the subject: like it, or, in another language, somewhat like it and a good hit."""
     return any(
-        one.likeness >= LEAST_LIKENESS or (one.likeness >= LEAST_LIKENESS_OF_HIT and one.score >= GOOD_HIT)
+        one.likeness >= LEAST_LIKENESS
+        or (one.article.language != language and one.likeness >= LEAST_LIKENESS_OF_HIT and one.score >= GOOD_HIT)
         for one in found
     )
 
