@@ -41,6 +41,9 @@ LEAST_LIKENESS, LEAST_WORDS, WORDS_BESIDE_NAMES = 0.8, 0.9, 0.6
 # not tell of, those with such a score have .56 at most, or more than LEAST_LIKENESS; questions in a language other than
 # the articles' have .66 to .73.
 LEAST_LIKENESS_OF_HIT, GOOD_HIT = 0.62, 0.8
+# How much more like a subject an article of its language must be that holds none of its words: "landed on the moon" has
+# .82 with articles on "Lunadan" boats. Set by hand.
+WITHOUT_WORDS = 0.2
 STORIES_OF = 3  # best articles whose whole stories are looked at
 STORY_SCORE = 0.5  # of an article that is looked at for its story alone, as a share of the best hit's
 MOST_ARTICLES = 10  # whose sentences are embedded
@@ -147,11 +150,13 @@ def collect(
 
 def _is_near(found: Sequence[_Found], language: str) -> bool:
     """Whether an article is about the subject: like it, or, in another language, somewhat like it and a good hit."""
-    return any(
-        one.likeness >= LEAST_LIKENESS
-        or (one.article.language != language and one.likeness >= LEAST_LIKENESS_OF_HIT and one.score >= GOOD_HIT)
-        for one in found
-    )
+    for one in found:
+        foreign = one.article.language != language
+        if one.likeness >= LEAST_LIKENESS + (0.0 if foreign or one.words else WITHOUT_WORDS):
+            return True
+        if foreign and one.likeness >= LEAST_LIKENESS_OF_HIT and one.score >= GOOD_HIT:
+            return True
+    return False
 
 
 def years_of(subject: str) -> list[int]:
