@@ -112,9 +112,12 @@ def collect(
     archive: Archive,
     embedder: Embedder,
     least_share: float = LEAST_SHARE,
+    *,
+    foreign: bool = False,
 ) -> Material:
     """The lines of those articles among the hits that are about the subject, which is in the language `language`.
 
+    `foreign`: the question is in another language than most articles, whose language `language` is then.
     `least_share` of the best article's nearness is needed of the others. Where the subject names years, articles from
     other years are left out.
     """
@@ -144,17 +147,17 @@ def collect(
         copies={one.article.id: one.copies for one in kept},
         stories=archive.catalog.stories_of([one.id for one in articles]),
         missing=missing,
-        suffices=_is_near(found, language) or coverage >= least_words,
+        suffices=_is_near(found, language, foreign) or coverage >= least_words,
     )
 
 
-def _is_near(found: Sequence[_Found], language: str) -> bool:
+def _is_near(found: Sequence[_Found], language: str, foreign: bool) -> bool:
     """Whether an article is about the subject: like it, or, in another language, somewhat like it and a good hit."""
     for one in found:
-        foreign = one.article.language != language
-        if one.likeness >= LEAST_LIKENESS + (0.0 if foreign or one.words else WITHOUT_WORDS):
+        crosses = foreign or one.article.language != language
+        if one.likeness >= LEAST_LIKENESS + (0.0 if crosses or one.words else WITHOUT_WORDS):
             return True
-        if foreign and one.likeness >= LEAST_LIKENESS_OF_HIT and one.score >= GOOD_HIT:
+        if crosses and one.likeness >= LEAST_LIKENESS_OF_HIT and one.score >= GOOD_HIT:
             return True
     return False
 
