@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
+from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rag.answering.check.alignment import align
+from rag.answering.check.alignment import _leap, _least_leaps, align
 from rag.answering.check.verdicts import Finding, judged
 from rag.answering.check.words import words_of
 from rag.answering.citations import link
@@ -128,3 +130,24 @@ def test_every_word_is_aligned_with_itself_or_with_nothing(one: str, other: str)
     assert len(found.places) == len(own.content)
     assert all(-1 <= place < len(found.quotation.content) for place in found.places)
     assert align(own, own).share == (1.0 if own.content else 0.0)
+
+
+@example([[0, 20], [28]])
+@given(st.lists(st.one_of(st.just([-1]), st.sets(st.integers(0, 30), min_size=1, max_size=4).map(sorted)), max_size=5))
+def test_no_other_alignment_has_less_leaps(options: list[list[int]]) -> None:
+    def leaps(places: tuple[int, ...]) -> float:
+        there = [place for place in places if place >= 0]
+        return sum(_leap(*pair) for pair in zip(there, there[1:], strict=False))
+
+    found = tuple(_least_leaps(options))
+    assert all(place in places for place, places in zip(found, options, strict=True))
+    assert leaps(found) == min(map(leaps, product(*options)))
+
+
+@pytest.mark.parametrize("unit", ["ferry ", "5 ", "Anna saw Bert while ", "Anna, "])
+def test_a_sentence_of_many_same_words_is_judged_in_time(unit: str) -> None:
+    text = "x " + unit * (600 // len(unit.split()))
+    quotes = [Candidate(candidates(text, "en")[0].passage, 0, len(text))]
+    began = time.process_time()
+    judged(f"{text} ends", quotes, "", "en")
+    assert time.process_time() - began < 10  # on a slow and busy machine; it was minutes

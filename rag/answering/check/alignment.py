@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.answering.check.words import Word, Words, same
@@ -43,20 +43,35 @@ def align(sentence: Words, quotation: Words) -> Alignment:
 
 
 def _least_leaps(options: Sequence[Sequence[int]]) -> list[int]:
-    """One option of each word so that the sum of leaps between neighbours is least (Viterbi); -1 is skipped."""
-    paths: dict[int, tuple[float, list[int]]] = {-1: (0.0, [])}
+    """One option of each word so that the sum of leaps between neighbours is least (Viterbi); -1 is skipped.
+
+    Takes time in proportion to the number of options, also where a word is repeated a hundred times.
+    """
+    costs = {-1: 0.0}  # of the best path that ends at a place
+    before: list[dict[int, int]] = []  # for each word: its place -> the one before it on the best path
     for places in options:
         if places[0] < 0:
-            paths = {last: (cost, [*path, -1]) for last, (cost, path) in paths.items()}
+            before.append({last: last for last in costs})
             continue
-        paths = {
-            place: min(
-                ((cost + _leap(last, place), [*path, place]) for last, (cost, path) in paths.items()),
-                key=lambda one: one[0],
-            )
-            for place in places
-        }
-    return min(paths.values(), key=lambda one: one[0])[1]
+        cheapest = min(costs, key=costs.__getitem__)
+        came = {place: _from(costs, cheapest, place) for place in places}
+        costs = {place: costs[last] + _leap(last, place) for place, last in came.items()}
+        before.append(came)
+    return _walked_back(options, before, min(costs, key=costs.__getitem__))
+
+
+def _from(costs: Mapping[int, float], cheapest: int, place: int) -> int:
+    """The place from which a leap costs least: a near one, or the cheapest of all; the first of equals."""
+    near = (last for last in range(place - _FAR, place - 1 + _FAR) if last in costs)
+    return min({cheapest, *near}, key=lambda last: (costs[last] + _leap(last, place), last))
+
+
+def _walked_back(options: Sequence[Sequence[int]], before: Sequence[Mapping[int, int]], end: int) -> list[int]:
+    path = []
+    for places, came in zip(reversed(options), reversed(before), strict=True):
+        path.append(-1 if places[0] < 0 else end)
+        end = came[end]
+    return path[::-1]
 
 
 def _leap(last: int, place: int) -> float:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import gt, lt
 
 from rag.answering.check.alignment import Alignment, align
 from rag.answering.check.words import Word, Words, words_of
@@ -103,24 +105,26 @@ def _other_way_round(case: _Case) -> bool:
     the same sides, and only one of the two is passive."""
     if case.share < SOME_WORDS:
         return False
-    matched = case.main.matched
-    return any(
-        _are_exchanged(one, between, two)
-        for i, one in enumerate(matched)
-        for k, two in enumerate(matched[i + 2 :], start=i + 2)
-        if one[0].is_name and two[0].is_name and one[0].key != two[0].key
-        for between in matched[i + 1 : k]
-        if not between[0].is_name and not between[0].is_number
-    )
+    clauses = groupby(case.main.matched, key=lambda match: match[0].clause)
+    return any(_is_exchanged(list(clause)) for _, clause in clauses)
 
 
-def _are_exchanged(one: _Match, between: _Match, two: _Match) -> bool:
-    (name, name_there), (word, word_there), (other, other_there) = one, between, two
-    if not name.clause == word.clause == other.clause:
-        return False
-    turned = other_there.at < word_there.at < name_there.at
-    kept = name_there.at < word_there.at < other_there.at
-    return turned if word.passive == word_there.passive else kept and word.before_agent != word_there.before_agent
+def _is_exchanged(clause: Sequence[_Match]) -> bool:
+    """Whether two names of a clause stand on the other sides of a word between them, or on the same of a passive."""
+    for i, (word, there) in enumerate(clause):
+        if word.is_name or word.is_number:
+            continue
+        if word.passive == there.passive:
+            first_side, second_side = gt, lt
+        elif word.before_agent != there.before_agent:
+            first_side, second_side = lt, gt
+        else:
+            continue
+        first = {name.key for name, other in clause[:i] if name.is_name and first_side(other.at, there.at)}
+        second = {name.key for name, other in clause[i + 1 :] if name.is_name and second_side(other.at, there.at)}
+        if first and second and len(first | second) > 1:
+            return True
+    return False
 
 
 def _other_number(case: _Case) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from os.path import commonprefix
 
 from rag.language.calendar import WEEKDAYS, month_at
@@ -60,6 +61,7 @@ def words_of(text: str, language: str) -> Words:
     found, own = tokens(text), lexicon(language)
     without_meaning = stop_words(language)
     ends = _clause_ends(text, found)
+    clauses = list(accumulate(ends))
     denials = [token.folded in own.negations or token.text == "t" for token in found]
     unrealised = [_is_unrealised(token, own, language) for token in found]
     carries = [_carries_meaning(token, without_meaning, denied) for token, denied in zip(found, denials, strict=True)]
@@ -82,7 +84,7 @@ def words_of(text: str, language: str) -> Words:
                 unrealised=_reached(unrealised, carries, ends, index, REACH),
                 passive=_reached(verbs, carries, ends, index, PASSIVE_REACH),
                 before_agent=any(one.folded in own.agent_words for one in found[index + 1 : index + 1 + AGENT_REACH]),
-                clause=sum(ends[: index + 1]),
+                clause=clauses[index],
             )
         )
     return Words(tuple(content), any(denials))
