@@ -19,7 +19,7 @@ from rag.language.numbers import numbers
 from rag.language.sentences import sentence_spans
 from rag.language.stems import stem
 from rag.language.stop_words import STOP_WORDS
-from rag.language.tokens import count_tokens, fold, is_unspaced, tokens
+from rag.language.tokens import count_tokens, fold, folded_words, is_unspaced, tokens
 from rag.models.cards import card_of
 from rag.models.embeddings import Embedder
 from rag.schema import Article, Hit, Passage, Span
@@ -45,6 +45,7 @@ LEAST_SHARE, LEAST_UNITS = 0.4, 4
 WHOLE_ARTICLES, WHOLE_PASSAGES, WHOLE = 1, 12, 0.5
 MOST_BEFORE = 3  # most sentences that a unit adds before its own to reach the name of a speaker
 SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?|^[^“«„\"]*[”»]")
+MOST_MISSPELT = 8  # words of a question that are looked for in other spellings
 COVERED_CHARS = 8000  # of an article in which the question's words are counted
 SENTENCE_ENDS = ".!?…。！？"
 LEAST_HEADLINE = 10  # words of a line without a full stop that says something, as the line below a headline does
@@ -120,8 +121,10 @@ def spelt_as_found(question: str, language: str, hits: Sequence[Hit], archive: A
     unknown = archive.unknown_words(sorted(words), language) if words else set()
     if not unknown:
         return question
-    found = Counter(t.folded for hit in hits for t in tokens(f"{header(hit.passage.article)} {hit.passage.text}"))
-    meant = {word: [known for known, _ in found.most_common() if is_misspelt(word, known)][:1] for word in unknown}
+    texts = (f"{header(hit.passage.article)} {hit.passage.text}" for hit in hits)
+    found = [word for word, _ in Counter(word for text in texts for word in folded_words(text)).most_common()]
+    looked_for = [t.folded for t in tokens(question) if t.folded in unknown][:MOST_MISSPELT]
+    meant = {word: [known for known in found if is_misspelt(word, known)][:1] for word in looked_for}
     parts, at = [], 0
     for token in tokens(question):
         if likely := meant.get(token.folded):

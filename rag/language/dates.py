@@ -14,6 +14,7 @@ from rag.language.tokens import Token, fold, tokens
 
 # Words before a weekday that do not say which one is meant; they are part of the phrase.
 _PREPOSITIONS = frozenset("on late early by until from since el".split())
+_SPAN = timedelta(days=14)  # more than a relative day is from the day that it is seen from
 _OF = frozenset("of de del di d den the".split())  # between a day and its month
 _UNTIL = frozenset("until till bis hasta jusqu fino ate tot".split())
 # How much farther a coming day counts than a past one in a sentence that names no time: news tells of the past, but
@@ -36,6 +37,8 @@ def resolved(sentence: str, published: date | None, language: str = "") -> list[
     """
     if published is None:
         return []
+    if not date.min + _SPAN < published < date.max - _SPAN:
+        return []  # the calendar ends: a relative day could lie beyond it
     folded = fold(sentence)
     if len(folded) != len(sentence):  # positions would not be those of the sentence: `ß` folds to two letters
         folded = _folded_in_place(sentence)

@@ -83,3 +83,8 @@ def test_days_written_out_and_relative_are_named(sentence, language, expected):
 
 def test_a_day_without_year_needs_the_day_of_publication():
     assert named_days("It ended on 27 December.", None, "en") == []
+
+
+@pytest.mark.parametrize("published", [date.max, date.min])
+def test_a_day_beyond_the_calendar_is_left_out(published: date) -> None:
+    assert resolved("It closes tomorrow and closed yesterday, last Friday and next Monday.", published, "en") == []

@@ -12,7 +12,7 @@ from rag.answering.compose.sentences.worth import figures, substance
 from rag.answering.compose.wording import is_new, quotable, sourced, telling
 from rag.language.names import names
 from rag.language.stems import content_stems
-from rag.language.tokens import tokens
+from rag.language.tokens import folded_words, tokens
 from rag.schema import Article, Sentence
 
 PAIRS = 5  # most pairs of sentences
@@ -122,7 +122,8 @@ def _by_name(lines: Sequence[Line], material: Material) -> tuple[list[Line], lis
     one of them only.
     """
     wanted = list(dict.fromkeys(names(material.subject, sentence_start=True)))
-    held = {line.article.id: _words(f"{line.article.title} {line.article.text}") for line in lines}
+    articles = {line.article.id: line.article for line in lines}
+    held = {one.id: _words(f"{one.title} {one.text}") for one in articles.values()}
     apart = [name for name in wanted if 0 < sum(name in words for words in held.values()) < len(held)]
     if len(apart) < 2:
         return None
@@ -140,4 +141,4 @@ def _is_about(line: Line, name: str, other: str, held: dict[str, set[str]]) -> b
 
 
 def _words(text: str) -> set[str]:
-    return {token.folded for token in tokens(text)}
+    return set(folded_words(text))

@@ -97,7 +97,8 @@ class AskRoutes:
             except Exception as error:
                 detail = client_message(error, self.folder)
                 data = problem(status_of(error), detail, request_id, kind=type(error).__name__)
-                yield sse(AnswerEvent("error", data), f"{queued.id}-{number + 1}")
+                if number + 1 > seen:
+                    yield sse(AnswerEvent("error", data), f"{queued.id}-{number + 1}")
 
     async def search(self, body: SearchBody, request: Request) -> Response:
         """The passages nearest to the query, best first."""

@@ -152,7 +152,7 @@ _EVENT = {
     "required": ["data"],
     "properties": {
         "id": {"type": "string"},
-        "event": {"enum": ["sources", "sentence", "answer", "error"]},
+        "event": {"enum": ["sources", "preview", "sentence", "answer", "error"]},
         "data": {"type": "string"},
     },
 }
