@@ -32,6 +32,8 @@ QUESTIONS = {
     "Is the ferry dispute resolved by now?": "latest",
     "Give us the names of all crew members who were hurt.": "list",
     "Which of the two ships is longer, the old one or the new one?": "fact",
+    "Who is doubtful about those accounts?": "fact",
+    "Which person do the newspapers disagree about?": "disagreement",
     "newest article": "archive",
     "How many pieces do you hold?": "archive",
     "Quel est l'article le plus récent ?": "archive",

@@ -33,13 +33,13 @@ MARGIN, CUE = 0.35, 0.4
 MARGIN_OF_OTHERS, CUE_OF_OTHERS = 0.4, 0.4
 # "Who said that …?" asks for a name, "How much …?" for a number: these kinds of answers would be longer.
 _EXCLUDED: Mapping[Expected, tuple[QuestionKind, ...]] = {
-    "name": ("statements", "latest", "comparison"),
+    "name": ("statements", "latest", "comparison", "disagreement"),
     "number": ("statements", "summary", "latest", "list"),
     "date": ("statements", "summary"),
     "": (),
 }
-# Of these, those that a word may still ask for: "How many are there now?"
-_BY_WORD = ("summary", "latest")
+# Of these, those that a word may still ask for: "How many are there now?", "Who won, as the reports disagree?"
+_BY_WORD = ("summary", "latest", "disagreement")
 
 
 @dataclass(frozen=True, slots=True)
