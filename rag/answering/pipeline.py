@@ -18,6 +18,7 @@ from rag.answering.compose.material import LEAST_SHARE, collect, without_years, 
 from rag.answering.conversation.followups import Reading, read
 from rag.answering.draft import CheckedDraft
 from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
+from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
 from rag.answering.kinds.reader import KindReader
@@ -117,8 +118,19 @@ def _kind(ask: Ask, reading: Reading) -> QuestionKind:
     """The kind of answer; one that no composer gives is given as a fact."""
     if ask.kind is None and reading.move in ("shorter", "source"):
         return "fact"
-    kind = ask.kind or reading.form or ask.kinds.kind_of(reading.kind_text, ask.sentence_embedder)
+    kind = ask.kind or reading.form or _told(ask, reading)
     return kind if kind == "archive" or kind in composer.COMPOSERS else "fact"
+
+
+def _told(ask: Ask, reading: Reading) -> QuestionKind:
+    """The kind that the question itself asks for."""
+    text = reading.kind_text
+    unrestricted = _holdings(ask, reading).rest if holdings.names_articles(text) else ""
+    return ask.kinds.kind_of(text, ask.sentence_embedder, unrestricted)
+
+
+def _holdings(ask: Ask, reading: Reading) -> holdings.Holdings:
+    return holdings.read(reading.kind_text, ask.archive.catalog.outlets(), ask.today)
 
 
 def _retrieved(ask: Ask, kind: QuestionKind, reading: Reading) -> Sequence[Hit]:
@@ -160,7 +172,8 @@ def _found(
 def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """The answer that needs no language model: sentences of the articles in the form that the question asks for."""
     if answer.kind == "archive":
-        yield _given(ask, answer, about_archive.compose(ask.archive.catalog, ask.filters))
+        said = about_archive.compose(ask.archive.catalog, ask.filters, _holdings(ask, reading), reading.window)
+        yield _given(ask, replace(answer, window=None), said)  # the sentences say which days were counted
         return
     languages = ask.archive.catalog.languages()
     own = detect_language(ask.question) or next(iter(languages), "")

@@ -204,6 +204,28 @@ def test_an_office_is_a_speaker_too_and_a_quotation_stays_whole():
     assert told.endswith("“sold what he was paid to guard. There is no excuse.”")
 
 
+def test_a_quotation_beside_the_statement_on_the_subject_is_told_too():
+    said = article(
+        "said",
+        "Renner said that fuel duty was too high. “A nurse who drives to work will pay,” he said. He smiled.\n"
+        "“The choir sang well,” Renner said.",
+        "2025-03-06",
+    )
+    told = texts(statements.compose(material("Renner about fuel duty", said)))
+    assert told == [
+        "6 March 2025: Renner said that fuel duty was too high.",
+        "6 March 2025, Renner: “A nurse who drives to work will pay,” he said.",
+    ]
+
+
+def test_two_quotations_differ_though_their_speaker_is_named_in_the_same_words():
+    first = article("first", "“The brake is eased,” said the governor, Mireille Danforth, on Thursday.", "2025-02-06")
+    second = article("second", "“Patience too,” said the governor, Mireille Danforth, on Thursday.", "2025-05-08")
+    again = article("again", "“The brake is eased,” Danforth told reporters.", "2025-05-09")
+    told = texts(statements.compose(material("Danforth", first, second, again)))
+    assert [one.split(":")[0] for one in told] == ["6 February 2025", "8 May 2025"]
+
+
 def test_statements_are_on_what_the_question_names():
     said = article(
         "said",

@@ -24,6 +24,7 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("demo"), llm="none")
     demo.fill_archive(settings)
     with Assistant.open(settings=settings) as opened:
+        opened.archive.wait_until_threaded()
         yield opened
 
 
@@ -49,6 +50,14 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
         ("Name all the objects stolen from the Maritime Museum", "list", ["boatswain's call", "Found in"]),
         ("¿Qué dijo Concha Urdiales sobre el origen del incendio?", "statements", ["Todo apunta a una cosechadora"]),
         ("How many articles does the archive hold?", "archive", ["84 articles from 22 January 2025"]),
+        ("How many pieces from The Tide do you hold", "archive", ["7 articles from The Tide"]),
+        (
+            "Combien d'articles depuis mars 2026 ?",
+            "archive",
+            ["18 articles published since 1 March 2026", "7 articles of"],
+        ),
+        ("Was ist der neueste Artikel?", "archive", ["newest article is of 17 June 2026"]),
+        ("Welche Zeitungen hast du im Archiv?", "archive", ["Northline News (18)"]),
     ],
 )
 def test_the_kind_of_a_question_gives_its_answer_a_form(

@@ -32,6 +32,12 @@ QUESTIONS = {
     "Is the ferry dispute resolved by now?": "latest",
     "Give us the names of all crew members who were hurt.": "list",
     "Which of the two ships is longer, the old one or the new one?": "fact",
+    "Who is doubtful about those accounts?": "fact",
+    "Which person do the newspapers disagree about?": "disagreement",
+    "newest article": "archive",
+    "How many pieces do you hold?": "archive",
+    "Quel est l'article le plus récent ?": "archive",
+    "How many articles of the treaty were amended?": "fact",
 }
 
 
@@ -48,6 +54,12 @@ def reader():
 @pytest.mark.parametrize(("question", "kind"), QUESTIONS.items())
 def test_a_question_in_any_language_gets_its_kind(reader, embedder, question, kind):
     assert reader.kind_of(question, embedder) == kind
+
+
+def test_what_a_question_about_the_archive_is_restricted_to_is_no_subject(reader, embedder):
+    question = "How many articles from The Tide do you have?"
+    assert reader.kind_of(question, embedder) == "fact"
+    assert reader.kind_of(question, embedder, "How many articles from do you have?") == "archive"
 
 
 @pytest.mark.parametrize(

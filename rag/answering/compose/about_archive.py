@@ -2,28 +2,120 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+from rag.answering.kinds.holdings import Holdings
 from rag.archive.catalog import Catalog
 from rag.language.dates import written
 from rag.language.identify import LANGUAGE_NAMES
-from rag.schema import Filters, Sentence
+from rag.schema import Coverage, Filters, Sentence, TimeWindow
 
 MOST_OUTLETS = 12
 
 
-def compose(catalog: Catalog, filters: Filters) -> list[Sentence]:
-    """The number of articles within the filters and their days; outlets and languages of the whole archive."""
-    coverage = catalog.coverage(filters)
-    what = "article" if coverage.articles == 1 else "articles"
-    days = f" from {written(coverage.first)} to {written(coverage.last)}" if coverage.first and coverage.last else ""
-    said = [f"The archive holds {coverage.articles:,} {what}{days}."]
-    outlets = {name: count for name, count in catalog.outlets().items() if name}
-    if outlets:
-        often = sorted(outlets, key=lambda name: (-outlets[name], name))
-        more = f" and {len(often) - MOST_OUTLETS:,} more" if len(often) > MOST_OUTLETS else ""
-        named = ", ".join(f"{name} ({outlets[name]:,})" for name in often[:MOST_OUTLETS])
-        said.append(f"Outlets, with their articles: {named}{more}.")
-    languages = catalog.languages()
-    if languages:
-        named = ", ".join(f"{LANGUAGE_NAMES.get(one, one)} ({count:,})" for one, count in languages.items() if one)
-        said.append(f"Languages: {named}.")
+def compose(catalog: Catalog, filters: Filters, asked: Holdings, window: TimeWindow | None = None) -> list[Sentence]:
+    """How many articles there are within the filters and what the question names, and their days; the newest and the
+    oldest one, where it asks for them. Without any restriction also the outlets and languages of the archive."""
+    within = _within(filters, asked, window)
+    coverage = catalog.coverage(within)
+    said = [_counted(coverage, within)]
+    if within.since or within.until:
+        said += _undated(catalog, within)
+    if asked.newest and coverage.last:
+        said.append(_one("newest", coverage.last, catalog, within))
+    if asked.oldest and coverage.first:
+        said.append(_one("oldest", coverage.first, catalog, within))
+    if within == Filters():
+        said += _outlets(catalog.outlets()) + _languages(catalog.languages())
     return [Sentence(text=text, verdict="supported") for text in said]
+
+
+def _within(filters: Filters, asked: Holdings, window: TimeWindow | None) -> Filters:
+    """The filters, narrowed by what the question names; where the two have nothing in common, the filters stay."""
+    return replace(
+        filters,
+        since=filters.since or (window.first if window else None),
+        until=filters.until or (window.last if window else None),
+        outlets=_common(filters.outlets, asked.outlets),
+        languages=_common(filters.languages, asked.languages),
+    )
+
+
+def _common(allowed: tuple[str, ...], asked: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(one for one in asked if not allowed or one in allowed) or allowed
+
+
+def _counted(coverage: Coverage, within: Filters) -> str:
+    """`The archive holds 7 articles from The Tide, in English. They date from 3 March 2025 to 1 May 2026.`"""
+    number = f"{coverage.articles:,}" if coverage.articles else "no"
+    what = f"The archive holds {number} {'article' if coverage.articles == 1 else 'articles'}"
+    days = f"from {_days(coverage.first, coverage.last)}" if coverage.first and coverage.last else ""
+    restricted = _restriction(within)
+    if not restricted:
+        return f"{what} {days}".rstrip() + "."
+    dates = f" {'It dates' if coverage.articles == 1 else 'They date'} {days}." if days else ""
+    return f"{what} {restricted}.{dates}"
+
+
+def _days(first: date, last: date) -> str:
+    return written(first) if first == last else f"{written(first)} to {written(last)}"
+
+
+def _restriction(within: Filters) -> str:
+    parts = [
+        f"from {_either(within.outlets)}" if within.outlets else "",
+        f"in {_either([LANGUAGE_NAMES.get(one, one) for one in within.languages])}" if within.languages else "",
+        f"by {_either(within.authors)}" if within.authors else "",
+        _published(within.since, within.until),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _either(names: list[str] | tuple[str, ...]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _published(since: date | None, until: date | None) -> str:
+    if since and since == until:
+        return f"published on {written(since)}"
+    if since and until:
+        return f"published from {written(since)} to {written(until)}"
+    if since:
+        return f"published since {written(since)}"
+    return f"published up to {written(until)}" if until else ""
+
+
+def _undated(catalog: Catalog, within: Filters) -> list[str]:
+    """How many articles the days leave out since their own day is unknown; nothing where there is none."""
+    every = catalog.coverage(replace(within, since=None, until=None)).articles
+    unknown = every - catalog.coverage(replace(within, since=date.min, until=date.max)).articles
+    if not unknown:
+        return []
+    what = "article of an unknown day is" if unknown == 1 else "articles of an unknown day are"
+    return [f"{unknown:,} {what} not counted."]
+
+
+def _one(which: str, day: date, catalog: Catalog, within: Filters) -> str:
+    """`The newest article is of 3 March 2025: “Title” (The Tide).`, or how many there are of that day, and one."""
+    of_day = replace(within, since=day, until=day)
+    number, article = catalog.coverage(of_day).articles, catalog.articles(of_day, limit=1)[0]
+    named = f"“{article.title}”" + (f" ({article.outlet})" if article.outlet else "")
+    if number == 1:
+        return f"The {which} article is of {written(day)}: {named}."
+    return f"The {which} articles are {number:,} of {written(day)}, one of them {named}."
+
+
+def _outlets(outlets: Mapping[str, int]) -> list[str]:
+    often = sorted(outlets, key=lambda name: (-outlets[name], name))
+    if not often:
+        return []
+    more = f" and {len(often) - MOST_OUTLETS:,} more" if len(often) > MOST_OUTLETS else ""
+    named = ", ".join(f"{name} ({outlets[name]:,})" for name in often[:MOST_OUTLETS])
+    return [f"Outlets, with their articles: {named}{more}."]
+
+
+def _languages(languages: Mapping[str, int]) -> list[str]:
+    named = ", ".join(f"{LANGUAGE_NAMES.get(one, one)} ({count:,})" for one, count in languages.items())
+    return [f"Languages: {named}."] if named else []

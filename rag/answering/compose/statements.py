@@ -8,8 +8,8 @@ from datetime import date
 from rag.answering.citations import Citer
 from rag.answering.compose.material import Line, Material
 from rag.answering.compose.sentences.speakers import Speaker, reports, speaker_of
-from rag.answering.compose.wording import is_new
-from rag.answering.sentence_selection import same_paragraph
+from rag.answering.compose.wording import SAME, says_the_same
+from rag.answering.sentence_selection import SPEECH, same_paragraph
 from rag.language.dates import written
 from rag.language.names import names
 from rag.language.stems import content_stems, stem
@@ -34,10 +34,11 @@ def compose(material: Material) -> list[Sentence]:
     """The statements of whom the subject names about what it names, each with its day, its outlet and, where the
     sentence itself does not name him, its speaker; none without one."""
     who, topic = parted(material.subject)
-    spoken = _about(_spoken(material, who), topic, material)
+    every = _spoken(material, who)
+    spoken = _with_quotations(_about(every, topic, material), every)
     citer, said = Citer(), list[tuple[Line, str]]()
     for line, speaker in sorted(spoken, key=lambda one: (one[0].day or date.min, one[0].article.id, one[0].place)):
-        if len(said) < MOST and is_new(line, (one for one, _ in said)):
+        if len(said) < MOST and not any(_says_the_same(line, one) for one, _ in said):
             said.append((line, speaker))
     return [citer.sentence(f"{_lead(line, speaker)}: {line.text}", (line.candidate,), "") for line, speaker in said]
 
@@ -106,6 +107,29 @@ def _about(spoken: list[tuple[Line, str]], topic: str, material: Material) -> li
     scores = [max(own) + HEADLINE * headline for *own, headline in zip(alone, behind, headlines, strict=True)]
     least = max(LEAST_SHARE * max(scores), LEAST)
     return [one for one, score in zip(spoken, scores, strict=True) if score >= least]
+
+
+def _with_quotations(chosen: list[tuple[Line, str]], every: list[tuple[Line, str]]) -> list[tuple[Line, str]]:
+    """The chosen statements and the quotations that stand beside one of them in its paragraph: words that are quoted
+    name their subject less often than the sentence that introduces them."""
+    return [one for one in every if one in chosen or any(_is_quoted_beside(one[0], line) for line, _ in chosen)]
+
+
+def _is_quoted_beside(line: Line, other: Line) -> bool:
+    near = abs(line.place - other.place) == 1 and same_paragraph(line.candidate, other.candidate)
+    return near and bool(SPEECH.search(line.text))
+
+
+def _says_the_same(one: Line, other: Line) -> bool:
+    """Whether two statements say the same; of quotations the quoted words count, and not who said them where."""
+    quoted = [set(content_stems(_quoted(line.text), line.article.language)) for line in (one, other)]
+    if all(quoted):
+        return len(quoted[0] & quoted[1]) >= SAME * min(map(len, quoted))
+    return says_the_same(one, other)
+
+
+def _quoted(text: str) -> str:
+    return " ".join(match[0] for match in SPEECH.finditer(text))
 
 
 def _with_before(line: Line, material: Material) -> str:

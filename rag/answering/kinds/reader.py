@@ -14,6 +14,7 @@ from rag.answering.kinds import centres_file
 from rag.answering.kinds.cues import has_cue
 from rag.answering.kinds.examples import EXAMPLES
 from rag.answering.kinds.head import packaged
+from rag.answering.kinds.holdings import WORDS, asks_for_articles
 from rag.answering.kinds.masking import masked
 from rag.answering.question import Expected, expected
 from rag.language.stop_words import STOP_WORDS
@@ -32,13 +33,13 @@ MARGIN, CUE = 0.35, 0.4
 MARGIN_OF_OTHERS, CUE_OF_OTHERS = 0.4, 0.4
 # "Who said that …?" asks for a name, "How much …?" for a number: these kinds of answers would be longer.
 _EXCLUDED: Mapping[Expected, tuple[QuestionKind, ...]] = {
-    "name": ("statements", "latest", "comparison"),
+    "name": ("statements", "latest", "comparison", "disagreement"),
     "number": ("statements", "summary", "latest", "list"),
     "date": ("statements", "summary"),
     "": (),
 }
-# Of these, those that a word may still ask for: "How many are there now?"
-_BY_WORD = ("summary", "latest")
+# Of these, those that a word may still ask for: "How many are there now?", "Who won, as the reports disagree?"
+_BY_WORD = ("summary", "latest", "disagreement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,9 @@ def _normal(rows: np.ndarray) -> np.ndarray:
 
 
 def _names_nothing(question: str) -> bool:
-    """Whether a question has no content words but those of the examples about the archive: "How many articles are
-    there on the flood?" asks about a flood, of which the archive as a whole tells nothing."""
-    return {word[:5] for word in _content(question)} <= {
+    """Whether a question has no content words but those of questions about the archive: "How many articles are there on
+    the flood?" asks about a flood, of which the archive as a whole tells nothing."""
+    return {word[:5] for word in _content(question) - WORDS} <= {
         word[:5] for one in EXAMPLES["archive"] for word in _content(one)
     }
 
@@ -107,14 +108,21 @@ class KindReader:
         self._lock = threading.Lock()
         self._kept: tuple[str, _Centres] | None = None
 
-    def kind_of(self, question: str, embedder: Embedder) -> QuestionKind:
-        """The kind of a question; "fact" unless another one is clearly likelier. Raises ModelUnavailable."""
+    def kind_of(self, question: str, embedder: Embedder, unrestricted: str = "") -> QuestionKind:
+        """The kind of a question; "fact" unless another one is clearly likelier. Raises ModelUnavailable.
+
+        `unrestricted` is the question without the outlets, languages and days to which one about the archive may be
+        restricted; "" where it names none.
+        """
+        is_general = _names_nothing(unrestricted or question)
+        if is_general and asks_for_articles(unrestricted or question):
+            return "archive"
         own = embedder.name == E5_SMALL.name
         scores = self._probabilities(question, embedder) if own else self._likenesses(question, embedder)
         for kind in _EXCLUDED[expected(question)]:
             if kind not in _BY_WORD or not has_cue(question, kind):
                 del scores[kind]
-        if not _names_nothing(question):
+        if not is_general:
             del scores["archive"]
         best = max(scores, key=scores.__getitem__)
         return best if scores[best] > scores["fact"] + (MARGIN if own else MARGIN_OF_OTHERS) else "fact"

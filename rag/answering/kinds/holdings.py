@@ -1,0 +1,125 @@
+"""Questions about the articles as such ("how many since March?"): what they ask, and of which articles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+
+from rag.answering.time_windows.windows import without_days
+from rag.language.identify import LANGUAGE_NAMES
+from rag.language.lexicons import LEXICONS
+from rag.language.tokens import Token, fold, tokens
+from rag.schema import Span
+
+# Words that such questions have beside those of the examples: for an article, for having and publishing one, and for
+# its age.
+WORDS = frozenset(
+    """piece pieces story stories report reports item items hold held holds got ve there published publish appeared
+    written dated newest oldest latest earliest recent total language
+    articulo articulos publicado publicados publicaron escritos tienes teneis reciente recientes nuevo antiguo viejo mas
+    ultimo primer primero idioma
+    artikel artikeln beitrag beitrage hast habt besitzt veroffentlicht erschienen erschien stammen neueste neuesten
+    neuester alteste altesten altester jungste letzte erste sprache
+    article articles avez detenez publie publies parus paru plus recents ancien anciens dernier premier
+    langue""".split()
+)
+_ARTICLE = r"(?:articles?|pieces?|stories|story|articulos?|artikeln?|beitrage?|articol[oi]|artigos?|artikelen)"
+_MANY = r"(?:how many|cuantos|wie ?viele?|combien|quanti|quantos|hoeveel)"
+_NEWEST = (
+    r"(?:newest|latest|most recent|mas recientes?|mas nuevo|ultimo|neueste[nr]?|jungste[nr]?|plus recents?|dernier)"
+)
+_OLDEST = r"(?:oldest|earliest|mas antiguo|mas viejo|primer|alteste[nr]?|plus anciens?|premier)"
+_NAMES_ARTICLES = re.compile(rf"\b{_ARTICLE}\b")
+_ASKS = re.compile(
+    rf"\b{_MANY} (?:\S+ )?(?:d')?{_ARTICLE}\b|\b(?:{_NEWEST}|{_OLDEST}) {_ARTICLE}\b|"
+    rf"\b{_ARTICLE} (?:le |la |el )?(?:{_NEWEST}|{_OLDEST})\b"
+)
+_INFLECTION = r"(?:e[nrs]?|s|sprachige[nrs]?)?"
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """The articles that a question is about, by outlet and language (ISO 639-1), and which one of them it asks for.
+
+    `rest` is the question without outlets, languages and days. Empty fields do not restrict.
+    """
+
+    rest: str
+    outlets: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    newest: bool = False
+    oldest: bool = False
+
+
+def names_articles(question: str) -> bool:
+    """Whether a question has a word for an article of an archive."""
+    return bool(_NAMES_ARTICLES.search(fold(question)))
+
+
+def asks_for_articles(question: str) -> bool:
+    """Whether a question asks how many articles there are, or for the newest or the oldest one."""
+    return bool(_ASKS.search(fold(question)))
+
+
+def read(question: str, outlets: Collection[str], today: date | None) -> Holdings:
+    """Of which articles a question asks; `outlets` are those of the archive, `today` is the day from which its days are
+    seen, None: they stay in `rest`."""
+    undated = without_days(question, today) if today else question
+    named = dict(_named_outlets(undated, outlets))
+    spoken = {span: code for span, code in _named_languages(undated) if not _within(span, named)}
+    folded = fold(undated)
+    return Holdings(
+        _without(undated, [*named, *spoken]),
+        tuple(named.values()),
+        tuple(dict.fromkeys(spoken.values())),
+        bool(re.search(rf"\b{_NEWEST}\b", folded)),
+        bool(re.search(rf"\b{_OLDEST}\b", folded)),
+    )
+
+
+def _named_outlets(question: str, outlets: Collection[str]) -> Iterator[tuple[Span, str]]:
+    """The outlets that a question names in full, and where; the longer of two names that begin alike."""
+    words, at = tokens(question), 0
+    known = sorted(((_folded(tokens(one)), one) for one in outlets), key=lambda one: -len(one[0]))
+    while at < len(words):
+        for name, outlet in known:
+            end = at + len(name)
+            if name and _folded(words[at:end]) == name:
+                yield (words[at].start, words[end - 1].end), outlet
+                at = end - 1
+                break
+        at += 1
+
+
+def _folded(words: list[Token]) -> list[str]:
+    return [word.folded for word in words]
+
+
+def _named_languages(question: str) -> Iterator[tuple[Span, str]]:
+    for word in tokens(question):
+        for name, code in _language_names().items():
+            if word.folded.startswith(name) and re.fullmatch(_INFLECTION, word.folded[len(name) :]):
+                yield (word.start, word.end), code
+                break
+
+
+@cache
+def _language_names() -> Mapping[str, str]:
+    """The folded name of a language, in each language that has a lexicon -> its code (ISO 639-1)."""
+    from babel import Locale
+
+    told = [(Locale(own).languages.get(code, ""), code) for own in LEXICONS for code in LANGUAGE_NAMES]
+    return {fold(name): code for name, code in told if name}
+
+
+def _within(span: Span, others: Collection[Span]) -> bool:
+    return any(start <= span[0] and span[1] <= end for start, end in others)
+
+
+def _without(text: str, spans: Collection[Span]) -> str:
+    for start, end in sorted(spans, reverse=True):
+        text = f"{text[:start]} {text[end:]}"
+    return " ".join(text.split())
