@@ -53,6 +53,7 @@ class Served:
 
     def says(self, *replies: str, seconds_a_word: float = 0.0) -> None:
         """What the model will answer next."""
+        self.llm.replies.clear()  # a question that was refused before the model was asked leaves its reply
         self.llm.replies.extend(replies)
         self.llm._pause = seconds_a_word
         self.llm.streamed, self.llm.stopped = 0, False

@@ -227,9 +227,9 @@ def test_a_form_reaches_every_face(
 
 
 def test_a_form_that_was_dropped_is_said(one: Assistant) -> None:
-    told = answer_text(one.ask(ANSWERED, kind="disagreement"))
-    assert "Too little was found for the form “disagreement”: this is a plain answer." in told.splitlines()
-    assert answer_data(one.ask(ANSWERED, kind="disagreement"))["kind_dropped"] == "disagreement"
+    told = answer_text(one.ask(REFUSED, kind="timeline"))
+    assert "Too little was found for the form “timeline”: this is a plain answer." in told.splitlines()
+    assert answer_data(one.ask(REFUSED, kind="timeline"))["kind_dropped"] == "timeline"
 
 
 def test_the_texts_of_a_refusal_say_why(one: Assistant, url: str) -> None:
