@@ -122,6 +122,7 @@ def run(
     questions, others = demo_set.load()[::every], editor_set.load()[::every]
     with Assistant.open(settings=settings, with_llm=with_answers) as assistant:
         assistant.warm_up()
+        assistant.archive.wait_until_threaded()  # answers rest on stories, which are threaded behind an ingest
         rows = measure_retrieval(assistant, questions)
         asked = _ask_all(assistant, questions, others, kept, progress) if with_answers else []
         found, edited = asked[: len(questions)], asked[len(questions) :]
