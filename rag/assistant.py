@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from rag.answering import pipeline, prompts
+from rag.answering.ask import Ask
 from rag.answering.kinds.reader import KindReader
 from rag.answering.pipeline import EXTRACTION
 from rag.answering.retriever import Retriever
@@ -197,7 +198,7 @@ class Assistant:
             trace.end(error)
             raise
         return pipeline.stream(
-            pipeline.Ask(
+            Ask(
                 question=question.strip(),
                 filters=filters,
                 history=_recent(history, self.settings.max_question_chars),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 from rag.answering import prompts
 from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, refusal
+from rag.answering.ask import Ask
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
 from rag.answering.compose.material import LEAST_SHARE, collect, without_years, years_of
@@ -21,51 +21,20 @@ from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quot
 from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
-from rag.answering.kinds.reader import KindReader
 from rag.answering.quoting import is_unsaid, quoted
-from rag.answering.retriever import Retriever, within
+from rag.answering.retriever import within
 from rag.answering.sentence_selection import Candidate, Evidence, gather
-from rag.answering.tracer import AskTrace, ended
-from rag.archive.archive import Archive
+from rag.answering.tracer import ended
 from rag.language.identify import LANGUAGE_NAMES, detect_language
 from rag.models import sampling
 from rag.models.chat import LLM, Message
-from rag.models.embeddings import Embedder
-from rag.schema import Answer, Filters, Hit, QuestionKind, RefusalReason, Sentence, TimeWindow, Timings, Turn
+from rag.schema import Answer, Hit, QuestionKind, RefusalReason, Sentence, TimeWindow, Timings
 
 EXTRACTION = "extraction (no language model)"
 EXTRACTION_EVIDENCE_TOKENS = 300
 FOREIGN_SHARE = 0.02  # a question in a language that fewer of the articles have is translated before retrieval
 TRANSLATION_TOKENS = 80
 MORE_HITS = 4  # times as many passages are fetched where those from outside a window are left out. Set by hand.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """One question, and the parts of an assistant that answer it. `began` is the reading of a clock, in seconds.
-
-    `today` is the day from which the days that the question names are seen, None: they are not looked for. `kind` is
-    the form of answer that the caller wants, None: the question tells.
-    """
-
-    question: str
-    filters: Filters
-    history: Sequence[Turn]
-    today: date | None
-    kind: QuestionKind | None
-    sampling: Mapping[str, float]
-    archive: Archive
-    retriever: Retriever
-    sentence_embedder: Embedder
-    kinds: KindReader
-    llm: LLM | None
-    answer_tokens: int
-    trace: AskTrace
-    began: float = field(default_factory=perf_counter)
-
-    def elapsed_ms(self) -> float:
-        """Milliseconds since the question was asked."""
-        return round((perf_counter() - self.began) * 1000, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

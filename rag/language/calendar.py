@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
+from rag.language.identify import locale
 from rag.language.lexicons import LEXICONS, lexicon
 from rag.language.tokens import Token, fold, tokens
 
@@ -49,20 +50,14 @@ class _MonthNames:
 def _month_names(language: str) -> _MonthNames:
     """The month names of a language; "" for those of all lexicons, less the homographs of each."""
     if language in LEXICONS or language in _MONTHS_ONLY:
-        locale = _locale(language)
-        wide = _by_name(locale.months[form]["wide"] for form in ("format", "stand-alone"))
-        short = _by_name(locale.months[form]["abbreviated"] for form in ("format", "stand-alone"))
+        own = locale(language)
+        wide = _by_name(own.months[form]["wide"] for form in ("format", "stand-alone"))
+        short = _by_name(own.months[form]["abbreviated"] for form in ("format", "stand-alone"))
         more = lexicon(language).month_names if language in LEXICONS else {}
         numbers = {**short, **wide, **more}
         capital = frozenset(numbers if language in {"en", "de"} else ())
         return _MonthNames(numbers, frozenset({*wide, *(name for name in more if len(name) > 4)}), capital)
     return _MonthNames.union([_month_names(one).without(lexicon(one).homographs) for one in LEXICONS])
-
-
-def _locale(language: str):  # type: ignore[no-untyped-def]  # Babel's classes stay in this file
-    from babel import Locale
-
-    return Locale(language)
 
 
 def _by_name(forms: Iterable[Mapping[int, str]]) -> dict[str, int]:
@@ -77,7 +72,7 @@ def weekday_names() -> dict[str, int]:
     """Folded names of the days of the week in the singular, Monday 0: those of all lexicons."""
     found: dict[str, int] = {}
     for language, one in LEXICONS.items():
-        names = {**_by_name([_locale(language).days["format"]["wide"]]), **one.weekday_names}
+        names = {**_by_name([locale(language).days["format"]["wide"]]), **one.weekday_names}
         found |= names
         found |= {f"{name}{part}": number for name, number in names.items() for part in one.day_parts}
     return found
@@ -114,7 +109,7 @@ def _all_weekdays() -> dict[str, int]:
     plurals = {
         f"{name}{ending}": number
         for language, one in LEXICONS.items()
-        for name, number in _by_name([_locale(language).days["format"]["wide"]]).items()
+        for name, number in _by_name([locale(language).days["format"]["wide"]]).items()
         for ending in one.weekday_plurals
     }
     return {**plurals, **weekday_names()}

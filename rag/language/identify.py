@@ -1,9 +1,10 @@
-"""Which language a text is in."""
+"""Which language a text is in, and what languages call things."""
 
 from __future__ import annotations
 
 import threading
 from functools import lru_cache
+from typing import Any
 
 LANGUAGE_NAMES = {
     "ar": "Arabic", "ca": "Catalan", "da": "Danish", "de": "German", "en": "English", "es": "Spanish",
@@ -11,6 +12,13 @@ LANGUAGE_NAMES = {
     "nb": "Norwegian", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ru": "Russian",
     "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "zh": "Chinese",
 }  # fmt: skip
+
+
+def locale(language: str) -> Any:
+    """Babel's data of a language (ISO 639-1): its names of languages, months and days."""
+    from babel import Locale
+
+    return Locale(language)
 
 
 _loading = threading.Lock()

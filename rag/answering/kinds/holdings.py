@@ -9,7 +9,7 @@ from datetime import date
 from functools import cache
 
 from rag.answering.time_windows.windows import without_days
-from rag.language.identify import LANGUAGE_NAMES
+from rag.language.identify import LANGUAGE_NAMES, locale
 from rag.language.lexicons import LEXICONS
 from rag.language.tokens import Token, fold, tokens
 from rag.schema import Span
@@ -109,9 +109,7 @@ def _named_languages(question: str) -> Iterator[tuple[Span, str]]:
 @cache
 def _language_names() -> Mapping[str, str]:
     """The folded name of a language, in each language that has a lexicon -> its code (ISO 639-1)."""
-    from babel import Locale
-
-    told = [(Locale(own).languages.get(code, ""), code) for own in LEXICONS for code in LANGUAGE_NAMES]
+    told = [(locale(own).languages.get(code, ""), code) for own in LEXICONS for code in LANGUAGE_NAMES]
     return {fold(name): code for name, code in told if name}
 
 
