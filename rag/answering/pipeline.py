@@ -238,7 +238,9 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
     elif ask.llm is None or reading.move in ("shorter", "source"):
         yield _given(ask, replace(answer, **_written_by(None)), quoted(evidence, reading))
     else:
-        yield from _generated(ask, ask.llm, answer, evidence, query, own, quoted(evidence, reading))
+        # "And a year later?" is asked in full: beside the earlier answer, a small model mixes the days of both.
+        asked = replace(ask, question=reading.base, history=()) if reading.elsewhere else ask
+        yield from _generated(asked, ask.llm, answer, evidence, query, own, quoted(evidence, reading))
 
 
 def _archive_language(own: str, languages: Mapping[str, int]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 import pytest
+from fakes import ScriptedLLM
 
 from eval.experiments import demo
 from rag.answering.conversation.followups import read, standalone
@@ -160,6 +161,18 @@ class TestAnswers:
     def test_articles_from_other_days_are_left_out(self, assistant: Assistant) -> None:
         answer = last_of(assistant, "Who won the Maravel Cup last year?", "And this year?")
         assert {hit.passage.article.day.year for hit in answer.hits if hit.passage.article.day} == {2026}
+
+    def test_a_model_is_asked_of_other_days_in_full(self, assistant: Assistant) -> None:
+        model = ScriptedLLM("La marea de enero won the Silver Gannet.", probability=0.9)
+        turn = Turn(
+            question="Which film won the Silver Gannet in 2025?", answer="“The Salt Ledger” won it in May 2025."
+        )
+        asked = Assistant(assistant.archive, assistant.embedder, model, assistant.settings)
+        asked.ask("And a year later?", history=[turn], today=TODAY)
+        prompts = [message.content for messages in model.asked for message in messages if message.role == "user"]
+        assert len(prompts) == 2
+        assert all("\n\nQuestion: Which film won the Silver Gannet" in prompt for prompt in prompts)
+        assert not any("Salt Ledger” won it" in prompt for prompt in prompts)
 
     def test_who_else_gives_what_was_not_said(self, assistant: Assistant) -> None:
         turn = Turn(question="Who was jailed for the raid on the Maritime Museum?", answer="Desmond Faircloth.")
