@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rag.archive import file_stamps, private_files
+from rag.archive import file_stamps, private_files, second_process
 from rag.archive.catalog import Catalog
 from rag.archive.followers import IndexFollower, KeywordFollower, VectorFollower
 from rag.archive.indexes import keyword_index, vector_index
@@ -258,26 +258,36 @@ class Indexer:
         if not self._acquire():
             self._read_beside_the_owner()
             return
-        first: DatelineError | None = None
         exact = self._exact_vectors() if self._may_search_exactly else None
-        for follower in self._followers if exact is None else (self._keyword_follower,):
+        followers = self._followers if exact is None else (self._keyword_follower,)
+        for follower in followers:
+            if any(one is follower.index for one in damaged):
+                follower.close()
+            if rebuild:
+                follower.rebuild()
+        errors: list[DatelineError] = []
+        for follower in followers:
             try:
-                if any(one is follower.index for one in damaged):
-                    follower.close()
-                if rebuild:
-                    follower.rebuild()
-                noted = self._noted.get(follower.name)
-                if not follower.opened:
-                    self._mark_open(follower.name)
-                follower.bring_up(noted)
+                self._bring_up(follower)
             except DatelineError as error:
-                first = first or error
+                errors.append(error)
         self._exact, self._foreign_words = exact, None
         self._near_duplicates.bring_up()
         if rebuild:
             self._stories.rebuild()
-        if first is not None:
-            raise first
+        if errors:
+            raise errors[0]
+
+    def _bring_up(self, follower: IndexFollower[Any]) -> None:
+        noted = self._noted.get(follower.name)
+        if not follower.opened:
+            self._mark_open(follower.name)
+        if follower is self._vector_follower and second_process.is_worth_it(self._catalog):
+            self._mark_open(self._keyword_follower.name)  # which the second process opens
+            with second_process.filling(self._folder, self.priority.next_step):
+                follower.bring_up(noted)
+        else:
+            follower.bring_up(noted)
 
     def _bring_up_stories(self, interrupted: Callable[[], bool]) -> None:
         """Threads the stories, for which both indexes are searched; without one of them, the next pass does."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,16 @@ def test_our_side_of_the_query_bench(tmp_path: Path) -> None:
     found = bench._query_ours(tmp_path, Settings(llm="none"), None, 40)
     assert found["query p50 ms"] > 0
     assert found["query p50 ms"] <= found["query p95 ms"] <= found["query p99 ms"]
+
+
+def _work_with_a_child(folder: Path, megabytes: int) -> dict[str, float]:
+    subprocess.run([sys.executable, "-c", f"b'x' * {megabytes}_000_000"], check=True)
+    return {}
+
+
+def test_the_memory_of_another_process_counts() -> None:
+    little, much = (bench.in_a_process(_work_with_a_child, megabytes)["memory MB"] for megabytes in (1, 400))
+    assert 300 < much - little < 410  # what a process counts begins with what its parent had
 
 
 def test_ratios_and_slopes_are_reported(
