@@ -152,14 +152,17 @@ def _built(
         _load_gradio(settings.data_dir)  # takes seconds, as the models do: both at the same time
     assistant = ending.enter_context(opening.result())
     ending.callback(pool.shutdown)  # the models are not to be closed while they are being loaded
-    loaded = threading.Event()
+    built, loaded = threading.Event(), threading.Event()
 
     def warm_up() -> None:
-        assistant.warm_up()
+        assistant.warm_up(first=built.wait)  # two threads of Python take turns, and the page should come first
         loaded.set()
 
     warming = pool.submit(warm_up)
-    return create_app(assistant, ready=loaded.is_set, with_page=not args.no_page), warming
+    try:
+        return create_app(assistant, ready=loaded.is_set, with_page=not args.no_page), warming
+    finally:
+        built.set()
 
 
 SERVE = Command(name="serve", help="serve the page and the HTTP API", run=_serve, add_arguments=_add_serve)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date
@@ -120,14 +120,16 @@ class Assistant:
         """How the archive gets the default embedder, where it was made with another and none was chosen; else empty."""
         return self.embedder.advice if isinstance(self.embedder, ArchiveEmbedder) else ""
 
-    def warm_up(self) -> None:
+    def warm_up(self, *, first: Callable[[], object] = lambda: None) -> None:
         """Loads what is loaded lazily and caches the constant part of the prompt, so that the first question is quick.
 
-        Raises ModelUnavailable, StorageError.
+        `first` is called once the language model computes that part, before anything is loaded into this process: it
+        may wait for something more urgent. Raises ModelUnavailable, StorageError.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="prefill") as pool:
             # The longest part, and computed outside the interpreter's lock: beside the others.
             prefilled = pool.submit(self.llm.probability, prompts.warm_up(), "yes") if self.llm else None
+            first()
             self._kinds.kind_of("warm-up", self.embedder)
             detect_language("warm up the language identifier")
             named_window("What happened last week?", date.today())

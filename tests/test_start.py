@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -52,3 +53,21 @@ def test_a_model_that_fails_fails_the_warm_up(stored: Archive) -> None:
 
     with pytest.raises(ModelUnavailable, match="The model left"):
         opened(stored, Absent()).warm_up()
+
+
+def test_the_warm_up_lets_something_else_go_first_once_the_model_computes(
+    stored: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, urgent = threading.Event(), threading.Event()
+
+    class Computing(ScriptedLLM):
+        def probability(self, messages: Sequence[Message], word: str) -> float | None:
+            asked.set()
+            return 0.5
+
+    embedder = WordEmbedder()
+    monkeypatch.setattr(embedder, "embed_queries", lambda texts: urgent.is_set() or pytest.fail("it came first"))
+    monkeypatch.setattr("rag.assistant.KindReader.kind_of", lambda _, text, embedder: embedder.embed_queries([text]))
+    assistant = Assistant(stored, embedder, Computing(), Settings(data_dir=stored.folder, llm="none"))
+    assistant.warm_up(first=lambda: asked.wait(10) and urgent.set())
+    assert urgent.is_set()

@@ -15,11 +15,10 @@ from typing import Any, TypeAlias
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 import rag
 from rag.assistant import Assistant
-from rag.interfaces import mcp
 from rag.interfaces.http.article_routes import ArticleRoutes, UploadJobs
 from rag.interfaces.http.ask_routes import AskRoutes
 from rag.interfaces.http.auth import Authenticator
@@ -29,6 +28,7 @@ from rag.interfaces.http.middleware import LOCAL, RequestLimits, RequestMiddlewa
 from rag.interfaces.http.openai_routes import OpenAIRoutes
 from rag.interfaces.http.story_routes import StoryRoutes
 from rag.interfaces.json import FieldProblem, HealthData, ProbeData, coverage_data
+from rag.interfaces.mcp_route import McpRoute
 from rag.serving import metrics
 from rag.serving import tracing as traces
 from rag.serving.answer_queue import AnswerQueue
@@ -102,7 +102,7 @@ class _Server:
         self.catalog = assistant.archive.catalog
         self.metrics = metrics.Metrics()
         self.queue = AnswerQueue(assistant, self.metrics.answer)
-        self.mcp = mcp.http_app(mcp.create_mcp(self.queue))
+        self.mcp = McpRoute(self.queue)
         self.metrics.gauge("articles", "Live articles", lambda: self.catalog.coverage().articles)
         self.metrics.gauge("answers_running", "Answers being written", lambda: self.queue.limit.running)
         self.metrics.gauge("answers_inside", "Answers being written or in line", lambda: self.queue.limit.admitted)
@@ -111,7 +111,7 @@ class _Server:
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         """At the start, unfinished ingests are resumed; at the end, answers and the running ingest are stopped."""
         await asyncio.to_thread(self.jobs.start)
-        async with self.mcp.router.lifespan_context(self.mcp):
+        async with self.mcp.lifespan():
             try:
                 yield
             finally:
@@ -128,7 +128,7 @@ class _Server:
         OpenAIRoutes(self.queue).add_routes(app)
         self._add_monitoring(app)
         app.add_api_route("/mcp", _no_listening, methods=["GET", "HEAD"], include_in_schema=False)
-        app.router.routes.extend(self.mcp.routes)  # /mcp
+        app.router.routes.append(Route("/mcp", self.mcp))
         articles.add_pages(app)
         stories.add_pages(app)
         for rest in ("/api/{rest:path}", "/v1/{rest:path}"):
