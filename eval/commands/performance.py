@@ -15,7 +15,7 @@ from rag.settings import Settings
 def add(commands: Any) -> None:
     """Adds the parser of bench with the function that runs it as `handler`."""
     one = commands.add_parser("bench", help="speed, memory and disk, beside the plain baseline")
-    one.add_argument("what", choices=("ingest", "query", "answer", "load", "soak"))
+    one.add_argument("what", choices=("ingest", "query", "busy", "answer", "load", "soak"))
     one.add_argument("--out", type=Path, required=True, help="folder for figures; load and soak also take a .json file")
     one.add_argument("--requests", type=int, default=2000, help="load and soak: how many (default %(default)s)")
     one.add_argument("--model-requests", type=int, default=24, help="load: answers of the model; 0 leaves them out")
@@ -40,6 +40,8 @@ def _bench(args: argparse.Namespace) -> int:
             result = bench.bench_ingest(settings, args.out, args.data, sizes[0], progress)
         elif args.what == "query":
             result = bench.bench_query(settings, args.out, sizes, progress)
+        elif args.what == "busy":
+            result = bench.bench_busy(settings, args.out, sizes[0], progress)
         elif args.what == "load":
             result = load.run(settings, args.out, args.requests, args.model_requests, progress)
         elif args.what == "soak":

@@ -1,14 +1,16 @@
-"""`python -m eval bench ingest|query|answer`: speed, memory and disk, beside the plain baseline."""
+"""`python -m eval bench ingest|query|busy|answer`: speed, memory and disk, beside the plain baseline."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,8 @@ OURS, PLAIN = "dateline", "plain-llamaindex"
 QUERIES = 200
 EMBEDDED = 256
 
+Timed = Callable[[Callable[[str], Any]], dict[str, float]]  # measures of a function that searches for a question
+
 
 def bench_ingest(settings: Settings, out: Path, data: Path | None, size: int, progress: Progress) -> dict[str, Any]:
     """From articles to a searchable archive with the real embedder: seconds, passages a second, memory, disk."""
@@ -59,13 +63,27 @@ def bench_query(settings: Settings, out: Path, sizes: Sequence[int], progress: P
     growth: dict[str, list[tuple[float, float]]] = {}
     steps = [(size, name, work) for size in sizes for name, work in ((OURS, _query_ours), (PLAIN, _query_plain))]
     for number, (size, name, work) in enumerate(steps, start=1):
-        found = in_a_process(work, settings, None, size)
+        found = in_a_process(work, settings, None, size, _timed)
         measured[name] |= {f"{measure} at {size:,}": value for measure, value in found.items()}
         growth.setdefault(f"{name} p50", []).append((float(size), found["query p50 ms"]))
         growth.setdefault(f"{name} disk", []).append((float(size), found["disk MB"]))
         progress("bench query", number, len(steps))
     more = {"growth": growth, "slopes": {name: slope(points) for name, points in growth.items()}}
     return _save(out, "bench query", {"name": "generated", "sizes": list(sizes)}, settings, measured, began, more)
+
+
+def bench_busy(settings: Settings, out: Path, size: int, progress: Progress) -> dict[str, Any]:
+    """Milliseconds of a search as in `bench_query`, first at rest, then while as many processes compute as there are
+    cores; and how many times the median at rest the 95th percentile beside them is.
+    """
+    began = time.perf_counter()
+    measured = {}
+    for number, (name, work) in enumerate(((OURS, _query_ours), (PLAIN, _query_plain)), start=1):
+        found = in_a_process(work, settings, None, size, _timed_at_rest_and_busy)
+        measured[name] = {measure: value for measure, value in found.items() if "p50" in measure or "p95" in measure}
+        progress("bench busy", number, 2)
+    data = {"name": "generated", "sizes": [size], "questions": QUERIES, "busy processes": _cores()}
+    return _save(out, "bench busy", data, settings, measured, began, {})
 
 
 def bench_answer(settings: Settings, out: Path, count: int, progress: Progress) -> dict[str, Any]:
@@ -159,7 +177,8 @@ def slope(points: Sequence[tuple[float, float]]) -> float | None:
 def in_a_process(work: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
     """Runs `work` in a new process, so that its memory can be measured; adds `memory MB` and `disk MB`.
 
-    The memory is the peak of that process and, if it has ended others, that of the largest of them.
+    The memory is the peak of that process and, if it has ended others, that of the largest of them, which is counted
+    from what that process had when it started the other.
     """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_with_memory, (work, *arguments))
@@ -229,15 +248,15 @@ def _rate(embed: Callable[[list[str]], Any], texts: Sequence[str]) -> float:
     return len(cut) / (time.perf_counter() - began)
 
 
-def _query_ours(folder: Path, settings: Settings, data: Path | None, size: int) -> dict[str, float]:
+def _query_ours(folder: Path, settings: Settings, data: Path | None, size: int, timed: Timed) -> dict[str, float]:
     embedder = generated.HashEmbedder()
     with closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:
         report = ingest(generated.articles(size), archive, embedder)
         retriever = Retriever(archive, embedder, settings)
-        return {"fill s": report.seconds, **_timed(lambda question: retriever.retrieve(question))}
+        return {"fill s": report.seconds, **timed(retriever.retrieve)}
 
 
-def _query_plain(folder: Path, settings: Settings, data: Path | None, size: int) -> dict[str, float]:
+def _query_plain(folder: Path, settings: Settings, data: Path | None, size: int, timed: Timed) -> dict[str, float]:
     from eval.systems.baselines import PlainLlamaIndex, borrowed_embedding
 
     began = time.perf_counter()
@@ -245,7 +264,7 @@ def _query_plain(folder: Path, settings: Settings, data: Path | None, size: int)
     with closing(PlainLlamaIndex(_documents(None, size), folder, "bench", embedding, settings.top_k)) as plain:
         return {
             "fill s": time.perf_counter() - began,
-            **_timed(lambda question: plain.search(question, settings.top_k)),
+            **timed(lambda question: plain.search(question, settings.top_k)),
         }
 
 
@@ -257,3 +276,30 @@ def _timed(search: Callable[[str], Any]) -> dict[str, float]:
         if number >= 20:  # the first ones load what is loaded lazily
             times.append((time.perf_counter() - began) * 1000)
     return {f"query {name} ms": value for name, value in percentiles(times).items() if name != "n"}
+
+
+def _timed_at_rest_and_busy(search: Callable[[str], Any]) -> dict[str, float]:
+    rest = _timed(search)
+    with _busy_cores():
+        busy = _timed(search)
+    times = busy["query p95 ms"] / rest["query p50 ms"]
+    return {
+        **rest,
+        **{f"busy {name}": value for name, value in busy.items()},
+        "busy p95 in times of p50 at rest": times,
+    }
+
+
+@contextmanager
+def _busy_cores() -> Iterator[None]:
+    """A context during which a process for each core of the machine does nothing but compute."""
+    with ExitStack() as ending:
+        for _ in range(_cores()):
+            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            ending.callback(busy.wait)
+            ending.callback(busy.kill)
+        yield
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from fakes import ModelServer, WordEmbedder
 
@@ -38,9 +40,32 @@ def test_generated_text_is_the_same_every_time_and_cut_as_promised() -> None:
 
 
 def test_our_side_of_the_query_bench(tmp_path: Path) -> None:
-    found = bench._query_ours(tmp_path, Settings(llm="none"), None, 40)
+    found = bench._query_ours(tmp_path, Settings(llm="none"), None, 40, bench._timed)
     assert found["query p50 ms"] > 0
     assert found["query p50 ms"] <= found["query p95 ms"] <= found["query p99 ms"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_searches_are_timed_at_rest_and_beside_a_computing_process_for_each_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children: list[int] = []  # how many there were at each search
+
+    def search(question: str) -> None:
+        children.append(len(psutil.Process().children()))
+        time.sleep(0.02 if children[-1] else 0.001)
+
+    monkeypatch.setattr(bench, "QUERIES", 5)
+    monkeypatch.setattr(bench, "_cores", lambda: 3)
+    found = bench._timed_at_rest_and_busy(search)
+    assert children == [0] * 25 + [3] * 25
+    assert not psutil.Process().children()
+    assert found["busy query p95 ms"] >= 20 > found["query p50 ms"]
+    assert found["busy p95 in times of p50 at rest"] == found["busy query p95 ms"] / found["query p50 ms"]
+
+    assert main(["bench", "busy", "--out", str(tmp_path), "--sizes", "40"]) == 0
+    rows = {(row["system"], row["measure"]) for row in outcome.load(tmp_path)["rows"]}
+    assert {(system, "busy p95 in times of p50 at rest") for system in (bench.OURS, bench.PLAIN)} <= rows
 
 
 def _work_with_a_child(folder: Path, megabytes: int) -> dict[str, float]:
@@ -56,7 +81,7 @@ def test_the_memory_of_another_process_counts() -> None:
 def test_ratios_and_slopes_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def in_a_process(work: object, settings: Settings, data: None, size: int) -> dict[str, float]:
+    def in_a_process(work: object, settings: Settings, data: None, size: int, timed: bench.Timed) -> dict[str, float]:
         ours = work is bench._query_ours
         return {"query p50 ms": size / 100 if ours else size / 50, "disk MB": 5.0, "memory MB": 100.0}
 
