@@ -98,10 +98,14 @@ def test_a_backup_made_while_the_archive_is_written_to_is_restored_as_the_runboo
         open_writer.execute("BEGIN")
     backup = archive.folder / "backup.sqlite"
     assert backup.stat().st_mode & 0o077 == 0
-    restored = tmp_path / "restored"
-    restored.mkdir(mode=0o700)
-    shutil.copy(backup, restored / "catalogue.sqlite")
-    with closing(Archive(Settings(data_dir=restored))) as again:
+    lost = tmp_path / "volume" / "archive"
+    (lost / "words").mkdir(parents=True)
+    catalogue, keys = re.findall(r"--entrypoint sh \S+ -ec '([^']+)'", RUNBOOK.read_text())
+    subprocess.run(["sh", "-ec", catalogue], input=backup.read_bytes(), cwd=lost.parent, check=True)
+    subprocess.run(["sh", "-ec", keys], input=b'{"keys": []}', cwd=lost.parent, check=True)
+    modes = {one.name: one.stat().st_mode & 0o777 for one in (lost, *lost.iterdir())}
+    assert modes == {"archive": 0o700, "catalogue.sqlite": 0o600, "keys.json": 0o600}
+    with closing(Archive(Settings(data_dir=lost))) as again:
         assert again.health().sound
         assert again.catalog.coverage().articles == len(articles)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from deploy_files import DEPLOY, RUNBOOK, of_image, pod
+from deploy_files import DEPLOY, RUNBOOK, of_image, pod, services
 
 import rag
 from app import SERVE
@@ -31,35 +31,37 @@ def test_every_variable_is_a_setting(file: Path) -> None:
     assert named - set(Settings.model_fields) == set()
 
 
-def commands_in(file: Path) -> list[str]:
-    """The arguments of each command `dateline` in code of a page, in comments and lists of the other files."""
-    text = file.read_text()
-    if file.suffix == ".md":
-        text = "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.S) + re.findall(r"`([^`\n]+)`", text))
-    in_container = r"(?:run --rm|exec)(?: --volume \S+)? (?:one-machine|with-servers) (?!python|cat)(?:dateline )?"
-    return [
-        found.strip()
-        for found in re.findall(rf"(?:(?<![\w/.:-])dateline |{in_container})([a-z][^\n`|]*)", text)
-        if found.split()[0] not in ("is", "would", "container")
-    ]
-
-
-def test_the_runbook_names_every_command_that_an_operator_needs() -> None:
-    named = {command.split()[0] for command in commands_in(RUNBOOK)}
-    assert named >= {"key", "ingest", "doctor", "rebuild", "reindex"}
-
-
 def parser() -> argparse.ArgumentParser:
     return cli._parser(COMMANDS)
 
 
-@by_name
-def test_every_command_is_one_with_these_options(file: Path) -> None:
-    if file.name == "compose.yaml" or file.suffix in (".md", ""):
-        for command in commands_in(file):
-            if command in {one.name for one in COMMANDS}:
-                continue  # only its name, in a sentence
-            parser().parse_args(shlex.split(command))  # ends the test where it is none
+def commands() -> list[str]:
+    """The arguments of each command `dateline` in the code of the runbook, in and outside of containers."""
+    text = RUNBOOK.read_text()
+    code = "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.S) + re.findall(r"`([^`\n]+)`", text))
+    container = r"docker compose run --rm(?: --volume \S+)? (?:one-machine|with-servers) "
+    return [found.strip() for found in re.findall(rf"(?:(?<![\w/.:-])dateline |{container})([a-z][^\n|<>]*)", code)]
+
+
+def test_the_runbook_names_the_commands_that_an_operator_needs() -> None:
+    assert {command.split()[0] for command in commands()} >= {"key", "ingest", "doctor", "rebuild", "reindex"}
+
+
+@pytest.mark.parametrize("command", sorted({*commands()}))
+def test_every_command_is_one_with_these_options(command: str) -> None:
+    if command not in {one.name for one in COMMANDS}:  # only its name, in a sentence
+        parser().parse_args(shlex.split(command))  # ends the test where it is none
+
+
+def test_the_services_and_profiles_of_the_runbook_are_those_of_compose() -> None:
+    text = RUNBOOK.read_text()
+    profiles = set(re.findall(r"COMPOSE_PROFILES=(\S+)", text))
+    assert profiles
+    assert profiles <= {profile for service in services().values() for profile in service["profiles"]}
+    options = r"(?: --rm| -T| --volume \S+| --entrypoint \S+)*"
+    named = re.findall(rf"docker compose (?:run|exec){options} ([a-z-]+)", text)
+    assert len(named) >= 8
+    assert set(named) <= set(services())
 
 
 def test_what_the_image_and_the_pod_run_by_themselves_are_commands() -> None:
