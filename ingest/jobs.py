@@ -88,6 +88,12 @@ class Jobs:
         """The longest JSON that `add_records` takes."""
         return min(self._limits.max_bytes, MOST_RECORD_BYTES)
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs are in line; the one that runs is not."""
+        with self._lock:
+            return sum(job.state == "waiting" for job in self._jobs.values())
+
     def start(self) -> None:
         """Resumes what an earlier run of the server accepted and did not finish. Later calls do nothing."""
         with self._lock:
@@ -159,9 +165,8 @@ class Jobs:
         self.start()  # jobs of an earlier run go first
         if self._closing.is_set():
             raise Busy("The server is stopping. Send it again when it runs.", 30)
-        with self._lock:
-            if sum(job.state == "waiting" for job in self._jobs.values()) >= MOST_WAITING:
-                raise Busy(f"{MOST_WAITING} ingests are waiting. Send more when they are done.", 30)
+        if self.waiting >= MOST_WAITING:
+            raise Busy(f"{MOST_WAITING} ingests are waiting. Send more when they are done.", 30)
         with self._spool.arriving(secrets.token_hex(8)) as arrival:
             yield arrival
 

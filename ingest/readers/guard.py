@@ -30,7 +30,9 @@ _START_SECONDS = 60.0  # to import the libraries of the readers, which took 2 s 
 _CLOSE_SECONDS = 10.0
 _REASON_CHARS, _MESSAGE_CHARS = 40, 600
 # All that the child gets of the server's environment, which may hold keys.
-_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ", "VIRTUAL_ENV")
+_ENVIRONMENT = (
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TZ", "VIRTUAL_ENV",
+)  # fmt: skip
 
 
 class Stopped(DatelineError):

@@ -172,6 +172,10 @@ class Archive:
         """As `wait_until_indexed`, and the stories are as the catalogue is, unless another process owns the indexes."""
         self.indexer.wait(stories=True)
 
+    def changes_behind(self) -> int:
+        """How many of the newest changes of the catalogue a search may not find yet; 0 where it finds all."""
+        return self.indexer.changes_behind()
+
     @property
     def owns_indexes(self) -> bool:
         """Whether this process owns the indexes. If another one does (a running server), that one updates them."""

@@ -163,6 +163,11 @@ class Indexer:
         if timeout is None and not self.owns:
             self._wait_for_the_owner()
 
+    def changes_behind(self) -> int:
+        """How many changes of the catalogue the index that is furthest behind lacks, whichever process owns it."""
+        last = self._catalog.last_change()
+        return max(0, last - min(self._catalog.followed(one.name) for one in self._followers))
+
     def _wait_for_the_owner(self) -> None:
         """Waits at most _FOREIGN_SECONDS until the owning process has indexed what this one has stored."""
         last, until = self._catalog.last_change(), monotonic() + _FOREIGN_SECONDS

@@ -28,12 +28,11 @@ class Metrics:
         self._sentences = Counter(
             "dateline_sentences", "Answer sentences by verdict", ["verdict"], registry=self.registry
         )
-        self._first = Histogram(
-            "dateline_first_word_seconds",
-            "Seconds from the question to the first word of its answer",
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
+        self._until = Histogram(
+            "dateline_answer_seconds",
+            "Seconds from the question to its sources, the first quotation or word shown, the first word, and the end",
+            ["until"], buckets=_SECONDS, registry=self.registry,
+        )  # fmt: skip
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Adds a gauge whose value is read at each scrape; `text` is its description."""
@@ -45,12 +44,20 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def answer(self, answer: Answer) -> None:
-        """Counts a final answer and the verdicts of its sentences."""
+        """Counts a final answer, the verdicts of its sentences and the times at which its stages were reached."""
         self._answers.labels(str(answer.answered).lower()).inc()
         for sentence in answer.sentences:
             self._sentences.labels(sentence.verdict).inc()
-        if answer.timings.first_token_ms is not None:
-            self._first.observe(answer.timings.first_token_ms / 1000)
+        timings = answer.timings
+        reached = {
+            "sources": timings.retrieve_ms,
+            "shown": timings.first_shown_ms,
+            "word": timings.first_token_ms,
+            "end": timings.total_ms,
+        }
+        for stage, milliseconds in reached.items():
+            if milliseconds is not None:
+                self._until.labels(stage).observe(milliseconds / 1000)
 
     def text(self) -> str:
         """All metrics in the Prometheus text format."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -474,6 +475,38 @@ def test_metrics_count_answers_and_verdicts(serve: Served, assistant: Asked) -> 
     assert 'dateline_sentences_total{verdict="supported"} 2.0' in text
     assert 'dateline_requests_total{route="/api/ask",status="200"} 2.0' in text
     assert "dateline_articles 10.0" in text
+
+
+def test_metrics_time_an_answer_until_its_sources_its_first_word_and_its_end(serve: Served, assistant: Asked) -> None:
+    url = serve(assistant(REPLY))
+    httpx.post(f"{url}/api/ask", json={"question": QUESTION})
+    text = httpx.get(f"{url}/metrics").text
+    found = re.findall(r'dateline_answer_seconds_sum{until="(\w+)"} (\S+)', text)
+    sums = {stage: float(seconds) for stage, seconds in found}
+    assert set(sums) == {"sources", "shown", "word", "end"}
+    assert 0 < sums["sources"] <= sums["word"] <= sums["end"] < 60
+    assert 'dateline_answer_seconds_count{until="end"} 1.0' in text
+
+
+def test_metrics_tell_changes_that_a_search_does_not_find_yet(serve: Served, written: Assistant) -> None:
+    url, archive = serve(written), written.archive
+    last = archive.catalog.last_change()
+    archive.wait_until_indexed()
+    text = httpx.get(f"{url}/metrics").text
+    assert f"dateline_article_changes {last}.0" in text
+    assert "dateline_changes_behind 0.0" in text
+    archive.indexer.close()
+    archive.catalog.set_followed("words", last - 3)
+    assert "dateline_changes_behind 3.0" in httpx.get(f"{url}/metrics").text
+
+
+def test_metrics_count_uploads_in_line_but_not_the_one_that_is_read(serve: Served, written: Assistant) -> None:
+    url = serve(written)
+    with written.archive.writing():  # the first job waits for this, and the others for the first
+        for number in range(3):
+            httpx.post(f"{url}/api/articles", json={"title": f"Rain {number}", "text": "It rained in Millford."})
+        assert eventually(lambda: "dateline_uploads_waiting 2.0" in httpx.get(f"{url}/metrics").text)
+    assert eventually(lambda: "dateline_uploads_waiting 0.0" in httpx.get(f"{url}/metrics").text, 30)
 
 
 def test_health_tells_when_the_models_are_not_loaded_yet(serve: Served, assistant: Asked) -> None:

@@ -134,6 +134,7 @@ def test_the_process_can_write_no_file_and_has_none_of_the_servers_secrets(
     guarded: Callable[[Limits], Guard], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATELINE_LLM_KEY", "secret-of-the-server")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     guard = guarded(limits())
     list(guard.read(written(tmp_path, "gull.txt", GULL)))
     assert guard._process
@@ -144,7 +145,9 @@ def test_the_process_can_write_no_file_and_has_none_of_the_servers_secrets(
     assert bounds["Max file size"][0] == "0"
     assert bounds["Max core file size"][0] == "0"
     assert int(bounds["Max address space"][0]) < 4_000_000_000
-    assert b"secret-of-the-server" not in (place / "environ").read_bytes()
+    environment = (place / "environ").read_bytes().split(b"\0")
+    assert b"secret-of-the-server" not in b" ".join(environment)
+    assert f"TMPDIR={tmp_path}".encode() in environment
 
 
 def test_a_process_that_dies_costs_one_file_and_is_started_anew(

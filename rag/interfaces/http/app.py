@@ -103,9 +103,16 @@ class _Server:
         self.metrics = metrics.Metrics()
         self.queue = AnswerQueue(assistant, self.metrics.answer)
         self.mcp = McpRoute(self.queue)
-        self.metrics.gauge("articles", "Live articles", lambda: self.catalog.coverage().articles)
-        self.metrics.gauge("answers_running", "Answers being written", lambda: self.queue.limit.running)
-        self.metrics.gauge("answers_inside", "Answers being written or in line", lambda: self.queue.limit.admitted)
+        self._add_gauges()
+
+    def _add_gauges(self) -> None:
+        gauge, limit = self.metrics.gauge, self.queue.limit
+        gauge("articles", "Live articles", lambda: self.catalog.coverage().articles)
+        gauge("answers_running", "Answers being written", lambda: limit.running)
+        gauge("answers_inside", "Answers being written or in line", lambda: limit.admitted)
+        gauge("uploads_waiting", "Uploads in line to be read", lambda: self.jobs.waiting)
+        gauge("article_changes", "Articles stored, changed or removed, by any process", self.catalog.last_change)
+        gauge("changes_behind", "Newest changes that a search does not find yet", self.assistant.archive.changes_behind)
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:

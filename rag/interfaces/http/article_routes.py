@@ -38,6 +38,11 @@ class UploadJobs(Protocol):
         """The longest JSON that `add_records` takes."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """How many uploads are in line to be read."""
+        ...
+
     def start(self) -> None:
         """Resumes what was accepted before the server last ended."""
         ...
