@@ -1,4 +1,4 @@
-"""Text to vectors: the packaged models, or any that sentence-transformers loads. The only import of torch."""
+"""Text to vectors: the packaged models, or any that sentence-transformers loads."""
 
 from __future__ import annotations
 

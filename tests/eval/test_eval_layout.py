@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "protocols": MIDDLE | {"experiments", "protocols"},
     "performance": MIDDLE | {"experiments", "performance"},
     "kinds": {"kinds", "reporting"},
+    "relevance": {"relevance", "reporting"},
     "gate": MIDDLE | {"experiments"},
     "commands": MIDDLE | {"experiments", "protocols", "performance", "gate", "commands"},
     "cli": {"commands", "reporting"},

