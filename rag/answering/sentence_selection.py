@@ -35,7 +35,7 @@ _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 LIKENESS, WORDS, RANK, KIND, NEAR = 0.1, 0.4, 0.45, 0.15, 0.4
 # Weight of learned relevance, chosen from six on three sets. By extraction, without and with it: the editor's questions
 # that pass .571 and .606, 80 further ones .475 and .487; of the 144 older demo questions, answers that hold what is
-# asked for .764 and .743.
+# asked for .764 and .757.
 RELEVANCE = 0.25
 # Sentences far below the best one distract readers and small models. After LEAST_UNITS units, a sentence needs this
 # share of the best score.
@@ -90,14 +90,14 @@ def gather(
 ) -> Evidence:  # fmt: skip
     """The evidence of these hits for a question, with excerpts of at most `budget` tokens.
 
-    `query` is the question expanded by the conversation and is used for embeddings only. Compared by words, the
+    `query` is the question expanded by the conversation and is used for likenesses only. Compared by words, the
     previous question would select the sentences that answered it (9 instead of 11 of the 12 follow-up questions of the
     demo gold set).
     """
-    vector = embedder.embed_queries([query or question])[0]
+    vectors = embedder.embed_queries([query or question, question])
     question = spelt_as_found(question, language, hits, archive)
     weights = word_weights(question, language, archive)
-    candidates = _scored(question, vector, weights, language, _widened(hits, archive), embedder)
+    candidates = _scored(question, vectors, weights, language, _widened(hits, archive), embedder)
     if not candidates:
         return Evidence()
     units = _choose(candidates, budget)
@@ -213,10 +213,10 @@ def citable(article: Article) -> str:
 
 
 def _scored(
-    question: str, vector: np.ndarray, weights: dict[str, float], language: str, hits: Sequence[Hit],
+    question: str, vectors: np.ndarray, weights: dict[str, float], language: str, hits: Sequence[Hit],
     embedder: Embedder,
 ) -> list[Candidate]:  # fmt: skip
-    """Every sentence of the hits with its score, in the order of the hits and of the text."""
+    """Every sentence of the hits with its score, in the order of hits and text; `vectors` are those of `compared`."""
     raw: list[tuple[Hit, Span, float]] = []
     for hit in hits:
         passage = hit.passage
@@ -231,7 +231,7 @@ def _scored(
     top = max(hit.score for hit, _, _ in raw) or 1.0
     wanted = expected(question, language)
     holding = [holds(wanted, hit.passage.article.text[slice(*span)], question, language) for hit, span, _ in raw]
-    near, relevance = compared(vector, _passages(raw, holding if wanted else []), embedder)
+    near, relevance = compared(vectors, _passages(raw, holding if wanted else []), embedder)
     years = years_named(question)
     scores = []
     for i, (hit, span, words) in enumerate(raw):

@@ -41,7 +41,7 @@ def e5() -> LazyEmbedder:
     ],
 )
 def test_the_sentence_that_answers_is_most_relevant(e5: LazyEmbedder, question: str, place: int) -> None:
-    _, relevance = compared(e5.embed_queries([question])[0], [passage(SENTENCES)], e5)
+    _, relevance = compared(e5.embed_queries([question, question]), [passage(SENTENCES)], e5)
     assert int(np.argmax(relevance)) == place
     assert all(0 <= one <= 2 for one in relevance)
 
@@ -49,14 +49,14 @@ def test_the_sentence_that_answers_is_most_relevant(e5: LazyEmbedder, question: 
 def test_sentences_beyond_the_best_passages_get_a_low_estimate() -> None:
     long = tuple(f"Sentence number {i} of the report." for i in range(EMBEDDED_SENTENCES))
     passages = [passage(("Unread words.",), promise=0.1), passage(long, first=1)]
-    near, relevance = compared(np.ones(256) / 16, passages, WordEmbedder())
+    near, relevance = compared(np.ones((2, 256)) / 16, passages, WordEmbedder())
     assert near[0] == pytest.approx(0.8 * min(near[1:]))
     assert relevance[0] == min(relevance)
 
 
 def test_other_embedders_have_no_relevance() -> None:
     embedder = WordEmbedder()
-    _, relevance = compared(embedder.embed_queries(["Who?"])[0], [passage(SENTENCES)], embedder)
+    _, relevance = compared(embedder.embed_queries(["Who?", "Who?"]), [passage(SENTENCES)], embedder)
     assert relevance == [0.0] * len(SENTENCES)
 
 

@@ -30,10 +30,13 @@ class PassageSentences:
 
 
 def compared(
-    query: np.ndarray, passages: Sequence[PassageSentences], embedder: Embedder
+    questions: np.ndarray, passages: Sequence[PassageSentences], embedder: Embedder
 ) -> tuple[list[float], list[float]]:
     """For each place the likeness of its sentence to the question (EmbedderCard.likeness), and its relevance, 0 to 2;
     a low estimate for those of passages that are not embedded.
+
+    `questions` are two vectors, of the question expanded by the conversation for the likeness, and of the question as
+    it is for the relevance: what is learned is which words answer which.
 
     The relevances are 0 where the embedder is not the one for which they were learned. Raises ModelUnavailable.
     """
@@ -46,8 +49,8 @@ def compared(
     for one in chosen:
         headline, own = vectors[at], vectors[at + 1 : at + 1 + len(one.texts)]
         at += 1 + len(one.texts)
-        near[one.places] = [card.likeness(cosine) for cosine in (own @ query).tolist()]
-        logits = learned.scores(query, Context(own, headline, one.holding)) if learned else -MOST_CERTAIN
+        near[one.places] = [card.likeness(cosine) for cosine in (own @ questions[0]).tolist()]
+        logits = learned.scores(questions[1], Context(own, headline, one.holding)) if learned else -MOST_CERTAIN
         relevance[one.places] = 1 + np.clip(logits / MOST_CERTAIN, -1, 1)
     near = np.where(np.isnan(near), 0.8 * np.nanmin(near), near)
     return near.tolist(), np.where(np.isnan(relevance), np.nanmin(relevance), relevance).tolist()
