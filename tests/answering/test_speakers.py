@@ -12,6 +12,7 @@ from rag.answering.compose.sentences.speakers import speaker_of
         ("“It is over,” said the chief medical officer, Dr Leonie Marchetti.", "en", "Dr Leonie Marchetti"),
         ("La directora del Servicio de Emergencias, Concha Urdiales, explicó que ardía.", "es", "Concha Urdiales"),
         ("Mireille Danforth, the governor, told reporters that it would rain.", "en", "Mireille Danforth"),
+        ("The Annie Lyle had no hake, her skipper, Ewan Strachan, said.", "en", "Ewan Strachan"),
         ("“Nein“, sagte Jana Weber.", "de", "Jana Weber"),
         ("« Non », a déclaré Luc Morel.", "fr", "Luc Morel"),
     ],
