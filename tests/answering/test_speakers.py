@@ -25,3 +25,10 @@ def test_the_speaker_is_the_subject_of_the_verb_of_saying(text, language, name):
 
 def test_a_pronoun_names_nobody_though_somebody_is_spoken_to():
     assert speaker_of("“Show yours,” he told Renner.", "en") is None
+
+
+def test_without_a_verb_of_saying_a_place_is_no_speaker():
+    text = "She opened her hearings in the Millford hall, and Mr Achebe was her first witness."
+    speaker = speaker_of(text, "en")
+    assert speaker
+    assert speaker.name == "Mr Achebe"

@@ -29,7 +29,7 @@ LEAST_SHARE, LEAST, SHARE_ON_TOPIC, SHARE_AT_EVENT, HEADLINE = 0.65, 0.03, 0.4, 
 # What the nearness of a speaker's nearest words to the subject, and that of their article, both as shares of the most,
 # count beside how well the articles describe him by the office that is asked for. Set by hand on the same questions.
 # A speaker whose office the articles put in other words or another language needs LEAST_NEAR of the most, 2, and this
-# much fit, less where the articles hold the names that stand beside the office ("boss of Harrow Shipyards").
+# much fit, less where the headline holds the names that stand beside the office ("boss of Harrow Shipyards").
 NEAR, LEAST_NEAR, LEAST_FIT, LEAST_FIT_AT_NAME = 1.0, 1.75, 0.6, 0.25
 # Words behind which a question says what the statements are about, or to whom they were made, and those behind which
 # it says at which event.
@@ -122,19 +122,24 @@ def _in_office(office: str, spoken: list[_Spoken], material: Material) -> tuple[
         if one.key in speakers
     ]
     known = people([*((one.speaker, one.line.article.language) for one in spoken), *told])
-    fitting = by_office(office, material.language, known, material.nearness)
+    fitting = by_office(office, owners, material.language, known, material.nearness)
     own = [one for one in spoken if one.speaker.key in fitting]
     scores = _nearness(own, material.subject, material)
     most, near = max(scores, default=0.0) or 1.0, dict.fromkeys(fitting, 0.0)
     for one, score in zip(own, scores, strict=True):
         share = material.shares.get(one.line.article.id, 1.0)
         near[one.speaker.key] = max(near[one.speaker.key], score / most + share)
-    least = LEAST_FIT_AT_NAME if owners else LEAST_FIT
-    kept = [key for key, fit in fitting.items() if fit.in_its_words or (fit.score >= least and near[key] >= LEAST_NEAR)]
+    headed = {one.speaker.key for one in spoken if owners and owners <= _folded(one.line.article.title)}
+    kept = [
+        key
+        for key, fit in fitting.items()
+        if fit.in_its_words
+        or (fit.score >= (LEAST_FIT_AT_NAME if key in headed else LEAST_FIT) and near[key] >= LEAST_NEAR)
+    ]
     if not kept:
         return set(), office
     best = max(kept, key=lambda key: fitting[key].score + NEAR * near[key])
-    described = {token.folded for text, _ in known[best].described for token in tokens(text)}
+    described = _folded(" ".join(text for text, _ in known[best].described))
     return {best}, " ".join(token.text for token in tokens(office) if token.folded not in described)
 
 
@@ -149,10 +154,12 @@ def _names_in(office: str, material: Material) -> set[str]:
 def _where_named(owners: set[str], spoken: list[_Spoken]) -> list[_Spoken]:
     """The statements in articles that hold all these names; all where none does."""
     texts = {one.line.article.id: one.line.article for one in spoken}
-    fitting = {
-        key for key, one in texts.items() if owners <= {token.folded for token in tokens(f"{one.title} {one.text}")}
-    }
+    fitting = {key for key, one in texts.items() if owners <= _folded(f"{one.title} {one.text}")}
     return [one for one in spoken if one.line.article.id in fitting] or spoken
+
+
+def _folded(text: str) -> set[str]:
+    return {token.folded for token in tokens(text)}
 
 
 def _before(lines: Sequence[Line], index: int) -> Speaker | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.answering.compose.sentences.nearness import Nearness
@@ -82,14 +82,18 @@ def _named_at(words: Sequence[Token], at: int, known: Mapping[str, Person]) -> s
     return "" if owned else name
 
 
-def by_office(office: str, language: str, known: Mapping[str, Person], nearness: Nearness) -> dict[str, Fit]:
-    """Key -> how an office fits a person, for those whom it may mean.
+def by_office(
+    office: str, owners: Collection[str], language: str, known: Mapping[str, Person], nearness: Nearness
+) -> dict[str, Fit]:
+    """Key -> how an office fits a person, for those whom it may mean; `owners` are the folded names in it.
 
     Whoever the office itself names, as "Harrow Shipyards" in "boss of Harrow Shipyards", does not hold it. Raises
     ModelUnavailable.
     """
-    wanted, owners = set(content_stems(office, language)), {token.folded for token in tokens(office)}
-    others = {key: person for key, person in known.items() if not person.names or key not in owners}
+    words = tokens(office)
+    own_words = " ".join(word.text for word in words if word.folded not in owners)
+    wanted, mentioned = set(content_stems(own_words, language)), {word.folded for word in words}
+    others = {key: person for key, person in known.items() if not person.names or key not in mentioned}
     if not wanted or not others:
         return {}
     texts = [(key, *one) for key, person in others.items() for one in _longest(person)]

@@ -43,7 +43,8 @@ def speaker_of(text: str, language: str) -> Speaker | None:
 
     It is the first name in front of the verb of saying that stands not in the genitive ("Faircloth's barrister, Odile
     Renfrew, said" has Odile Renfrew), the one between commas right in front of it ("The boat was empty, her skipper,
-    Ewan Strachan, said"), or else the one close behind the verb. Without such a verb it is the first name.
+    Ewan Strachan, said"), or else the one close behind the verb. Without such a verb it is the first name
+    that is not a single word right behind an article or a preposition ("in the Millford hall").
     A pronoun in front of the verb names nobody.
     """
     outside = SPEECH.sub(lambda match: " " * len(match[0]), text)
@@ -52,6 +53,8 @@ def speaker_of(text: str, language: str) -> Speaker | None:
     groups = [group for group in _names(words, outside, verb) if not _is_genitive(words, group, outside)]
     before = [group for group in groups if group[1] <= verb]
     behind = [group for group in groups if verb < group[0] <= verb + MOST_BETWEEN]
+    if verb == len(words):
+        before = [group for group in before if not _is_where(words, group, outside)]
     if verb < len(words) and not before:
         if any(word.folded in lexicon(language).pointers for word in words[:verb]):
             return None
@@ -60,6 +63,14 @@ def speaker_of(text: str, language: str) -> Speaker | None:
         return None
     own = before[-1] if _is_set_off(words, before[-1], verb, outside) else before[0]
     return _speaker(words, outside, own, 0, verb)
+
+
+def _is_where(words: Sequence[Token], group: tuple[int, int], text: str) -> bool:
+    """Whether a name is one word right behind a stop word, as those of places are."""
+    first, end = group
+    if end - first > 1 or not first or words[first - 1].folded not in STOP_WORDS:
+        return False
+    return not text[words[first - 1].end : words[first].start].strip()
 
 
 def _is_set_off(words: Sequence[Token], group: tuple[int, int], verb: int, text: str) -> bool:
