@@ -149,9 +149,11 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
     foreign = _archive_language(own, languages)
     subject = subject_of(reading.subject, answer.kind)
     least = composer.LEAST_SHARES.get(answer.kind, LEAST_SHARE)
+    further = composer.FURTHER.get(answer.kind, 0)
     material = collect(
-        subject, foreign or own, answer.hits, ask.archive, ask.sentence_embedder, least, foreign=bool(foreign)
-    )
+        subject, foreign or own, answer.hits, ask.archive, ask.sentence_embedder, least, further=further,
+        foreign=bool(foreign),
+    )  # fmt: skip
     if reading.move == "more":
         lines = tuple(one for one in material.lines if is_unsaid(one.text, reading, one.article.language))
         material = replace(material, lines=lines)

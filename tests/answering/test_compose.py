@@ -28,8 +28,8 @@ def lines(*articles, likeness=1.0):
     for article in articles:
         passage = Passage(article=article, number=0, start=0, end=len(article.text))
         for place, (start, end) in enumerate(whole_quotations(article.text)):
-            vector = np.zeros(64, dtype=np.float32)
-            vector[len(found)] = 1
+            vector = np.zeros(256, dtype=np.float32)
+            vector[-1 - len(found)] = 1
             found.append(Line(Candidate(passage, start, end, likeness=likeness), place, vector))
     return tuple(found)
 
@@ -184,6 +184,33 @@ def test_a_list_says_in_how_many_of_the_articles_it_was_found():
     assert told[-1] == "Found in 2 of the 2 articles read about this; there may be others."
 
 
+def test_a_list_has_the_rows_of_a_table_without_its_heading():
+    result = article(
+        "result",
+        "The seat was won.\n\nCandidate | Party | Votes\n\nAnn Hask | Greens | 1,204\n\nBen Orr | Labour | 388",
+        "2026-02-06",
+        title="Candidates in the by-election",
+    )
+    told = [sentence.text for sentence in listing.compose(material("candidates in the by-election", result))]
+    rows = [one.split(": ")[1] for one in told if "|" in one]
+    assert rows == ["Ann Hask | Greens | 1,204", "Ben Orr | Labour | 388"]
+
+
+def test_a_list_takes_what_names_new_things_and_little_from_articles_about_something_else():
+    thieves = article(
+        "thieves", "The thieves took a clock. The thieves of the clock fled by boat and hid.", "2025-03-10"
+    )
+    more = article("more", "Also gone were the Orsk medal and the Hale whistle.", "2025-03-11")
+    other = article("other", "Rain fell on Villasera and on Castellan all day.", "2025-03-12")
+    shares = {"thieves": 1.0, "more": 0.9, "other": 0.6}
+    told = [s.text for s in listing.compose(material("thieves took", thieves, more, shares=shares))]
+    assert any("Orsk medal" in one for one in told)
+    nearer = Material(
+        "thieves took", "en", Nearness(WordEmbedder()), (*lines(thieves), *lines(other, likeness=0.5)), shares=shares
+    )
+    assert not any("Rain" in sentence.text for sentence in listing.compose(nearer))
+
+
 TRIAL = article(
     "trial",
     "Faircloth's barrister, Odile Renfrew, said her client was sorry. “He does not ask to be forgiven,” she said.\n"
@@ -224,6 +251,43 @@ def test_two_quotations_differ_though_their_speaker_is_named_in_the_same_words()
     again = article("again", "“The brake is eased,” Danforth told reporters.", "2025-05-09")
     told = texts(statements.compose(material("Danforth", first, second, again)))
     assert [one.split(":")[0] for one in told] == ["6 February 2025", "8 May 2025"]
+
+
+FIRM = article(
+    "firm",
+    "The yard will shed 320 jobs.\n“There is no good way to do it,” said Beatrix Lanyon, the chief of the yard.\n"
+    "Hamish Dole, the union man, said that the members of Orr Lake Power would vote.",
+    "2026-05-12",
+)
+
+
+def test_an_office_is_held_by_whom_the_articles_describe_so_and_not_by_another_whom_the_question_names():
+    (told,) = texts(statements.compose(material("chief of the yard when Dole spoke of jobs", FIRM)))
+    assert "Beatrix Lanyon" in told
+    assert statements.compose(material("bishop when the jobs went", FIRM)) == []
+
+
+def test_a_name_inside_a_longer_one_is_no_speaker():
+    orr = article("orr", "Lewis Orr said that the lake rose and the power failed.", "2026-05-12")
+    assert texts(statements.compose(material("Orr", orr)))
+    assert statements.compose(material("Orr Lake Power", orr)) == []
+
+
+def test_each_year_in_which_a_person_spoke_on_a_topic_is_told_and_of_an_event_only_the_nearest():
+    first = article("first", "Renner said that the duty on fuel was far too high.", "2025-03-06")
+    second = article("second", "Renner said on the quay that fuel should be taxed less than bread.", "2026-06-17")
+    told = texts(statements.compose(material("Renner on the duty on fuel", first, second)))
+    assert [one.split(":")[0] for one in told] == ["6 March 2025", "17 June 2026"]
+    (told,) = texts(statements.compose(material("Renner after the duty on fuel", first, second)))
+    assert told.startswith("6 March 2025")
+
+
+def test_words_that_go_on_with_a_pronoun_in_a_new_paragraph_are_those_of_the_speaker_before():
+    talk = article(
+        "talk", "“It was long,” Holloway says.\nOn machines he is wary. “I want a name,” he says.", "2026-03-01"
+    )
+    told = texts(statements.compose(material("Holloway on machines", talk)))
+    assert told[-1] == "1 March 2026, Holloway: “I want a name,” he says."
 
 
 def test_statements_are_on_what_the_question_names():

@@ -28,5 +28,8 @@ LEAST_SHARES: Mapping[QuestionKind, float] = {
     "comparison": 0.5,
     "timeline": 0.6,
 }
+# Sentences that are read behind the first ones of the articles: what somebody said and the items of a list stand
+# anywhere. Set by hand; 24 take about as long to embed as the first ones of two articles.
+FURTHER: Mapping[QuestionKind, int] = {"statements": 24, "list": 24}
 # Passages that are retrieved for these kinds, and most of one article: an answer rests on many articles.
 TOP_K, PER_ARTICLE = 30, 5

@@ -90,6 +90,7 @@ class Material:
     language: str
     nearness: Nearness
     lines: tuple[Line, ...] = ()
+    shares: Mapping[str, float] = field(default_factory=dict)  # article id -> its nearness, as a share of the nearest's
     copies: Mapping[str, tuple[Article, ...]] = field(default_factory=dict)  # article id -> those with the same text
     stories: Mapping[str, str] = field(default_factory=dict)  # article id -> id of the story that it belongs to
     missing: tuple[str, ...] = ()  # names and numbers of the subject that no article holds
@@ -113,12 +114,14 @@ def collect(
     embedder: Embedder,
     least_share: float = LEAST_SHARE,
     *,
+    further: int = 0,
     foreign: bool = False,
 ) -> Material:
     """The lines of those articles among the hits that are about the subject, which is in the language `language`.
 
     `foreign`: the question is in another language than most articles, whose language `language` is then.
-    `least_share` of the best article's nearness is needed of the others. Where the subject names years, articles from
+    `least_share` of the best article's nearness is needed of the others. `further` sentences are read behind the first
+    ones of the articles, from the passages nearest to the subject. Where the subject names years, articles from
     other years are left out.
     """
     nearness, topic = Nearness.of(archive, embedder), without_years(subject)
@@ -132,6 +135,7 @@ def collect(
     kept = _about(found, subject, language, archive, least_share)
     if not kept:
         return Material(subject, language, nearness)
+    _read_on(kept, to_topic, archive, language, further)
     articles = [one.article for one in kept]
     # German nouns look like names: articles in other languages cannot lack them.
     comparable = language != "de" or any(one.language == language for one in articles)
@@ -144,6 +148,7 @@ def collect(
         language,
         nearness,
         tuple(line for one in kept for line in one.lines),
+        shares={one.article.id: one.nearness / kept[0].nearness for one in kept},
         copies={one.article.id: one.copies for one in kept},
         stories=archive.catalog.stories_of([one.id for one in articles]),
         missing=missing,
@@ -249,33 +254,68 @@ def _about(found: Sequence[_Found], subject: str, language: str, archive: Archiv
 
 def _lines(one: _Found, topic: Subject, archive: Archive, language: str) -> list[Line]:
     sentences = _sentences(archive, one.article.id)
+    first = [at for at in sentences if at.place < MOST_SENTENCES or corrects(at.text)]
+    return _embedded(first, one, topic, language)
+
+
+def _read_on(kept: Sequence[_Found], topic: Subject, archive: Archive, language: str, most: int) -> None:
+    """Adds sentences behind the first ones to the lines of the articles, those of the nearest passages first."""
+    if not most:
+        return
+    behind: list[tuple[float, _Found, _Sentence]] = []
+    for one in kept:
+        known = {line.place for line in one.lines}
+        left = [at for at in _sentences(archive, one.article.id) if at.place not in known]
+        keys, vectors = archive.catalog.vectors_of(sorted({at.key for at in left})) if left else ([], ())
+        near = {key: topic.likeness(own, one.article.language) for key, own in zip(keys, vectors, strict=True)}
+        behind += [(near.get(at.key, 0.0), one, at) for at in left]
+    behind.sort(key=lambda found: -found[0])
+    for one in kept:
+        own = [at for _, of, at in behind[:most] if of is one]
+        one.lines = sorted([*one.lines, *_embedded(own, one, topic, language)], key=lambda line: line.place)
+
+
+def _embedded(sentences: Sequence[_Sentence], one: _Found, topic: Subject, language: str) -> list[Line]:
     if not sentences:
         return []
-    text = one.article.text
-    vectors = topic.embedder.embed_passages([text[start:end] for _, start, end, _ in sentences])
+    vectors = topic.embedder.embed_passages([at.text for at in sentences])
     return [
         Line(
             Candidate(
-                passage, start, end, one.score, share_of(one.weights, text[start:end], language),
+                at.passage, at.start, at.end, one.score, share_of(one.weights, at.text, language),
                 topic.likeness(own, one.article.language),
             ),
-            place,
+            at.place,
             own,
         )
-        for (passage, start, end, place), own in zip(sentences, vectors, strict=True)
+        for at, own in zip(sentences, vectors, strict=True)
     ]  # fmt: skip
 
 
-def _sentences(archive: Archive, article_id: str) -> list[tuple[Passage, int, int, int]]:
-    """Passage, start, end and place of an article's first sentences that may be quoted, and of its correction notes."""
-    found: list[tuple[Passage, int, int, int]] = []
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """A sentence that may be quoted: its passage, that passage's key, where it stands in the article, its place."""
+
+    passage: Passage
+    key: int
+    start: int
+    end: int
+    place: int
+
+    @property
+    def text(self) -> str:
+        return self.passage.article.text[self.start : self.end]
+
+
+def _sentences(archive: Archive, article_id: str) -> list[_Sentence]:
+    """The sentences of an article that may be quoted, in order."""
+    found: list[_Sentence] = []
     for stored in archive.catalog.passages_of(article_id):
         passage = stored.passage
         for start, end in whole_quotations(passage.text):
-            known = any(s <= passage.start + start < e for _, s, e, _ in found)  # passages may overlap
+            known = bool(found) and passage.start + start < found[-1].end  # passages may overlap
             short = count_tokens(passage.text[start:end]) < LEAST_TOKENS
-            further = len(found) >= MOST_SENTENCES and not corrects(passage.text[start:end])
-            if known or short or further or addresses_machines(passage, start, end):
+            if known or short or addresses_machines(passage, start, end):
                 continue
-            found.append((passage, passage.start + start, passage.start + end, len(found)))
+            found.append(_Sentence(passage, stored.key, passage.start + start, passage.start + end, len(found)))
     return found

@@ -13,17 +13,24 @@ from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import Token, fold, tokens
 
 MOST_BETWEEN = 8  # words between a verb of saying and the name of its subject behind it: "said the chief officer, Dr X"
+BEFORE, BEHIND = 6, 8  # words around a name that say what its bearer is. Set by hand.
 _JOINT = re.compile(r"[.\s'’-]*")
-_OF = frozenset("of del de du des della dello dei do da dos das van".split())
+OF = frozenset("of del de du d des della dello dei do da dos das van".split())
 _LINKS = frozenset("de del la van von der den di da dos das al".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A speaker as a sentence names him: `name` as printed; `words` are those of his name and of what he is, folded."""
+    """A speaker as a sentence names him: `name` as printed; `described` is the stretch with it that says what he is."""
 
     name: str
-    words: frozenset[str]
+    described: str
+
+    @property
+    def key(self) -> str:
+        """By which he is told from others: the last word of the name, folded; without a name, what describes him."""
+        words = tokens(self.name)
+        return words[-1].folded if words else self.described
 
 
 def reports(text: str, language: str) -> bool:
@@ -35,33 +42,84 @@ def speaker_of(text: str, language: str) -> Speaker | None:
     """The speaker of the reported words of a sentence; None where it names none.
 
     It is the first name in front of the verb of saying that stands not in the genitive ("Faircloth's barrister, Odile
-    Renfrew, said" has Odile Renfrew), or else the one close behind the verb. Without such a verb it is the first name.
+    Renfrew, said" has Odile Renfrew), the one between commas right in front of it ("The boat was empty, her skipper,
+    Ewan Strachan, said"), or else the one close behind the verb. Without such a verb it is the first name
+    that is not a single word right behind an article or a preposition ("in the Millford hall").
     A pronoun in front of the verb names nobody.
     """
     outside = SPEECH.sub(lambda match: " " * len(match[0]), text)
     words = tokens(outside)
-    saying = pattern(lexicon(language).sayings)
-    verb = next((at for at, word in enumerate(words) if saying.fullmatch(word.folded)), len(words))
+    verb = _verb(words, language)
     groups = [group for group in _names(words, outside, verb) if not _is_genitive(words, group, outside)]
     before = [group for group in groups if group[1] <= verb]
     behind = [group for group in groups if verb < group[0] <= verb + MOST_BETWEEN]
+    if verb == len(words):
+        before = [group for group in before if not _is_where(words, group, outside)]
     if verb < len(words) and not before:
         if any(word.folded in lexicon(language).pointers for word in words[:verb]):
             return None
         return _speaker(words, outside, behind[0], verb + 1, behind[0][1]) if behind else _role(words, verb)
-    return _speaker(words, outside, before[0], 0, verb) if before else None
+    if not before:
+        return None
+    own = before[-1] if _is_set_off(words, before[-1], verb, outside) else before[0]
+    return _speaker(words, outside, own, 0, verb)
+
+
+def _is_where(words: Sequence[Token], group: tuple[int, int], text: str) -> bool:
+    """Whether a name is one word right behind a stop word, as those of places are."""
+    first, end = group
+    if end - first > 1 or not first or words[first - 1].folded not in STOP_WORDS:
+        return False
+    return not text[words[first - 1].end : words[first].start].strip()
+
+
+def _is_set_off(words: Sequence[Token], group: tuple[int, int], verb: int, text: str) -> bool:
+    """Whether a name stands between two commas right in front of the verb."""
+    if not 0 < group[0] < group[1] == verb < len(words):
+        return False
+    return (
+        "," in text[words[group[0] - 1].end : words[group[0]].start]
+        and "," in text[words[verb - 1].end : words[verb].start]
+    )
+
+
+def mentions(text: str, language: str) -> list[Speaker]:
+    """Everybody and everything that a sentence names outside quotation marks, each with the words around it."""
+    outside = SPEECH.sub(lambda match: " " * len(match[0]), text)
+    words = tokens(outside)
+    groups = _names(words, outside, _verb(words, language))
+    bounds = [0, *(end for _, end in groups)], [*(start for start, _ in groups), len(words)]
+    return [
+        _speaker(words, outside, group, bounds[0][at], bounds[1][at + 1])
+        for at, group in enumerate(groups)
+        if outside[words[group[1] - 1].end :][:2] not in ("'s", "’s")
+    ]
+
+
+def is_continued(text: str, language: str) -> bool:
+    """Whether a sentence reports words of somebody whom it calls by a pronoun or not at all."""
+    outside = SPEECH.sub(lambda match: " " * len(match[0]), text)
+    words = tokens(outside)
+    pointed = any(word.folded in lexicon(language).pointers for word in words[: _verb(words, language) + 3])
+    return outside != text and (pointed or not words)
+
+
+def _verb(words: Sequence[Token], language: str) -> int:
+    """The index of the first verb of saying; the number of words where there is none."""
+    saying = pattern(lexicon(language).sayings)
+    return next((at for at, word in enumerate(words) if saying.fullmatch(word.folded)), len(words))
 
 
 def _speaker(words: Sequence[Token], text: str, group: tuple[int, int], first: int, end: int) -> Speaker:
     own = text[words[group[0]].start : words[group[1] - 1].end]
-    near = words[max(first, group[0] - 6) : min(end, group[1] + 8)]
-    return Speaker(own, frozenset(word.folded for word in near))
+    near = words[max(first, group[0] - BEFORE) : min(end, group[1] + BEHIND)]
+    return Speaker(own, " ".join(text[near[0].start : near[-1].end].split()))
 
 
 def _role(words: Sequence[Token], verb: int) -> Speaker | None:
     """A speaker without a name: "The minister said"."""
     own = [word for word in words[max(0, verb - 4) : verb] if word.folded not in STOP_WORDS]
-    return Speaker("", frozenset(word.folded for word in own)) if own else None
+    return Speaker("", " ".join(word.text for word in own)) if own else None
 
 
 def _names(words: Sequence[Token], text: str, verb: int) -> list[tuple[int, int]]:
@@ -95,7 +153,7 @@ def _links(words: Sequence[Token], at: int) -> bool:
 def _is_genitive(words: Sequence[Token], group: tuple[int, int], text: str) -> bool:
     """Whether a name only says whose somebody is: "Faircloth's barrister", "la directora del Servicio"."""
     at = group[0] - 1
-    while at >= 0 and words[at].folded in STOP_WORDS - _OF:
+    while at >= 0 and words[at].folded in STOP_WORDS - OF:
         at -= 1
     joined = at >= 0 and not text[words[at].end : words[group[0]].start].strip().endswith(",")
-    return text[words[group[1] - 1].end :][:2] in ("'s", "’s") or (joined and words[at].folded in _OF)
+    return text[words[group[1] - 1].end :][:2] in ("'s", "’s") or (joined and words[at].folded in OF)
