@@ -150,7 +150,14 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
     subject = subject_of(reading.subject, answer.kind)
     least = composer.LEAST_SHARES.get(answer.kind, LEAST_SHARE)
     material = collect(
-        subject, foreign or own, answer.hits, ask.archive, ask.sentence_embedder, least, foreign=bool(foreign)
+        subject,
+        foreign or own,
+        answer.hits,
+        ask.archive,
+        ask.sentence_embedder,
+        least,
+        foreign=bool(foreign),
+        series=answer.kind in composer.SERIES_KINDS,
     )
     if reading.move == "more":
         lines = tuple(one for one in material.lines if is_unsaid(one.text, reading, one.article.language))

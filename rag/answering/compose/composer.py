@@ -28,5 +28,8 @@ LEAST_SHARES: Mapping[QuestionKind, float] = {
     "comparison": 0.5,
     "timeline": 0.6,
 }
+# Kinds whose answer also rests on articles that tell of the same thing at another time, however few of the subject's
+# words they hold: "the rate moves" are those of each year.
+SERIES_KINDS: frozenset[QuestionKind] = frozenset({"timeline", "latest"})
 # Passages that are retrieved for these kinds, and most of one article: an answer rests on many articles.
 TOP_K, PER_ARTICLE = 30, 5
