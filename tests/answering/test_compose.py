@@ -344,6 +344,8 @@ def test_busy_days_are_those_before_publication_and_those_that_later_articles_re
         ("en", "Police found it on 4 June in a storage unit.", [date(2025, 6, 4)]),
         ("en", "The parties met on Thursday before the vote of 9 December.", [date(2025, 11, 13)]),
         ("en", "The first shift starts on Monday 17 November.", [date(2025, 11, 17)]),
+        ("en", "The country will vote on 9 December.", [date(2025, 12, 9)]),
+        ("en", "Some 131 people caught it between the end of April and 8 July.", []),
         ("es", "La medida vale a partir del 1 de octubre.", []),
         ("es", "El acuerdo se firmó el 4 de junio.", [date(2025, 6, 4)]),
         ("de", "Die Regel gilt seit dem 1. Oktober.", []),

@@ -24,6 +24,8 @@ _BETWEEN = frozenset(
     "the last next this el la los las del de al dem den der le l du au il lo o a do ao al het vorige pasado".split()
 )
 _LOOKED_AT = 3  # words in front of a day, at most
+# Words in front of the two ends of a span of time, and how far in front of the second one they may stand.
+_BETWEEN_DAYS, _RANGE = frozenset("between entre zwischen tra fra tussen".split()), 7
 
 
 def own_days(text: str, published: date | None, language: str) -> list[date]:
@@ -41,6 +43,8 @@ def own_days(text: str, published: date | None, language: str) -> list[date]:
 def _is_bound(before: str, named: str, bounds: frozenset[str]) -> bool:
     """Whether the words in front of a day, or the first of its own, make it a bound."""
     if set(folded_words(named)[:1]) & bounds:
+        return True
+    if set(folded_words(before)[-_RANGE:]) & _BETWEEN_DAYS:
         return True
     for word in reversed(folded_words(before.rsplit(",", 1)[-1])[-_LOOKED_AT:]):
         if word in bounds:
