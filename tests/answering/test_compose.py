@@ -1,14 +1,17 @@
 """Composers: from sentences of articles to timelines, newest states, statements, summaries and comparisons."""
 
+from dataclasses import replace
 from datetime import date, datetime
 
 import numpy as np
+import pytest
 from fakes import WordEmbedder
 
 from rag.answering.compose import comparison, disagreement, latest, listing, statements, summary, timeline
 from rag.answering.compose.figures import figures_of
 from rag.answering.compose.material import Line, Material, years_of
 from rag.answering.compose.sentences.nearness import Nearness
+from rag.answering.compose.sentences.own_days import own_days
 from rag.answering.compose.sentences.quotations import whole_quotations
 from rag.answering.sentence_selection import Candidate
 from rag.schema import Article, Passage
@@ -393,3 +396,40 @@ def test_busy_days_are_those_before_publication_and_those_that_later_articles_re
     weight = timeline.weights(timeline.dated_lines(found), found)
     assert weight[date(2011, 2, 11)] == timeline.DAY_BEFORE
     assert weight[date(2011, 1, 25)] == timeline.NAMED + timeline.RECALLED
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "days"),
+    [
+        ("en", "They get 5.6 per cent, backdated to 1 October.", []),
+        ("en", "The ban has been in force since last Friday.", []),
+        ("en", "The ban has been in force since Friday.", []),
+        ("en", "The gallery stays shut from 3 to 9 November.", []),
+        ("en", "Police found it on 4 June in a storage unit.", [date(2025, 6, 4)]),
+        ("en", "The parties met on Thursday before the vote of 9 December.", [date(2025, 11, 13)]),
+        ("en", "The first shift starts on Monday 17 November.", [date(2025, 11, 17)]),
+        ("en", "The country will vote on 9 December.", [date(2025, 12, 9)]),
+        ("en", "Some 131 people caught it between the end of April and 8 July.", []),
+        ("es", "La medida vale a partir del 1 de octubre.", []),
+        ("es", "El acuerdo se firmó el 4 de junio.", [date(2025, 6, 4)]),
+        ("de", "Die Regel gilt seit dem 1. Oktober.", []),
+        ("fr", "Le port reste fermé jusqu'au lundi 17 novembre.", []),
+    ],
+)
+def test_a_sentence_tells_of_the_days_on_which_something_happened_and_not_of_those_that_bound_it(language, text, days):
+    assert own_days(text, date(2025, 11, 15), language) == days
+
+
+def test_a_timeline_has_two_sentences_of_a_day_at_most():
+    facts = [f"Ward {ward} lost {100 + ward} houses to the water." for ward in range(3, 9)]
+    told = texts(timeline.compose(material("flood", article("flood", " ".join(facts), "2025-02-13"))))
+    assert len(told) == timeline.MOST_OF_DAY
+
+
+def test_a_timeline_has_what_was_told_again_in_another_story():
+    first = article("first", "The bank cut its rate to 4.5 per cent on Thursday.", "2025-02-06")
+    again = article("again", "The board lowered borrowing costs to 4 per cent on Thursday.", "2026-02-05")
+    apart = replace(material("rate", first, again), lines=(*lines(first), *lines(again, likeness=0.1)))
+    assert len(texts(timeline.compose(apart))) == 1
+    told = texts(timeline.compose(replace(apart, series=frozenset({"first", "again"}))))
+    assert told[-1].startswith("5 February 2026: The board lowered")

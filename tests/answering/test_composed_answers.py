@@ -36,6 +36,11 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
             "timeline",
             ["6 October 2025: Some 2,350 dockers walked out", "14 November 2025: Members", "15 November 2025: Dockers"],
         ),
+        (
+            "chronology of the central bank's rate moves since early 2025",
+            "timeline",
+            ["6 February 2025: The Bank of Maravel cut", "5 February 2026: PORT SELWYN"],
+        ),
         ("What is the key rate now?", "latest", ["5 February 2026", "to 4 per cent", "8 May 2025", "6 February 2025"]),
         ("What did Marsh say about the budget?", "statements", ["Marsh", "We borrowed less each year"]),
         (

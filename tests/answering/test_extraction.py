@@ -1,5 +1,6 @@
 """Which sentences are quoted as an answer, and what is said where sources differ."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -101,3 +102,31 @@ def test_what_is_older_than_a_correction_is_no_difference():
     older, newer = hurt(31, "a", day=3), hurt(23, "b", day=4)
     assert quoted(HURT, older, newer)[0].startswith("The sources")
     assert not any(text.startswith("The sources") for text in quoted(HURT, older, newer, note))
+
+
+def dead(number, year, month, day=5, river="Orr", **values):
+    (found,) = candidates(f"The toll of the {river} flood is {number} dead.", key=f"{year}-{month}-{river}", **values)
+    article = replace(found.passage.article, published=datetime(year, month, day, tzinfo=UTC))
+    return replace(found, passage=replace(found.passage, article=article))
+
+
+def test_a_question_that_fits_two_events_is_answered_for_each_with_the_last_figure_and_the_day():
+    found = [
+        dead("two", 2026, 1, score=0.88),
+        dead("seven", 2026, 2, score=0.87),
+        dead("six", 2026, 2, 4, score=0.86),
+        dead("nine", 2025, 2, score=0.84),
+        dead("eleven", 2025, 3, score=0.83),
+    ]
+    told = quoted("How many people died in the Orr flood?", *found)
+    assert told[0] == "5 February 2026: The toll of the Orr flood is seven dead."
+    assert "5 March 2025: The toll of the Orr flood is eleven dead." in told
+    assert not any("eleven" in text for text in quoted("How many people died in the Orr flood of 2026?", *found))
+
+
+def test_an_event_elsewhere_or_one_told_far_worse_is_no_second_answer():
+    newest = [dead("two", 2026, 1, score=0.88), dead("seven", 2026, 2, score=0.87), dead("six", 2026, 2, 4, score=0.86)]
+    elsewhere = dead("eleven", 2025, 3, river="Tamm", score=0.85)
+    assert not any("eleven" in text for text in quoted("How many died in the Orr flood?", *newest, elsewhere))
+    worse = dead("eleven", 2025, 3, score=0.7)
+    assert not any("eleven" in text for text in quoted("How many died in the Orr flood?", *newest, worse))
