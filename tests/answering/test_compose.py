@@ -28,7 +28,7 @@ def lines(*articles, likeness=1.0):
     for article in articles:
         passage = Passage(article=article, number=0, start=0, end=len(article.text))
         for place, (start, end) in enumerate(whole_quotations(article.text)):
-            vector = np.zeros(64, dtype=np.float32)
+            vector = np.zeros(256, dtype=np.float32)
             vector[len(found)] = 1
             found.append(Line(Candidate(passage, start, end, likeness=likeness), place, vector))
     return tuple(found)
