@@ -20,7 +20,7 @@ from rag.language.tokens import folded_words, tokens
 from rag.schema import Sentence
 
 PAIRS = 5  # most pairs of sentences
-LEAST_PAIR = 0.7  # of the worth of the best pair, which another one needs. Set by hand likewise.
+LEAST_PAIR = 0.5  # of the worth of the best pair, which another one needs. Set by hand likewise.
 # What a pair gains by the likeness of its sentences, by the share of the words around their figures that are the same,
 # and by a figure in both. Set by hand on the editor's questions to the demo archive and on 20 further ones.
 ALIKE, SAME_UNIT, BOTH_COUNT = 1.5, 0.8, 0.3

@@ -109,7 +109,7 @@ def subject_of(question: str, kind: QuestionKind) -> str:
         for token in tokens(question)
         if token.folded not in _OTHER_WORDS and not any(start < token.end and token.start < end for start, end in cues)
     ]
-    while kind != "disagreement" and kept and kept[0].folded in STOP_WORDS:
+    while kept and kept[0].folded in STOP_WORDS and not (kind == "disagreement" and expected(kept[0].text)):
         kept = kept[1:]
     return " ".join(token.text for token in kept)
 
