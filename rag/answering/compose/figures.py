@@ -23,7 +23,7 @@ BEFORE, BEHIND = 4, 6
 # all articles, what the best one of an article needs to be about the same. Set by hand on the questions to the demo
 # archive.
 LEAST_TELLING, LEAST_SHARE = 0.4, 0.2
-NEAR_BEST = 0.7  # of the nearest figure's score, with which one counts the same in other words. Set by hand likewise.
+NEAR_BEST = 0.9  # of the nearest figure's score, with which one counts the same in other words. Set by hand likewise.
 HEADS = 2  # content words behind a number that say what it counts
 COUNTED = 0.5  # weight of the likeness of a number's words beside how telling its line is. Set by hand likewise.
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
@@ -57,11 +57,15 @@ def figures_of(material: Material, question: str) -> list[Figure]:
 
 
 def figures_alike(material: Material, question: str) -> list[Figure]:
-    """For each article the figure nearest to the question among those that count the same as the nearest of all."""
+    """For each article the figure nearest to the question among those that count the same as the nearest of all; where
+    it has none, one that is nearly as near."""
     every = _scored(material, question)
     nearest = max(every, key=lambda one: one.score, default=None)
     wanted = set(content_stems(_without_names(question), material.language))
-    return _best_of_articles([one for one in every if nearest and _counts_the_same(one, nearest, wanted)])
+    same = [one for one in every if nearest and _counts_the_same(one, nearest, wanted)]
+    told = {one.line.article.id for one in same}
+    near = [one for one in every if nearest and one.score >= NEAR_BEST * nearest.score]
+    return _best_of_articles([*same, *(one for one in near if one.line.article.id not in told)])
 
 
 def _best_of_articles(figures: Sequence[Figure]) -> list[Figure]:
@@ -91,14 +95,14 @@ def _scored(material: Material, question: str) -> list[Figure]:
 
 def _counts_the_same(one: Figure, other: Figure, wanted: set[str]) -> bool:
     """Whether a figure counts the same as the nearest one: they have a head word in common ("employs 830 people",
-    "employed 688 people"), or it is nearly as near, or, where one has no such word, its words are the question's."""
+    "employed 688 people"), or, where one has no such word, its words are the question's."""
     if one is other:
         return True
     if one.value.endswith("%") != other.value.endswith("%"):
         return False
     heads = _heads(one), _heads(other)
     if all(heads):
-        return not heads[0].isdisjoint(heads[1]) or one.score >= NEAR_BEST * other.score
+        return not heads[0].isdisjoint(heads[1])
     return not wanted.isdisjoint(content_stems(one.phrase, one.line.article.language))
 
 

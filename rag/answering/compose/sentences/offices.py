@@ -49,10 +49,15 @@ def holders_of(material: Material) -> list[Holder]:
     likeness = material.nearness.to(asked).contrasts([(one.office, one.line.article.language) for one in every])
     wanted = frozenset(content_stems(asked, material.language))
     scores = [
-        _common(wanted, one.stems) / max(len(wanted), 1) + like for one, like in zip(every, likeness, strict=True)
+        _common(wanted, one.stems) / max(len(wanted), 1) + like + HELD_TWICE * _is_held_twice(one, every, wanted)
+        for one, like in zip(every, likeness, strict=True)
     ]
     anchor = every[max(range(len(every)), key=scores.__getitem__)]
     return [one for one in every if _is_of_office(one, anchor, wanted)]
+
+
+def _is_held_twice(one: Holder, every: Sequence[Holder], wanted: frozenset[str]) -> bool:
+    return any(one.last_name != other.last_name and _is_of_office(other, one, wanted) for other in every)
 
 
 def _is_of_office(one: Holder, anchor: Holder, wanted: frozenset[str]) -> bool:
