@@ -66,7 +66,7 @@ def pairs(
 ) -> list[tuple[Line, Line]]:
     """At most PAIRS pairs of a line of each side that tell of the same: the best for each aspect, then the best of all;
     each of them new beside those `told`."""
-    value = np.array([[_value(a, b) for b in other] for a in one])
+    value = _values(one, other)
     rounds = [value + OF_ASPECT * (_near(one, aspect)[:, None] + _near(other, aspect)) for aspect in aspects]
     chosen: list[tuple[Line, Line]] = []
     for number, worth in enumerate([*rounds, value], 1):
@@ -83,13 +83,18 @@ def _add_best(
     most: int,
 ) -> None:
     """Adds new pairs, those of the highest worth first, until there are `most`."""
+    new = [
+        np.array([is_new(line, [*told, *(pair[side] for pair in chosen)]) for line in lines])
+        for side, lines in enumerate((one, other))
+    ]
     for at in np.argsort(-worth, axis=None, kind="stable"):
-        if len(chosen) >= most or worth.flat[at] < LEAST_PAIR * worth.max():
-            return
         i, j = divmod(int(at), len(other))
-        known = [[*told, *(pair[side] for pair in chosen)] for side in (0, 1)]
-        if is_new(one[i], known[0]) and is_new(other[j], known[1]):
+        if len(chosen) >= most or worth[i, j] < LEAST_PAIR * worth.max():
+            return
+        if new[0][i] and new[1][j]:
             chosen.append((one[i], other[j]))
+            new[0] &= np.array([is_new(line, [one[i]]) for line in one])
+            new[1] &= np.array([is_new(line, [other[j]]) for line in other])
 
 
 def _near(lines: Sequence[Line], aspect: np.ndarray) -> np.ndarray:
@@ -160,13 +165,15 @@ def _names_two(line: Line, wanted: Sequence[set[str]]) -> bool:
     return sum(not own.isdisjoint(name) for name in wanted) > 1
 
 
-def _value(one: Line, other: Line) -> float:
-    """How much two sentences say about the subject, and about the same side of it."""
-    units = [set(units_of(line)) for line in (one, other)]
-    shared = len(units[0] & units[1]) / max(min(map(len, units)), 1)
-    both = bool(figures(one)) and bool(figures(other))
-    own = sum(_own(line) for line in (one, other)) / 2
-    return own + ALIKE * float(one.vector @ other.vector) + SAME_UNIT * shared + BOTH_COUNT * both
+def _values(one: Sequence[Line], other: Sequence[Line]) -> np.ndarray:
+    """How much each two sentences of the sides say about the subject, and about the same side of it: (one, other)."""
+    units = [[set(units_of(line)) for line in lines] for lines in (one, other)]
+    counts = [np.array([bool(figures(line)) for line in lines]) for lines in (one, other)]
+    own = [np.array([_own(line) for line in lines]) for lines in (one, other)]
+    shared = [[len(a & b) / max(min(len(a), len(b)), 1) for b in units[1]] for a in units[0]]
+    alike = np.array([line.vector for line in one]) @ np.array([line.vector for line in other]).T
+    both = np.outer(counts[0], counts[1])
+    return np.asarray(np.add.outer(*own) / 2 + ALIKE * alike + SAME_UNIT * np.array(shared) + BOTH_COUNT * both)
 
 
 def _own(line: Line) -> float:
