@@ -14,7 +14,7 @@ from rag.answering.answerability import answer_reason, belief_reason, evidence_r
 from rag.answering.ask import Ask
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
-from rag.answering.compose.material import LEAST_SHARE, collect, without_years, years_of
+from rag.answering.compose.material import LEAST_SHARE, REPORTING_MONTHS, collect, without_years, years_of
 from rag.answering.conversation.followups import Reading, read
 from rag.answering.draft import CheckedDraft
 from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
@@ -119,10 +119,10 @@ def _retrieved(ask: Ask, kind: QuestionKind, reading: Reading) -> Sequence[Hit]:
 
 def _windows(ask: Ask, years: Sequence[int], window: TimeWindow | None) -> list[TimeWindow | None]:
     """The years that a question compares, so that each is searched for; `window` where it names fewer, or the caller
-    has said in which days to search."""
+    has said in which days to search. A year is often told of in the first months of the next."""
     if len(years) < 2 or ask.filters.since or ask.filters.until:
         return [window]
-    return [TimeWindow(first=date(year, 1, 1), last=date(year, 12, 31)) for year in years[:2]]
+    return [TimeWindow(first=date(year, 1, 1), last=date(year + 1, REPORTING_MONTHS, 28)) for year in years[:2]]
 
 
 def _found(

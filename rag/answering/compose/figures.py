@@ -14,6 +14,7 @@ from rag.language.dates import named_days
 from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
 from rag.language.names import names
 from rag.language.numbers import numbers
+from rag.language.stems import content_stems
 from rag.language.tokens import Token, fold, tokens
 
 # Words around a number that say what it counts, up to the next comma.
@@ -22,6 +23,8 @@ BEFORE, BEHIND = 4, 6
 # all articles, what the best one of an article needs to be about the same. Set by hand on the questions to the demo
 # archive.
 LEAST_TELLING, LEAST_SHARE = 0.4, 0.2
+NEAR_BEST = 0.9  # of the nearest figure's score, with which one counts the same in other words. Set by hand likewise.
+HEADS = 2  # content words behind a number that say what it counts
 COUNTED = 0.5  # weight of the likeness of a number's words beside how telling its line is. Set by hand likewise.
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _CLOCK = re.compile(r"\s?(?:[ap]\.?m\b|uhr\b|o'clock|h\b)", re.I)
@@ -33,12 +36,14 @@ _PART = frozenset("of de des von der di dei del van dos das".split())
 class Figure:
     """A number and the line that gives it; `value` is normalised (rag.language.numbers), with % for a percentage.
 
-    `score` is the likeness of its words to the subject and how telling its line is; higher is better.
+    `phrase` is the number with the words around it; `score` is the likeness of its words to the subject and how telling
+    its line is; higher is better.
     """
 
     value: str
     line: Line
     score: float
+    phrase: str = ""
 
 
 def asks_figure(subject: str) -> bool:
@@ -48,6 +53,32 @@ def asks_figure(subject: str) -> bool:
 
 def figures_of(material: Material, question: str) -> list[Figure]:
     """For each article the figure that is nearest to the question, where it is near enough; the nearest first."""
+    return _best_of_articles(_scored(material, question))
+
+
+def figures_alike(material: Material, question: str) -> list[Figure]:
+    """For each article the figure nearest to the question among those that count the same as the nearest of all; where
+    it has none, one that is nearly as near."""
+    every = _scored(material, question)
+    nearest = max(every, key=lambda one: one.score, default=None)
+    wanted = set(content_stems(_without_names(question), material.language))
+    same = [one for one in every if nearest and _counts_the_same(one, nearest, wanted)]
+    told = {one.line.article.id for one in same}
+    near = [one for one in every if nearest and one.score >= NEAR_BEST * nearest.score]
+    return _best_of_articles([*same, *(one for one in near if one.line.article.id not in told)])
+
+
+def _best_of_articles(figures: Sequence[Figure]) -> list[Figure]:
+    best: dict[str, Figure] = {}
+    for figure in figures:
+        known = best.get(figure.line.article.id)
+        if known is None or figure.score > known.score:
+            best[figure.line.article.id] = figure
+    ordered = sorted(best.values(), key=lambda one: -one.score)
+    return [one for one in ordered if one.score >= LEAST_SHARE * ordered[0].score]
+
+
+def _scored(material: Material, question: str) -> list[Figure]:
     found: list[tuple[Line, str, str]] = []
     for article in material.articles:
         own = [line for line in quotable(material.lines) if line.article.id == article.id]
@@ -56,14 +87,31 @@ def figures_of(material: Material, question: str) -> list[Figure]:
         found += [(line, value, phrase) for line in near for value, phrase in phrases(line)]
     counted = material.nearness.to(_without_names(question))
     scores = counted.contrasts([(phrase, line.article.language) for line, _, phrase in found])
-    best: dict[str, Figure] = {}
-    for (line, value, _), likeness in zip(found, scores, strict=True):
-        figure = Figure(value, line, COUNTED * likeness + telling(line))
-        known = best.get(line.article.id)
-        if known is None or figure.score > known.score:
-            best[line.article.id] = figure
-    ordered = sorted(best.values(), key=lambda one: -one.score)
-    return [one for one in ordered if one.score >= LEAST_SHARE * ordered[0].score]
+    return [
+        Figure(value, line, COUNTED * likeness + telling(line), phrase)
+        for (line, value, phrase), likeness in zip(found, scores, strict=True)
+    ]
+
+
+def _counts_the_same(one: Figure, other: Figure, wanted: set[str]) -> bool:
+    """Whether a figure counts the same as the nearest one: they have a head word in common ("employs 830 people",
+    "employed 688 people"), or, where one has no such word, its words are the question's."""
+    if one is other:
+        return True
+    if one.value.endswith("%") != other.value.endswith("%"):
+        return False
+    heads = _heads(one), _heads(other)
+    if all(heads):
+        return not heads[0].isdisjoint(heads[1])
+    return not wanted.isdisjoint(content_stems(one.phrase, one.line.article.language))
+
+
+def _heads(figure: Figure) -> set[str]:
+    """The stems of the first content words behind the number of a figure."""
+    language = figure.line.article.language
+    words = tokens(figure.phrase)
+    behind = next((at + 1 for at, word in reversed(list(enumerate(words))) if _is_number(word, language)), 0)
+    return set(content_stems(" ".join(word.text for word in words[behind:]), language)[:HEADS])
 
 
 def _without_names(question: str) -> str:

@@ -55,6 +55,8 @@ STORY_SCORE = 0.5  # of an article that is looked at for its story alone, as a s
 MOST_ARTICLES = 10  # whose sentences are embedded
 MOST_SENTENCES = 16  # of one article, from its beginning: news puts first what matters
 LEAST_TOKENS = 5  # of a sentence; shorter ones are captions and headings
+# The results of a year are reported in the first months of the next one, and the beginning of such a report names it.
+REPORTING_MONTHS, OPENING_CHARS = 4, 400
 _YEAR = re.compile(r"\b20\d\d\b")
 _FROM_ON = re.compile(r"\b(?:since|seit|desde|depuis|dal|sinds)\b(?:\W+\w+){0,3}?\W+20\d\d\b")
 
@@ -199,6 +201,17 @@ def years_of(subject: str) -> list[int]:
     return sorted({int(year) for year in _YEAR.findall(subject)})
 
 
+def year_of(article: Article) -> int | None:
+    """The year that an article tells of: the one before, where it was published in REPORTING_MONTHS and its beginning
+    names no later one; of an undated one the first that it names."""
+    named = {int(year) for year in _YEAR.findall(f"{article.title} {article.text[:OPENING_CHARS]}")}
+    if article.day is None:
+        first = _YEAR.search(article.text)
+        return int(first[0]) if first else None
+    last = article.day.year - 1
+    return last if article.day.month <= REPORTING_MONTHS and max(named, default=0) == last else article.day.year
+
+
 def without_years(subject: str) -> str:
     """The subject without years: they say which articles are meant, and not what they are about."""
     return " ".join(_YEAR.sub(" ", subject).split()) or subject
@@ -256,7 +269,7 @@ def _with_stories(hits: list[Hit], archive: Archive) -> list[Hit]:
 
 def _of_years(hits: Sequence[Hit], years: Sequence[int], archive: Archive) -> Sequence[Hit]:
     """Those of articles from these years, and undated ones of the same stories; all where none is from them."""
-    own = [hit for hit in hits if (day := hit.passage.article.day) and day.year in years]
+    own = [hit for hit in hits if hit.passage.article.day and year_of(hit.passage.article) in years]
     stories = archive.catalog.stories_of([hit.passage.article.id for hit in hits]) if own else {}
     told = {stories.get(hit.passage.article.id) for hit in own} - {None}
     undated = [h for h in hits if not h.passage.article.day and stories.get(h.passage.article.id) in told]
@@ -278,7 +291,7 @@ def _about(found: Sequence[_Found], subject: str, language: str, archive: Archiv
         if one not in near and one.nearness >= SAME_STORY * best and stories.get(one.article.id) in told
     ]
     for year in years_of(subject):
-        of_year = [one for one in found if one.article.day and one.article.day.year == year]
+        of_year = [one for one in found if one.article.day and year_of(one.article) == year]
         nearest = max(of_year, key=lambda one: one.nearness, default=None)
         near += [nearest] if nearest and nearest not in near else []
     return sorted(near, key=lambda one: -one.nearness)

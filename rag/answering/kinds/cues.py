@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from rag.language.lexicons import pattern
+from rag.answering.question import expected
+from rag.language.lexicons import EVERY_LANGUAGE, pattern
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import fold, tokens
 from rag.schema import QuestionKind
 
 _SOURCES = (
     r"(?:outlets?|newspapers?|papers|reports?|sources?|accounts?|articles?|press|media|periodicos|diarios|medios|"
-    r"noticias|informes|fuentes|prensa|zeitungen|medien|berichte|quellen|artikel|journaux|medias|presse|giornali|"
+    r"stories|pieces|coverage|noticias|informes|fuentes|prensa|zeitungen|medien|berichte|meldungen|quellen|artikel|"
+    r"journaux|medias|presse|giornali|"
     r"fonti|articoli|jornais|fontes|artigos|kranten|berichten|bronnen)"
 )
 _AGREEING = (
     r"(?:agree\w*|disagree\w*|differ\w*|contradict\w*|the\Wsame|coincid\w*|discrep\w*|contradic\w*|difier\w*|"
     r"de\Wacuerdo|uneinig|einig|widersprech\w*|uberein\w*|unterschied\w*|d.accord|desaccord|contredi\w*|diverg\w*|"
-    r"concord\w*|discord\w*|contraddic\w*|eens|oneens)"
+    r"concord\w*|discord\w*|contraddic\w*|eens|oneens|conflict\w*)"
 )
 
 CUES: Mapping[QuestionKind, tuple[str, ...]] = {
@@ -62,10 +64,10 @@ _OTHER_WORDS = frozenset(
     dresse happened happen geschah passierte paso sucedio successo aconteceu
     erstelle gib mir bitte zusammen fammi faca geef story news noticias""".split()
 )
-
-
+_ON_SOURCES = pattern((_SOURCES, _AGREEING))
+_CLAUSES = re.compile(r"(?<=[?!.;:])\s+|\s+[-–—]\s+")
 _QUANTITIES = (
-    r"(?:number|toll|count|total|area|size|extent|amount|rate|level|balance|numero|cifra|superficie|tasa|nivel|zahl|anzahl|"
+    r"(?:numbers?|figures?|tolls?|count|totals?|area|size|extent|amount|rate|level|balance|numero|cifra|superficie|tasa|nivel|zahl|anzahl|"
     r"hohe|flache|quote|bilanz|\w+zahl|bilan|nombre|taux|niveau|bilancio|tasso|livello|balanco|taxa|aantal|percentage|"
     r"share|porcentaje|anteil)"
 )
@@ -95,14 +97,38 @@ def subject_of(question: str, kind: QuestionKind) -> str:
     """
     if kind not in CUES:
         return question
+    if kind == "disagreement" and (part := _asking_part(question)) != question:
+        return part
     cues = [match.span() for match in pattern(CUES[kind]).finditer(fold(question))]
     if kind == "disagreement" and cues and tokens(question[cues[-1][1] :]):
         return question[cues[-1][1] :].strip(" ,;?¿!.")
+    if kind == "disagreement":
+        cues = [match.span() for match in _ON_SOURCES.finditer(fold(question))]
     kept = [
         token
         for token in tokens(question)
         if token.folded not in _OTHER_WORDS and not any(start < token.end and token.start < end for start, end in cues)
     ]
-    while kept and kept[0].folded in STOP_WORDS:
+    while kept and kept[0].folded in STOP_WORDS and not (kind == "disagreement" and expected(kept[0].text)):
         kept = kept[1:]
     return " ".join(token.text for token in kept)
+
+
+def _asking_part(question: str) -> str:
+    """What a question about sources asks, without what it says of them: "Who runs the bank?" of "Who runs the bank? Our
+    stories name two people". The whole question where no part of it asks alone, or more than one does."""
+    parts = [part for one in _CLAUSES.split(question) for part in _without_last_on_sources(one)]
+    asking = [part for at, part in enumerate(parts) if expected(part) and not (at and _points(part))]
+    if len(asking) == 1 and len([w for w in tokens(asking[0]) if w.folded not in STOP_WORDS]) > 1:
+        return asking[0].strip(" ,;:-–—")
+    return question
+
+
+def _without_last_on_sources(clause: str) -> list[str]:
+    """The clause in two at the last comma, where what stands behind it is about sources."""
+    front, comma, behind = clause.rpartition(",")
+    return [front, behind] if comma and _ON_SOURCES.search(fold(behind)) else [clause]
+
+
+def _points(text: str) -> bool:
+    return any(word.folded in EVERY_LANGUAGE.pointers for word in tokens(text))

@@ -31,6 +31,8 @@ DUTCH = Lexicon(
     asks_date=("wanneer", "(?:op )?welke? (?:dag|datum|maand|jaar|tijd)"),
     asks_name=("wie", "wiens"),
     compares=frozenset("of beide beiden dan elk".split()),
+    more_than=(r"(?:meer|minder|\w+er)\sdan",),
+    sets_against=tuple(r"tegenover tegen vergeleken\smet in\splaats\svan".split()),
     sayings=tuple(
         r"""
         zei zegt zeiden gezegd verklaar\w* beweer\w* benadruk\w* waarschuw\w* beloof\w* eist\w* noemde vergele\w*

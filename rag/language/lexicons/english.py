@@ -33,6 +33,8 @@ ENGLISH = Lexicon(
     asks_date=("when", "(?:what|which) (?:day|date|month|year|time|weekday)"),
     asks_name=("who", "whom", "whose", "which(?! (?:day|date|month|year|time|weekday|of)\\b)"),
     compares=frozenset("or than both either each versus".split()),
+    more_than=(r"(?:more|fewer|less|\w+er)\sthan",),
+    sets_against=tuple(r"against compared\swith compared\sto up\sfrom down\sfrom instead\sof versus".split()),
     sayings=tuple(
         r"""
         said says told remark\w* complain\w* argu\w* describ\w* call(?:ed|s) warn\w* claim\w* stat(?:ed|es)

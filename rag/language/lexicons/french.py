@@ -32,6 +32,8 @@ FRENCH = Lexicon(
     asks_date=("quand", "quel(?:le)? (?:jour|date|mois|annee|heure)"),
     asks_name=("qui", "lequel", "laquelle", "lesquels", "lesquelles"),
     compares=frozenset("ou chacun chacune tandis".split()),
+    more_than=(r"de\s(?:plus|moins)\sque",),
+    sets_against=tuple(r"contre par\srapport\saux? au\slieu\sde".split()),
     sayings=tuple(
         r"""
         dit disent declar\w* affirm\w* assur\w* annonc\w* expliqu\w* estim\w* indiqu\w* precis\w* ajout\w* soulign\w*

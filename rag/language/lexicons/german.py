@@ -32,6 +32,8 @@ GERMAN = Lexicon(
     asks_date=("wann", "(?:an )?welche[rsmn]? (?:tag|datum|monat|jahr|zeit|wochentag)"),
     asks_name=("wer", "wen", "wem", "wessen"),
     compares=frozenset("oder beide beiden als jeweils".split()),
+    more_than=(r"(?:mehr|weniger|\w+er)\sals",),
+    sets_against=tuple(r"gegenuber verglichen\smit statt nach\szuvor gegen".split()),
     sayings=tuple(
         r"""
         sagte sagt sagten gesagt erklart\w* meint\w* betont\w* behaupt\w* kritisi\w* warnt\w* verspr\w* forder\w*

@@ -28,6 +28,8 @@ ITALIAN = Lexicon(
     asks_date=("quando", "(?:che|quale|in che|in quale) (?:giorno|data|mese|anno|ora)"),
     asks_name=("chi",),
     compares=frozenset("o oppure entrambi entrambe ciascuno".split()),
+    more_than=(r"(?:piu|meno)\s(?:di|che|del\w*|rispetto)",),
+    sets_against=tuple(r"contro rispetto\sal?\w* invece\sdi anziche".split()),
     sayings=tuple(
         r"""
         disse detto dice dichiar\w* afferm\w* assicur\w* annunci\w* spieg\w* sottoline\w* aggiun\w* critic\w* accus\w*

@@ -36,6 +36,10 @@ class Lexicon:
     """Question phrases that ask for a person or a thing by name."""
     compares: frozenset[str]
     """Words that put two things side by side, so that an answer may rest on two articles."""
+    more_than: tuple[str, ...]
+    """Phrases behind a number that say by how much one thing differs from another ("22 fewer than")."""
+    sets_against: tuple[str, ...]
+    """Phrases before a number that set it against another one ("612 million, against 588 million")."""
     sayings: tuple[str, ...]
     """Verbs that report what somebody said."""
     negations: frozenset[str]

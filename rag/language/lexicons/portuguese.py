@@ -34,6 +34,8 @@ PORTUGUESE = Lexicon(
     asks_date=("quando", "(?:que|qual o|qual a) (?:dia|data|mes|ano|hora)"),
     asks_name=("quem",),
     compares=frozenset("ou ambos ambas cada".split()),
+    more_than=(r"(?:mais|menos)\s(?:do\s)?que",),
+    sets_against=tuple(r"contra em\scomparacao\scom em\svez\sde face\sa".split()),
     sayings=tuple(
         r"""
         disse diz disseram declar\w* afirm\w* garant\w* anunci\w* explic\w* sublinh\w* acrescent\w* critic\w* acus\w*

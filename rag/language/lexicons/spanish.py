@@ -26,6 +26,8 @@ SPANISH = Lexicon(
     asks_date=("cuando", "que (?:dia|fecha|mes|ano)"),
     asks_name=("quien(?:es)?",),
     compares=frozenset("o u ambos ambas".split()),
+    more_than=(r"(?:mas|menos)\sque",),
+    sets_against=tuple(r"frente\sa(?:l)? contra en\scomparacion\scon en\slugar\sde respecto\sa(?:l)?".split()),
     sayings=tuple(
         r"""
         dijo afirm\w* declar\w* asegur\w* advirti\w* critic\w* compar\w* pidi\w* exigi\w* prometi\w* calific\w*
