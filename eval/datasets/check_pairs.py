@@ -3,6 +3,8 @@
 Errors are planted in the sentences of the demo archive, in those that the packaged model wrote on it (recorded), in
 sentences rewritten by hand (`rewritten_sentences.jsonl`), and, where the shared data are present, in rewritten news
 in English (OneStopEnglish) and news in Spanish, French and German; RGB and RAMDocs bring altered passages of their own.
+`claims.jsonl` has invented quotations in eleven languages, each with six claims written one by one: two that it
+supports, two that it contradicts, and two that it does not say.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ from rag.answering.claims import verbatim
 from rag.language.sentences import sentence_spans
 from rag.language.stems import content_stems
 from rag.language.tokens import fold
-from rag.schema import Article
+from rag.schema import Article, Verdict
 
 REWRITTEN = Path(__file__).with_name("rewritten_sentences.jsonl")
+CLAIMS = Path(__file__).with_name("claims.jsonl")
 RGB, RAMDOCS = Path("behaviour/rgb_en_fact.jsonl"), Path("behaviour/ramdocs_first250.jsonl")
 RECORDED = Path(__file__).parents[1] / "results" / "demo.json"
 ONESTOP = Path("rewrites/onestop")
@@ -54,7 +57,7 @@ def pairs(shared: Path | None, *, testing: bool = True) -> list[Pair]:
 
     What was written by hand, RGB and RAMDocs are for testing only. Sets that `shared` does not hold are left out.
     """
-    found = [*_of_demo(), *recorded(), *_other_events()]
+    found = [*_of_demo(), *recorded(), *_other_events(), *claims()]
     if shared and (shared / ONESTOP).is_dir():
         found += onestop(shared / ONESTOP)
     if shared:
@@ -98,6 +101,24 @@ def _of_demo() -> Iterator[Pair]:
         others.remove(article)
         for sentence in sentences(article):
             yield from false_pairs(sentence, article, others, "demo")
+
+
+def claims(path: Path = CLAIMS) -> Iterator[Pair]:
+    """The claims about invented quotations; the kind of a wrong one is its type."""
+    verdicts: dict[str, Verdict] = {"supported": "supported", "not": "unsupported", "contradicted": "contradicted"}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        one = json.loads(line)
+        article = Article(id=one["id"], title="", text=one["quotation"], language=one["language"])
+        for claim in one["claims"]:
+            yield Pair(
+                text=claim["text"],
+                language=one.get("claim_language", one["language"]),
+                verdict=verdicts[claim["label"]],
+                kind=claim.get("type", "claim"),
+                articles=(article,),
+                group=article.id,
+                source="claims",
+            )
 
 
 def rewritten(path: Path = REWRITTEN) -> list[Pair]:

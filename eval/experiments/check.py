@@ -127,8 +127,9 @@ def run(shared: Path | None, progress: Progress, most: int = MOST, *, testing: b
         "check",
         [one for system, some in found.items() for one in scores(system, some)],
         data={
-            "name": "planted errors", "digest": f"{demo_set.digest()}-{digest([check_pairs.REWRITTEN])}",
-            "pairs": len(pairs), "sources": sorted({pair.source for pair in pairs}),
+            "name": "planted errors and written claims", "pairs": len(pairs),
+            "digest": f"{demo_set.digest()}-{digest([check_pairs.REWRITTEN, check_pairs.CLAIMS])}",
+            "sources": sorted({pair.source for pair in pairs}),
         },
         reliability={s: verdicts.reliability(*_values(some)) for s, some in found.items()},
         trade_off={s: verdicts.trade_off(*_values(some), THRESHOLDS) for s, some in found.items()},
