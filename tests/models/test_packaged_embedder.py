@@ -268,3 +268,12 @@ def test_closing_an_embedder_ends_its_threads_and_a_later_text_loads_it_again(ca
     assert np.array_equal(embedder.embed_passages(TEXTS), vectors)
     embedder.close()
     assert embedding_threads() == before
+
+
+def test_the_library_that_computes_them_reports_to_nobody(cache: Path) -> None:
+    """Asked in a new process: the library reads the variable when it is imported."""
+    script = (
+        "import os; from pathlib import Path; from rag.models.packaged.packaged_embedder import open_packaged;"
+        f"open_packaged({E5_SMALL.name!r}, Path({str(cache)!r})); print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "1"

@@ -61,6 +61,8 @@ class OnnxEmbedder:
 
 
 def _session(graph: bytes | str) -> Any:
+    # Its Linux builds tell a collector of Microsoft that they are used, unless this is set before the import.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
