@@ -94,7 +94,7 @@ def gather(
     previous question would select the sentences that answered it (9 instead of 11 of the 12 follow-up questions of the
     demo gold set).
     """
-    vectors = embedder.embed_queries([query or question, question])
+    vectors = embedder.embed_queries(list(dict.fromkeys([query or question, question])))
     question = spelt_as_found(question, language, hits, archive)
     weights = word_weights(question, language, archive)
     candidates = _scored(question, vectors, weights, language, _widened(hits, archive), embedder)

@@ -54,10 +54,14 @@ def test_sentences_beyond_the_best_passages_get_a_low_estimate() -> None:
     assert relevance[0] == min(relevance)
 
 
-def test_other_embedders_have_no_relevance() -> None:
+def test_other_embedders_have_no_relevance_and_get_no_headline(monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = WordEmbedder()
+    embedded: list[str] = []
+    embed = embedder.embed_passages
+    monkeypatch.setattr(embedder, "embed_passages", lambda texts: embedded.extend(texts) or embed(texts))
     _, relevance = compared(embedder.embed_queries(["Who?", "Who?"]), [passage(SENTENCES)], embedder)
     assert relevance == [0.0] * len(SENTENCES)
+    assert embedded == list(SENTENCES)
 
 
 def test_each_sentence_is_seen_with_the_one_before_it_and_the_first_with_the_headline() -> None:

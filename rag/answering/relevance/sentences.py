@@ -35,23 +35,23 @@ def compared(
     """For each place the likeness of its sentence to the question (EmbedderCard.likeness), and its relevance, 0 to 2;
     a low estimate for those of passages that are not embedded.
 
-    `questions` are two vectors, of the question expanded by the conversation for the likeness, and of the question as
-    it is for the relevance: what is learned is which words answer which.
+    The first of the `questions` is the vector of the question expanded by the conversation, for the likeness, the last
+    that of the question as it is, for the relevance: what is learned is which words answer which.
 
     The relevances are 0 where the embedder is not the one for which they were learned. Raises ModelUnavailable.
     """
-    chosen = _chosen(passages)
-    texts = [text for one in chosen for text in (one.headline, *one.texts)]
-    vectors = embedder.embed_passages(texts)
-    count = sum(len(one.places) for one in passages)
-    card, learned = card_of(embedder.name), packaged() if embedder.name == E5_SMALL.name else None
-    near, relevance, at = np.full(count, np.nan), np.full(count, np.nan), 0
-    for one in chosen:
-        headline, own = vectors[at], vectors[at + 1 : at + 1 + len(one.texts)]
-        at += 1 + len(one.texts)
+    chosen, card = _chosen(passages), card_of(embedder.name)
+    learned = packaged() if embedder.name == E5_SMALL.name else None
+    headlines = [one.headline for one in chosen] if learned else []
+    vectors = embedder.embed_passages([*headlines, *(text for one in chosen for text in one.texts)])
+    count, at = sum(len(one.places) for one in passages), len(headlines)
+    near, relevance = np.full(count, np.nan), np.zeros(count) if learned is None else np.full(count, np.nan)
+    for number, one in enumerate(chosen):
+        own, at = vectors[at : at + len(one.texts)], at + len(one.texts)
         near[one.places] = [card.likeness(cosine) for cosine in (own @ questions[0]).tolist()]
-        logits = learned.scores(questions[1], Context(own, headline, one.holding)) if learned else -MOST_CERTAIN
-        relevance[one.places] = 1 + np.clip(logits / MOST_CERTAIN, -1, 1)
+        if learned:
+            logits = learned.scores(questions[-1], Context(own, vectors[number], one.holding))
+            relevance[one.places] = 1 + np.clip(logits / MOST_CERTAIN, -1, 1)
     near = np.where(np.isnan(near), 0.8 * np.nanmin(near), near)
     return near.tolist(), np.where(np.isnan(relevance), np.nanmin(relevance), relevance).tolist()
 
