@@ -1,8 +1,9 @@
-"""Questions in 19 languages, each with the kind of answer that it asks for, written one by one for the fit.
+"""Questions in 21 languages, each with the kind of answer that it asks for, written one by one for the fit.
 
 The writer of the first 1,998 saw neither the editor's questions nor the demo archive. The others were added once it was
 known which forms of question were misread there: why, either-or, tags, headings, fragments, predecessors,
-demand and result, remarks on sources, and more of the weak kinds.
+demand and result, remarks on sources, and more of the weak kinds. The last 2,000 are of five writers, each in another
+register: a reporter's notes, an analyst's sentences, a reader's way of speaking, assignments, and no English.
 """
 
 from __future__ import annotations
