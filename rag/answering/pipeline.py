@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from rag.answering import prompts
-from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, refusal
+from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, is_convincing, refusal
 from rag.answering.ask import Ask
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
@@ -21,18 +21,18 @@ from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quot
 from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
-from rag.answering.quoting import is_unsaid, quoted
+from rag.answering.quoting import is_quoted, is_unsaid, led, quoted
 from rag.answering.retriever import within
 from rag.answering.sentence_selection import Candidate, Evidence, gather
 from rag.answering.tracer import ended
-from rag.language.identify import LANGUAGE_NAMES, detect_language
+from rag.language.identify import LANGUAGE_NAMES, archive_language, detect_language
 from rag.models import sampling
+from rag.models.cards import card_of
 from rag.models.chat import LLM, Message
 from rag.schema import Answer, Hit, QuestionKind, RefusalReason, Sentence, TimeWindow, Timings
 
 EXTRACTION = "extraction (no language model)"
 EXTRACTION_EVIDENCE_TOKENS = 300
-FOREIGN_SHARE = 0.02  # a question in a language that fewer of the articles have is translated before retrieval
 TRANSLATION_TOKENS = 80
 MORE_HITS = 4  # times as many passages are fetched where those from outside a window are left out. Set by hand.
 
@@ -146,7 +146,7 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
         return
     languages = ask.archive.catalog.languages()
     own = detect_language(ask.question) or next(iter(languages), "")
-    foreign = _archive_language(own, languages)
+    foreign = archive_language(own, languages)
     subject = subject_of(reading.subject, answer.kind)
     least = composer.LEAST_SHARES.get(answer.kind, LEAST_SHARE)
     further = composer.FURTHER.get(answer.kind, 0)
@@ -194,7 +194,10 @@ def _given(ask: Ask, answer: Answer, sentences: Sequence[Sentence]) -> Answer:
         final=True,
         preview=(),
         timings=replace(
-            answer.timings, first_shown_ms=answer.timings.first_shown_ms or now, first_token_ms=now, total_ms=now
+            answer.timings,
+            first_shown_ms=answer.timings.first_shown_ms or now,
+            first_token_ms=answer.timings.first_token_ms or now,
+            total_ms=now,
         ),
     )
 
@@ -218,8 +221,9 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
     own = detect_language(ask.question) or next(iter(languages), "")
     text = reading.text
     query = _Query(text=text, asked=reading.asked, language=own)
-    foreign = _archive_language(own, languages)
-    if foreign and ask.llm is not None:
+    foreign = archive_language(own, languages)
+    translates = foreign and ask.llm is not None and not card_of(ask.sentence_embedder.name).crosses_languages
+    if translates and ask.llm is not None:
         translated = _translated(ask, ask.llm, text, foreign)
         query = _Query(text=translated, asked=translated, language=foreign)
         with ask.trace.retrieval(translated) as found:
@@ -229,11 +233,12 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
         yield answer
     elif foreign:
         query = _Query(text=text, asked=text, language=foreign)
-    if ask.llm is None and len(parts := parts_of(query.text)) > 1 and (parted := _parted(ask, answer, parts, query)):
-        yield parted
+    quotes = ask.llm is None or ask.llm.judges
+    if quotes and len(parts := parts_of(query.text)) > 1 and (parted := _parted(ask, answer, parts, query)):
+        yield replace(parted, **_written_by(None))
         return
     evidence, reason = _evidence(
-        ask, query, answer.hits, rewritten=query.text != ask.question, foreign=bool(foreign) and ask.llm is None
+        ask, query, answer.hits, rewritten=query.text != ask.question, foreign=bool(foreign and not translates)
     )
     if reason:
         yield _refused(ask, replace(answer, missing=evidence.missing), reason)
@@ -242,17 +247,7 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
     else:
         # "And a year later?" is asked in full: beside the earlier answer, a small model mixes the days of both.
         asked = replace(ask, question=reading.base, history=()) if reading.elsewhere else ask
-        yield from _generated(asked, ask.llm, answer, evidence, query, own, quoted(evidence, reading))
-
-
-def _archive_language(own: str, languages: Mapping[str, int]) -> str:
-    """The main language of the archive when (nearly) no article is in the question's own language, else ""."""
-    total = sum(languages.values())
-    known = own in LANGUAGE_NAMES  # a short question is sometimes detected as a rare language
-    if not total or not known or languages.get(own, 0) >= FOREIGN_SHARE * total:
-        return ""
-    main = next(iter(languages))
-    return main if main != own and main in LANGUAGE_NAMES else ""
+        yield from _generated(asked, ask.llm, answer, evidence, query, own, partial(quoted, evidence, reading))
 
 
 def _translated(ask: Ask, llm: LLM, text: str, language: str) -> str:
@@ -268,13 +263,18 @@ def _evidence(
     do not support one."""
     budget = ask.llm.evidence_tokens if ask.llm else EXTRACTION_EVIDENCE_TOKENS
     known = [hit for hit in hits if not _is_later(hit, ask.today)]
-    may_refuse = ask.llm is not None and not ask.llm.judges
     for found in (known, hits):
         evidence = gather(query.asked, query.language, found, ask.archive, ask.sentence_embedder, budget, query.text)
-        reason = evidence_reason(evidence, rewritten=rewritten, foreign=foreign, may_refuse=may_refuse)
+        crosses = foreign or _is_foreign(evidence, query.language)
+        reason = evidence_reason(evidence, rewritten=rewritten, foreign=crosses)
         if not reason or len(known) == len(hits):
             break
     return evidence, reason
+
+
+def _is_foreign(evidence: Evidence, language: str) -> bool:
+    """Whether the best sentence is of an article in another language, so that it shares few words with the question."""
+    return any(c.passage.article.language not in ("", language) for c in evidence.candidates[:1])
 
 
 def _is_later(hit: Hit, today: date | None) -> bool:
@@ -311,7 +311,7 @@ def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> An
             continue
         known = {hit.passage.id for hit in hits}
         hits += [hit for hit in found if hit.passage.id not in known]
-        chosen = quotations(part, own, citer, SENTENCES_OF_PART)
+        chosen = quotations(part, own, citer, SENTENCES_OF_PART, 0)
         sentences += chosen
         shown += [c for c in own if any(sentence.text.endswith(c.text) for sentence in chosen)]
     return _given(ask, replace(answer, hits=tuple(hits)), sentences) if shown else None
@@ -319,19 +319,21 @@ def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> An
 
 def _generated(
     ask: Ask, llm: LLM, answer: Answer, evidence: Evidence, query: _Query, language: str,
-    quotes: Sequence[Sentence],
+    quote: Callable[[Citer], list[Sentence]],
 ) -> Iterator[Answer]:  # fmt: skip
     """The answer of a language model, checked sentence by sentence; `language` is the question's own.
 
-    `quotes`, the articles' own sentences, are shown before it, and are the answer where the check withholds that of the
-    model.
+    What is quoted from the articles, by `quote`, is shown before it. It is the answer of a model that judges, a small
+    one, which adds at most a lead.
     """
+    quotes = quote(Citer())
     answer = replace(answer, preview=tuple(quotes), timings=replace(answer.timings, first_shown_ms=ask.elapsed_ms()))
     yield answer
     previous = ask.history[-1:] if query.text != ask.question else ()
     belief = _belief(ask, llm, prompts.judge(ask.question, evidence.excerpts, previous)) if llm.judges else None
     if reason := belief_reason(belief):
-        yield _refused(ask, answer, reason)
+        given = _given(ask, replace(answer, **_written_by(None)), quotes)
+        yield given if is_convincing(evidence) else _refused(ask, answer, reason)
         return
     draft = CheckedDraft(evidence=evidence, question=query.text, language=language)
     messages = prompts.answer(ask.question, evidence.excerpts, previous, may_refuse=not llm.judges)
@@ -340,20 +342,31 @@ def _generated(
             if answer.timings.first_token_ms is None:
                 answer = replace(answer, timings=replace(answer.timings, first_token_ms=ask.elapsed_ms()))
             draft.add(piece)
-            if not draft.may_be_refusal:
+            if not draft.may_be_refusal and not llm.judges:
                 yield _drafted(answer, draft)
     draft.finish()
     judged = partial(answer_reason, ask.question, belief=belief, language=language)
-    reason = judged(draft.sentences, not_found=draft.may_be_refusal)
+    if llm.judges:
+        yield _led(ask, llm, answer, draft, lambda lead: not judged(lead, not_found=False), quote)
     # The sentinel for "not found" is no sentence that was withheld.
-    withheld = () if draft.may_be_refusal else tuple(s.text for s in draft.sentences)
-    if reason and withheld and belief is not None and not judged(quotes, not_found=False):
-        yield _given(ask, replace(answer, withheld=withheld, draft="", **_written_by(None)), quotes)
-    elif reason:
-        yield _refused(ask, answer, reason, withheld)
+    elif reason := judged(draft.sentences, not_found=draft.may_be_refusal):
+        yield _refused(ask, answer, reason, () if draft.may_be_refusal else tuple(s.text for s in draft.sentences))
     else:
-        timings = replace(answer.timings, total_ms=ask.elapsed_ms())
-        yield replace(_drafted(answer, draft), final=True, timings=timings)
+        yield replace(_drafted(answer, draft), final=True, timings=replace(answer.timings, total_ms=ask.elapsed_ms()))
+
+
+def _led(
+    ask: Ask, llm: LLM, answer: Answer, draft: CheckedDraft, answers: Callable[[Sequence[Sentence]], bool],
+    quote: Callable[[Citer], list[Sentence]],
+) -> Answer:  # fmt: skip
+    """The quotations, and in front of them the sentences of the draft that say little but what they cite, where these
+    answer."""
+    lead = [sentence for sentence in draft.sentences if is_quoted(sentence)]
+    lead = lead if answers(lead) else []
+    quotes = quote(draft.citer if lead else Citer())
+    withheld = tuple(sentence.text for sentence in draft.sentences if sentence not in lead)
+    answer = replace(answer, stray_markers=draft.stray_markers, withheld=withheld, draft="")
+    return _given(ask, replace(answer, **_written_by(llm if lead else None)), led(lead, quotes) if lead else quotes)
 
 
 def _drafted(answer: Answer, draft: CheckedDraft) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rag.answering.answerability import is_clear
 from rag.answering.citations import Citer
 from rag.answering.compose.wording import sourced
 from rag.answering.conversation.followups import Reading
@@ -18,16 +19,40 @@ from rag.schema import Sentence
 
 # Share of a sentence's content words that an earlier answer holds, from which on it was said already. Set by hand.
 REPEATED = 0.6
+# Share of a lead's content words that the words it cites must hold. Of 56 leads of the packaged model on questions in
+# words of their writers, 24 reach it, none of which is false; of the 32 others, 13 are.
+LEAST_QUOTED = 0.8
+CLOSEST = Sentence(text="It is not certain that the articles answer this. What comes closest:", verdict="supported")
 
 
-def quoted(evidence: Evidence, reading: Reading) -> list[Sentence]:
-    """The best sentences verbatim, each its own citation; never none.
+def led(lead: Sequence[Sentence], quotes: Sequence[Sentence]) -> list[Sentence]:
+    """What a model wrote, then the quotations that say something else."""
+    said = {stem for sentence in lead for stem in content_stems(sentence.text, "")}
+    return [*lead, *(one for one in quotes if one is not CLOSEST and not _is_said(one.text, said))]
+
+
+def is_quoted(sentence: Sentence) -> bool:
+    """Whether a sentence is supported, and little of it but the words that it cites."""
+    words = set(content_stems(sentence.text, ""))
+    cited = {stem for one in sentence.citations for stem in content_stems(one.quote, "")}
+    return sentence.verdict == "supported" and len(words & cited) >= LEAST_QUOTED * len(words)
+
+
+def _is_said(text: str, said: set[str]) -> bool:
+    words = set(content_stems(text, ""))
+    return len(words & said) >= REPEATED * len(words)
+
+
+def quoted(evidence: Evidence, reading: Reading, citer: Citer | None = None) -> list[Sentence]:
+    """The best sentences verbatim, each its own citation; never none. Numbered by `citer`, from 1 where none is given.
 
     One sentence for "shorter", what was not said yet for "who else?", with day and outlet for "in which outlet?".
+    Where it is not clear that they hold the answer, a sentence in front says so.
     """
-    citer = Citer()
+    citer = citer or Citer()
     if reading.move not in ("more", "shorter", "source"):
-        return quotations(reading.asked, evidence.candidates, citer)
+        found = quotations(reading.asked, evidence.candidates, citer)
+        return found if is_clear(evidence) else [CLOSEST, *found]
     if reading.move == "source":
         best = evidence.candidates[0]
         return [citer.sentence(sourced(best.passage.article, best.text), (best,), "")]

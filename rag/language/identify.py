@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,22 @@ LANGUAGE_NAMES = {
     "nb": "Norwegian", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ru": "Russian",
     "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "zh": "Chinese",
 }  # fmt: skip
+
+
+FOREIGN_SHARE = 0.02  # a language that fewer of the articles have is foreign to the archive
+
+
+def archive_language(own: str, languages: Mapping[str, int]) -> str:
+    """The main language of the archive when (nearly) no article is in the question's own language, else "".
+
+    `languages` has the number of articles in each, most first.
+    """
+    total = sum(languages.values())
+    known = own in LANGUAGE_NAMES  # a short question is sometimes detected as a rare language
+    if not total or not known or languages.get(own, 0) >= FOREIGN_SHARE * total:
+        return ""
+    main = next(iter(languages))
+    return main if main != own and main in LANGUAGE_NAMES else ""
 
 
 def locale(language: str) -> Any:

@@ -25,6 +25,11 @@ class EmbedderCard:
     dense_weight: float = 0.3
     foreign_weight: float = 0.3
 
+    @property
+    def crosses_languages(self) -> bool:
+        """Whether its vectors of a question and of an article in another language meet."""
+        return self.foreign_weight > self.dense_weight
+
     def likeness(self, cosine: float) -> float:
         """A cosine on a scale that models share: 0 for unrelated texts or less, 1 for an answer, more if closer."""
         return max((cosine - self.unrelated) / (self.related - self.unrelated), 0.0)

@@ -7,15 +7,18 @@ from typing import get_args
 import pytest
 
 from rag.answering.answerability import (
+    CLEAR,
+    CLEAR_LIKENESS,
+    CONVINCING,
     LEAST_BELIEF,
     LEAST_FOREIGN_LIKENESS,
-    LEAST_FOREIGN_LIKENESS_READ,
     LEAST_PROBABILITY,
-    LEAST_PROBABILITY_READ,
     MIXED,
     answer_reason,
     belief_reason,
     evidence_reason,
+    is_clear,
+    is_convincing,
     probability,
     refusal,
 )
@@ -42,24 +45,31 @@ def said(text: str, *articles: Article) -> Sentence:
 
 
 @pytest.mark.parametrize(
-    ("closeness", "coverage", "refused", "refused_if_read"),
+    ("closeness", "coverage", "refused"),
     [
-        (1.5, 1.0, False, False),
-        (0.9, 0.4, True, False),
-        (0.3, 0.2, True, True),
-        (0.0, 0.0, True, True),
-        (0.6, 1.0, True, False),  # the article holds all words, and no sentence is near the question
-        (1.0, 0.0, True, False),
+        (1.5, 1.0, False),
+        (0.9, 0.4, False),
+        (0.6, 1.0, False),  # the article holds all words, and no sentence is near the question
+        (0.3, 0.2, True),
+        (0.0, 0.0, True),
     ],
 )
 def test_evidence_unlike_the_question_in_words_and_vectors_is_refused(
-    closeness: float, coverage: float, refused: bool, refused_if_read: bool
+    closeness: float, coverage: float, refused: bool
 ) -> None:
     found = replace(FOUND, closeness=closeness, coverage=coverage)
-    assert bool(evidence_reason(found, rewritten=False)) is refused
-    # A model that may refuse reads more.
-    reason = evidence_reason(found, rewritten=False, may_refuse=True)
-    assert reason == ("nothing similar enough found" if refused_if_read else "")
+    assert evidence_reason(found, rewritten=False) == ("nothing similar enough found" if refused else "")
+
+
+def test_the_doubt_of_a_model_counts_where_the_evidence_is_weak() -> None:
+    assert is_convincing(replace(FOUND, closeness=1.5, coverage=1.0))
+    assert not is_convincing(replace(FOUND, closeness=0.9, coverage=0.4))
+
+
+def test_only_evidence_near_the_question_is_clear() -> None:
+    assert is_clear(replace(FOUND, closeness=0.9, coverage=0.4))
+    assert not is_clear(replace(FOUND, closeness=0.6, coverage=0.4, likeness=0.6))
+    assert is_clear(replace(FOUND, closeness=0.6, coverage=0.0, likeness=0.8))
 
 
 def test_the_probability_grows_with_both_and_stays_between_0_and_1() -> None:
@@ -80,8 +90,8 @@ def test_a_question_in_another_language_needs_less_likeness_and_no_name(likeness
 
 
 def test_the_thresholds_are_those_that_were_set() -> None:
-    assert (LEAST_PROBABILITY, LEAST_PROBABILITY_READ) == (0.3, 0.1)
-    assert (LEAST_FOREIGN_LIKENESS, LEAST_FOREIGN_LIKENESS_READ) == (0.3, 0.2)
+    assert (LEAST_PROBABILITY, CLEAR, CONVINCING) == (0.1, 0.3, 0.5)
+    assert (LEAST_FOREIGN_LIKENESS, CLEAR_LIKENESS) == (0.3, 0.7)
     assert (LEAST_BELIEF, MIXED) == (0.39, 0.15)
 
 

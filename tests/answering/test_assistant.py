@@ -16,6 +16,7 @@ from rag.assistant import EXTRACTION, Assistant
 from rag.errors import ArchiveMissing, ModelUnavailable, QuestionError
 from rag.interfaces.json import answer_data
 from rag.interfaces.text import answer_text, sentence_text
+from rag.language.dates import written
 from rag.models.chat import OpenAIChat
 from rag.schema import Answer, Article, Filters, Turn
 from rag.settings import Settings
@@ -60,7 +61,7 @@ def test_the_hits_come_first_then_the_draft_then_the_checked_answer(assistant: A
     assert any(growing.draft for growing in middle)
     # From the sources to the first checked sentence the reader has the articles' own words.
     assert all(bool(growing.preview) != bool(growing.sentences) for growing in middle)
-    assert middle[0].preview[0].text in middle[0].preview[0].citations[0].passage.text
+    assert middle[0].preview[0].citations[0].quote in middle[0].preview[0].text
     assert middle[0].timings.first_shown_ms is not None
     assert last.preview == ()
     assert all(growing.hits == first.hits for growing in middle)
@@ -93,10 +94,32 @@ def test_a_model_that_says_nothing_gives_a_refusal(assistant: Asked, reply: str)
 
 
 def test_a_model_that_judges_the_excerpts_is_not_asked_when_it_doubts_them(assistant: Asked) -> None:
-    doubting = assistant(TRUE, belief=0.0)
-    assert not doubting.ask(QUESTION).answered
-    assert list(doubting.llm.replies) == [TRUE]  # type: ignore[union-attr]  # never streamed
-    assert assistant(TRUE, belief=1.0).ask(QUESTION).answered
+    doubting = assistant(TRUE, TRUE, belief=0.0)
+    refused = doubting.ask("How tall is the mayor?")
+    assert (refused.answered, refused.reason) == (False, "the model doubts that the excerpts state the answer")
+    # Where the articles clearly hold what is asked, their own sentences are the answer.
+    quoted = doubting.ask(QUESTION)
+    assert (quoted.answered, quoted.by_extraction) == (True, True)
+    assert list(doubting.llm.replies) == [TRUE, TRUE]  # type: ignore[union-attr]  # never streamed
+    assert not assistant(TRUE, belief=1.0).ask(QUESTION).by_extraction
+
+
+@pytest.mark.parametrize(
+    ("reply", "stays"),
+    [
+        (TRUE, True),
+        ("The Bank of Corvane, whose governors meet each month in Lunada, lowered its key rate.", False),
+        ("The Bank of Corvane lowered its key rate after long and bitter talks about prices in winter.", False),
+    ],
+)
+def test_a_small_model_leads_with_what_it_takes_from_the_articles_and_the_articles_follow(
+    assistant: Asked, reply: str, stays: bool
+) -> None:
+    answer = assistant(reply, belief=1.0).ask(QUESTION)
+    assert answer.answered
+    assert (answer.sentences[0].text == reply, answer.withheld == ()) == (stays, stays)
+    assert len(answer.sentences) > 1
+    assert all(sentence.text != reply for sentence in answer.sentences[1:])
 
 
 @pytest.mark.parametrize(
@@ -120,14 +143,13 @@ def test_a_small_model_must_answer_with_the_kind_of_words_asked_for(
     assert not assistant(reply).ask(question).by_extraction  # a model that may refuse itself is not second-guessed
 
 
-def test_an_answer_from_two_articles_needs_a_question_that_compares_or_a_sure_model(assistant: Asked) -> None:
+def test_a_lead_from_two_articles_needs_a_question_that_compares_or_a_sure_model(assistant: Asked) -> None:
     reply = "Nine councillors voted in favour. Councillor Tom Reyes blamed exemptions for residents."
     question = "What did councillors of Villasera say and do about the parking levy?"
-    refused = assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question)
-    assert (refused.answered, refused.preview) == (False, ())
-    assert refused.reason == "the cited words do not answer the question"
-    assert assistant(reply, belief=LEAST_BELIEF + MIXED + 0.01).ask(question).answered
-    assert assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question[:-1] + " or against it?").answered
+    quoted = assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question)
+    assert (quoted.answered, quoted.by_extraction, len(quoted.withheld)) == (True, True, 2)
+    assert not assistant(reply, belief=LEAST_BELIEF + MIXED + 0.01).ask(question).by_extraction
+    assert not assistant(reply, belief=LEAST_BELIEF + 0.01).ask(question[:-1] + " or against it?").by_extraction
 
 
 def test_a_model_that_says_that_the_excerpts_do_not_tell_has_refused(assistant: Asked) -> None:
@@ -229,7 +251,9 @@ def test_without_a_model_sentences_are_quoted_word_for_word(assistant: Asked, st
     answer = assistant(extraction=True).ask(QUESTION)
     assert (answer.answered, answer.model) == (True, EXTRACTION)
     for sentence in answer.sentences:
-        assert [c.quote for c in sentence.citations] == [sentence.text]
+        (citation,) = sentence.citations
+        day, outlet = citation.passage.article.day, citation.passage.article.outlet
+        assert sentence.text in (citation.quote, f"{written(day)}, {outlet}: {citation.quote}")
     assert every_citation_is_verbatim(answer, stored)
 
 
@@ -322,7 +346,6 @@ def test_a_refusal_names_what_no_article_has(assistant: Asked) -> None:
     [
         (TRUE, None, ""),
         ("NOT FOUND", None, "the model found no answer in the excerpts"),
-        (TRUE, 0.0, "the model doubts that the excerpts state the answer"),
         (FALSE, None, "no sentence of the model is supported by the articles"),
     ],
 )

@@ -69,7 +69,8 @@ def test_an_ask_is_a_chain_over_a_retriever_and_models(spans: InMemorySpanExport
     }  # fmt: skip
     assert attributes(ask)["input.value"] == QUESTION
     assert attributes(ask)["output.value"] == answer.text
-    assert (attributes(ask)["dateline.answered"], attributes(ask)["dateline.supported"]) == (True, 2)
+    assert attributes(ask)["dateline.answered"] is True
+    assert attributes(ask)["dateline.supported"] == len(answer.sentences) > 2
     for number, hit in enumerate(answer.hits):
         name = f"retrieval.documents.{number}.document"
         assert attributes(retrieve)[f"{name}.id"] == hit.passage.id
