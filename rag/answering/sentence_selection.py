@@ -17,7 +17,7 @@ from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
 from rag.language.misspelling import edits_allowed, is_misspelt
 from rag.language.names import names
 from rag.language.numbers import numbers
-from rag.language.sentences import sentence_spans
+from rag.language.sentences import is_question, sentence_spans
 from rag.language.stems import stem
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import count_tokens, fold, folded_words, is_unspaced, tokens
@@ -242,6 +242,7 @@ def _scored(
     return [
         Candidate(hit.passage, *span, score=_raised_by_neighbours(scores, raw, i), coverage=words, likeness=near[i])
         for i, (hit, span, words) in enumerate(raw)
+        if not is_question(hit.passage.article.text[slice(*span)])  # an interviewer's questions tell nothing
     ]
 
 
@@ -332,10 +333,8 @@ def _between(one: Candidate, other: Candidate) -> bool:
 
 
 def _opening(candidates: list[Candidate], index: int) -> int:
-    """The index of the first sentence of a unit: speech and pronouns refer back to the sentence that names the person.
-
-    A unit never leaves its paragraph, as another paragraph of a news article often has another speaker.
-    """
+    """The index of the first sentence of a unit: speech and pronouns refer back to the sentence that names the person,
+    in the same paragraph, as another one of a news article often has another speaker."""
     first = index
     if _points_back(candidates[index].text, candidates[index].passage.article.language):
         while first > 0 and index - first < MOST_BEFORE and same_paragraph(candidates[first - 1], candidates[index]):

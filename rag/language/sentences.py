@@ -122,3 +122,9 @@ def without_item_number(sentence: str) -> str:
     """A sentence without its number as an item of a list; one that opens with a day ("3. März") as it is."""
     item = _ITEM.match(sentence)
     return sentence[item.end() :] if item and not _GERMAN_MONTH.match(sentence, item.end()) else sentence
+
+
+def is_question(sentence: str) -> bool:
+    """Whether a sentence ends as a question, also within quotation marks or brackets."""
+    end = sentence.rstrip(' \n"”’»›)]」』')[-1:]
+    return end in ("?", "？", "؟", "՞", "\u037e")
