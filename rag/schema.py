@@ -19,6 +19,7 @@ RefusalReason = Literal[
     "no sentence of the model is supported by the articles",
     "the model says that the excerpts do not answer",
     "the cited words do not answer the question",
+    "the report that told of this was withdrawn",
 ]
 # The form of answer that a question asks for; "archive" is a question about the archive itself.
 QuestionKind = Literal[

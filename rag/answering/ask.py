@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from time import perf_counter
@@ -11,7 +12,8 @@ from rag.answering.kinds.reader import KindReader
 from rag.answering.retriever import Retriever
 from rag.answering.tracer import AskTrace
 from rag.archive.archive import Archive
-from rag.models.chat import LLM
+from rag.models import sampling
+from rag.models.chat import LLM, Message
 from rag.models.embeddings import Embedder
 from rag.schema import Filters, QuestionKind, Turn
 
@@ -42,3 +44,21 @@ class Ask:
     def elapsed_ms(self) -> float:
         """Milliseconds since the question was asked."""
         return round((perf_counter() - self.began) * 1000, 1)
+
+    def belief(self, llm: LLM, messages: Sequence[Message]) -> float | None:
+        """The model's probability of "Yes" to a prompt that asks whether the excerpts state the answer."""
+        with self.trace.model_call("judge", llm, messages, {"max_tokens": 1, "logprobs": True}) as said:
+            belief = llm.probability(messages, "yes")
+            said(f"yes: {belief:.3f}" if belief is not None else "")
+        return belief
+
+    def written(self, llm: LLM, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, None]:
+        """The pieces of the model's reply. Closing the iterator stops the model. Raises ModelUnavailable."""
+        parameters = sampling.effective(self.sampling) if sampling.can_sample(llm) else {}
+        with (
+            self.trace.model_call("write", llm, messages, {"max_tokens": max_tokens} | parameters) as said,
+            closing(sampling.stream(llm, messages, max_tokens, parameters)) as pieces,  # type: ignore[type-var]
+        ):
+            for piece in pieces:
+                said(piece)
+                yield piece

@@ -18,6 +18,7 @@ from rag.answering.compose.material import LEAST_SHARE, REPORTING_MONTHS, collec
 from rag.answering.conversation.followups import Reading, read
 from rag.answering.draft import CheckedDraft
 from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
+from rag.answering.extraction.withdrawn import told_of, withdrawn_report
 from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
@@ -26,9 +27,8 @@ from rag.answering.retriever import within
 from rag.answering.sentence_selection import Candidate, Evidence, gather
 from rag.answering.tracer import ended
 from rag.language.identify import LANGUAGE_NAMES, archive_language, detect_language
-from rag.models import sampling
 from rag.models.cards import card_of
-from rag.models.chat import LLM, Message
+from rag.models.chat import LLM
 from rag.schema import Answer, Hit, QuestionKind, RefusalReason, Sentence, TimeWindow, Timings
 
 EXTRACTION = "extraction (no language model)"
@@ -71,10 +71,21 @@ def stream(ask: Ask) -> Iterator[Answer]:
         )
         ask.trace.answered(answer)
         yield answer
-        with closing(_answers(ask, answer, reading) if kind == "fact" else _composed(ask, answer, reading)) as answers:
+        with closing(_replies(ask, answer, reading)) as answers:
             for answer in answers:
                 ask.trace.answered(answer)
                 yield answer
+
+
+def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
+    """What follows the first answer, by its kind; of a report that was withdrawn, that it was."""
+    language = detect_language(ask.question) or next(iter(ask.archive.catalog.languages()), "")
+    if notice := withdrawn_report(reading.asked, language, answer.hits, ask.archive):
+        yield _refused(ask, answer, "the report that told of this was withdrawn", text=told_of(notice))
+    elif answer.kind == "fact":
+        yield from _answers(ask, answer, reading)
+    else:
+        yield from _composed(ask, answer, reading)
 
 
 def _read(ask: Ask) -> Reading:
@@ -253,7 +264,7 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
 def _translated(ask: Ask, llm: LLM, text: str, language: str) -> str:
     """The query in the archive's language: a keyword index and an English embedder find little across languages."""
     messages = prompts.translate(text, LANGUAGE_NAMES[language])
-    return "".join(_written(ask, llm, messages, TRANSLATION_TOKENS)).strip().strip('"') or text
+    return "".join(ask.written(llm, messages, TRANSLATION_TOKENS)).strip().strip('"') or text
 
 
 def _evidence(
@@ -282,7 +293,9 @@ def _is_later(hit: Hit, today: date | None) -> bool:
     return bool(today and day and day > today)
 
 
-def _refused(ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[str, ...] = ()) -> Answer:
+def _refused(
+    ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[str, ...] = (), text: str = ""
+) -> Answer:  # fmt: skip
     return replace(
         answer,
         answered=False,
@@ -290,7 +303,7 @@ def _refused(ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[st
         draft="",
         preview=(),
         withheld=withheld,
-        refusal=refusal(answer.coverage, answer.hits),
+        refusal=text or refusal(answer.coverage, answer.hits),
         reason=reason,
         final=True,
         timings=replace(answer.timings, total_ms=ask.elapsed_ms()),
@@ -306,6 +319,8 @@ def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> An
         found = ask.retriever.retrieve(text, ask.filters, window=answer.window)
         evidence, reason = _evidence(ask, replace(query, text=text, asked=part), found, rewritten=bool(at))
         own = [] if reason else of_part(part, evidence.candidates, shown, query.language)
+        if not own and not at:
+            return None  # the later parts are about what the first one asks for
         if not own:
             sentences.append(Sentence(text=f"No answer was found to “{part}”.", verdict="supported"))
             continue
@@ -330,14 +345,14 @@ def _generated(
     answer = replace(answer, preview=tuple(quotes), timings=replace(answer.timings, first_shown_ms=ask.elapsed_ms()))
     yield answer
     previous = ask.history[-1:] if query.text != ask.question else ()
-    belief = _belief(ask, llm, prompts.judge(ask.question, evidence.excerpts, previous)) if llm.judges else None
+    belief = ask.belief(llm, prompts.judge(ask.question, evidence.excerpts, previous)) if llm.judges else None
     if reason := belief_reason(belief):
         given = _given(ask, replace(answer, **_written_by(None)), quotes)
         yield given if is_convincing(evidence) else _refused(ask, answer, reason)
         return
     draft = CheckedDraft(evidence=evidence, question=query.text, language=language)
     messages = prompts.answer(ask.question, evidence.excerpts, previous, may_refuse=not llm.judges)
-    with closing(_written(ask, llm, messages, ask.answer_tokens)) as pieces:
+    with closing(ask.written(llm, messages, ask.answer_tokens)) as pieces:
         for piece in pieces:
             if answer.timings.first_token_ms is None:
                 answer = replace(answer, timings=replace(answer.timings, first_token_ms=ask.elapsed_ms()))
@@ -378,23 +393,3 @@ def _drafted(answer: Answer, draft: CheckedDraft) -> Answer:
         preview=() if draft.sentences else answer.preview,
         stray_markers=draft.stray_markers,
     )
-
-
-def _belief(ask: Ask, llm: LLM, messages: Sequence[Message]) -> float | None:
-    """The model's probability of "Yes" to a prompt that asks whether the excerpts state the answer."""
-    with ask.trace.model_call("judge", llm, messages, {"max_tokens": 1, "logprobs": True}) as said:
-        belief = llm.probability(messages, "yes")
-        said(f"yes: {belief:.3f}" if belief is not None else "")
-    return belief
-
-
-def _written(ask: Ask, llm: LLM, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, None]:
-    """The pieces of the model's reply. Closing the iterator stops the model."""
-    parameters = sampling.effective(ask.sampling) if sampling.can_sample(llm) else {}
-    with (
-        ask.trace.model_call("write", llm, messages, {"max_tokens": max_tokens} | parameters) as said,
-        closing(sampling.stream(llm, messages, max_tokens, parameters)) as pieces,  # type: ignore[type-var]
-    ):
-        for piece in pieces:
-            said(piece)
-            yield piece

@@ -28,6 +28,15 @@ class Articles(Changes):
             "SELECT * FROM versions WHERE article_id = ? ORDER BY version", (article_id,), rows.article_row
         )
 
+    def withdrawn(self, most: int) -> list[Article]:
+        """The current versions of the articles that were withdrawn last, which say so, newest first."""
+        return self._read(
+            "SELECT v.* FROM versions v JOIN articles a ON a.id = v.article_id AND a.version = v.version "
+            "WHERE a.status = 'withdrawn' ORDER BY a.day IS NULL, a.day DESC, a.id LIMIT ?",
+            (most,),
+            rows.article_row,
+        )
+
     def current_digest(self, article_id: str) -> str | None:
         """The digest of the current version, or None when there is no such article."""
         found = self._read(
