@@ -79,8 +79,7 @@ def stream(ask: Ask) -> Iterator[Answer]:
 
 def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """What follows the first answer, by its kind; of a report that was withdrawn, that it was."""
-    language = detect_language(ask.question) or next(iter(ask.archive.catalog.languages()), "")
-    if notice := withdrawn_report(reading.asked, language, answer.hits, ask.archive):
+    if notice := withdrawn_report(reading.asked, answer.hits, ask.archive):
         yield _refused(ask, answer, "the report that told of this was withdrawn", text=told_of(notice))
     elif answer.kind == "fact":
         yield from _answers(ask, answer, reading)

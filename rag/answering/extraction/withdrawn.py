@@ -15,17 +15,18 @@ MOST = 50  # withdrawn articles that are compared with a question, the newest
 LEAST_SHARE, LEAST_LEAD = 0.5, 0.1
 
 
-def withdrawn_report(question: str, language: str, hits: Sequence[Hit], archive: Archive) -> Article | None:
+def withdrawn_report(question: str, hits: Sequence[Hit], archive: Archive) -> Article | None:
     """The notice of withdrawal of the report that a question is about rather than about any article found; None where
-    there is none. `language` is the question's (ISO 639-1)."""
-    notices = archive.catalog.withdrawn(MOST)
-    weights = word_weights(question, language, archive) if notices else {}
-    if not weights:
+    there is none."""
+    shares = [
+        (_share(question, archive.catalog.versions(notice.id), archive), notice)
+        for notice in archive.catalog.withdrawn(MOST)
+    ]
+    if not shares:
         return None
-    shares = {notice.id: _share(weights, archive.catalog.versions(notice.id), language) for notice in notices}
-    best = max(notices, key=lambda notice: shares[notice.id])
-    found = max((_share(weights, [hit.passage.article], language) for hit in hits), default=0.0)
-    return best if shares[best.id] >= max(LEAST_SHARE, found + LEAST_LEAD) else None
+    best, notice = max(shares, key=lambda one: one[0])
+    found = max((_share(question, [hit.passage.article], archive) for hit in hits), default=0.0)
+    return notice if best >= max(LEAST_SHARE, found + LEAST_LEAD) else None
 
 
 def told_of(notice: Article) -> str:
@@ -35,5 +36,8 @@ def told_of(notice: Article) -> str:
     return f"The report that told of this was withdrawn{by}{on}; what it said cannot be relied on."
 
 
-def _share(weights: dict[str, float], versions: Sequence[Article], language: str) -> float:
-    return share_of(weights, " ".join(f"{header(one)} {citable(one)[:COVERED_CHARS]}" for one in versions), language)
+def _share(question: str, versions: Sequence[Article], archive: Archive) -> float:
+    """The share of the weight of the question's words that the versions of an article hold, in its language."""
+    language = versions[0].language
+    text = " ".join(f"{header(one)} {citable(one)[:COVERED_CHARS]}" for one in versions)
+    return share_of(word_weights(question, language, archive), text, language)
