@@ -358,6 +358,22 @@ def test_a_summary_prefers_figures_to_speech_and_the_story_to_others():
     assert "ferry" not in told
 
 
+@pytest.mark.parametrize("subject", ["the Tide's report on the levy", "Ann Finch's article on the levy"])
+def test_a_summary_of_a_report_is_of_the_outlet_or_author_that_is_named(subject):
+    levy = article("levy", "The council backed a levy of 300 crowns.", "2025-01-22", "Gazette")
+    own = article("own", "Shops in 12 streets will not pay the levy.", "2025-01-23", "Tide")
+    (told,) = texts(summary.compose(material(subject, levy, replace(own, byline="Ann Finch"))))
+    assert told == "23 January 2025, Tide: Shops in 12 streets will not pay the levy."
+
+
+@pytest.mark.parametrize(("subject", "is_told"), [("the Tide's report on the levy", True), ("the levy", False)])
+def test_sentences_far_behind_are_summarised_where_their_outlet_is_named(subject, is_told):
+    front = 16 * ["Firms in the harbour pay for parking."]
+    levy = article("levy", " ".join([*front, "The levy brings 9 million crowns."]), "2025-01-22", "Tide")
+    told = " ".join(texts(summary.compose(material(subject, levy))))
+    assert ("9 million" in told) is is_told
+
+
 def test_a_comparison_sets_sentences_that_count_the_same_against_each_other():
     last = article("last", "The band played. Some 47,850 tickets were sold. Rain fell on 3 days.", "2025-05-19")
     this = article("this", "The mayor spoke. A choir sang. The festival sold 41,300 tickets.", "2026-05-18")
