@@ -86,6 +86,15 @@ def test_statements_are_those_of_the_person_named_also_where_only_the_sentence_b
     ]
 
 
+@pytest.mark.parametrize("who", ["Ada Quill and Ben Renner", "Quill y Renner"])
+def test_statements_of_all_who_are_asked_for_together_are_given(who):
+    cut = article(
+        "cut", "Ada Quill said: “It is a start.” Ben Renner said: “It fills no basket.” Cy Low said: “So be it.”"
+    )
+    told = " ".join(texts(statements.compose(material(who, cut))))
+    assert ("a start" in told, "no basket" in told, "So be it" in told) == (True, True, False)
+
+
 def test_a_summary_asks_nothing_and_opens_with_no_pronoun():
     told = texts(summary.compose(material("strike", END, WALKOUT)))
     assert told[-1].startswith("15 January 2026, Gazette: The strike ended")
