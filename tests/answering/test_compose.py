@@ -95,6 +95,19 @@ def test_statements_of_all_who_are_asked_for_together_are_given(who):
     assert ("a start" in told, "no basket" in told, "So be it" in told) == (True, True, False)
 
 
+def test_statements_go_on_to_the_end_of_their_paragraph():
+    vote = article(
+        "vote",
+        "Moira Standish said her members had wanted the reform. But 600 teachers were missing, she said. "
+        "“It takes more than paper.”\nIt rained.\nStandish said the train was late.",
+    )
+    told_of = material("Moira Standish about the reform", vote)
+    first, *others = told_of.lines
+    nearest = replace(first, vector=told_of.nearness.to("reform").vector)
+    told = " ".join(texts(statements.compose(replace(told_of, lines=(nearest, *others)))))
+    assert ("600 teachers" in told, "more than paper" in told, "train" in told) == (True, True, False)
+
+
 def test_a_summary_asks_nothing_and_opens_with_no_pronoun():
     told = texts(summary.compose(material("strike", END, WALKOUT)))
     assert told[-1].startswith("15 January 2026, Gazette: The strike ended")
