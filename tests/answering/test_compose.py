@@ -86,6 +86,28 @@ def test_statements_are_those_of_the_person_named_also_where_only_the_sentence_b
     ]
 
 
+@pytest.mark.parametrize("who", ["Ada Quill and Ben Renner", "Quill y Renner"])
+def test_statements_of_all_who_are_asked_for_together_are_given(who):
+    cut = article(
+        "cut", "Ada Quill said: “It is a start.” Ben Renner said: “It fills no basket.” Cy Low said: “So be it.”"
+    )
+    told = " ".join(texts(statements.compose(material(who, cut))))
+    assert ("a start" in told, "no basket" in told, "So be it" in told) == (True, True, False)
+
+
+def test_statements_go_on_to_the_end_of_their_paragraph():
+    vote = article(
+        "vote",
+        "Moira Standish said her members had wanted the reform. But 600 teachers were missing, she said. "
+        "“It takes more than paper.”\nIt rained.\nStandish said the train was late.",
+    )
+    told_of = material("Moira Standish about the reform", vote)
+    first, *others = told_of.lines
+    nearest = replace(first, vector=told_of.nearness.to("reform").vector)
+    told = " ".join(texts(statements.compose(replace(told_of, lines=(nearest, *others)))))
+    assert ("600 teachers" in told, "more than paper" in told, "train" in told) == (True, True, False)
+
+
 def test_a_summary_asks_nothing_and_opens_with_no_pronoun():
     told = texts(summary.compose(material("strike", END, WALKOUT)))
     assert told[-1].startswith("15 January 2026, Gazette: The strike ended")
@@ -356,6 +378,22 @@ def test_a_summary_prefers_figures_to_speech_and_the_story_to_others():
     told = " ".join(texts(summary.compose(material("parking levy", levy, other))))
     assert all(fact in told for fact in facts)
     assert "ferry" not in told
+
+
+@pytest.mark.parametrize("subject", ["the Tide's report on the levy", "Ann Finch's article on the levy"])
+def test_a_summary_of_a_report_is_of_the_outlet_or_author_that_is_named(subject):
+    levy = article("levy", "The council backed a levy of 300 crowns.", "2025-01-22", "Gazette")
+    own = article("own", "Shops in 12 streets will not pay the levy.", "2025-01-23", "Tide")
+    (told,) = texts(summary.compose(material(subject, levy, replace(own, byline="Ann Finch"))))
+    assert told == "23 January 2025, Tide: Shops in 12 streets will not pay the levy."
+
+
+@pytest.mark.parametrize(("subject", "is_told"), [("the Tide's report on the levy", True), ("the levy", False)])
+def test_sentences_far_behind_are_summarised_where_their_outlet_is_named(subject, is_told):
+    front = 16 * ["Firms in the harbour pay for parking."]
+    levy = article("levy", " ".join([*front, "The levy brings 9 million crowns."]), "2025-01-22", "Tide")
+    told = " ".join(texts(summary.compose(material(subject, levy))))
+    assert ("9 million" in told) is is_told
 
 
 def test_a_comparison_sets_sentences_that_count_the_same_against_each_other():

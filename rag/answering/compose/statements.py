@@ -48,7 +48,7 @@ def compose(material: Material) -> list[Sentence]:
     sentence itself does not name him, its speaker; none without one."""
     who, topic = parted(material.subject)
     spoken, topic = _asked(who, topic, _spoken(material), material)
-    chosen = _with_quotations(_about(spoken, topic, material), spoken)
+    chosen = _with_neighbours(_about(spoken, topic, material), spoken)
     citer, said = Citer(), list[_Spoken]()
     for one in sorted(chosen, key=lambda one: (one.line.day or date.min, one.line.article.id, one.line.place)):
         if len(said) < MOST and not any(_says_the_same(one.line, other.line) for other in said):
@@ -212,15 +212,20 @@ def _nearness(spoken: list[_Spoken], topic: str, material: Material) -> list[flo
     ]
 
 
-def _with_quotations(chosen: list[_Spoken], every: list[_Spoken]) -> list[_Spoken]:
-    """The chosen statements and the quotations that stand beside one of them in its paragraph: words that are quoted
-    name their subject less often than the sentence that introduces them."""
-    return [one for one in every if one in chosen or any(_is_quoted_beside(one.line, other.line) for other in chosen)]
+def _with_neighbours(chosen: list[_Spoken], every: list[_Spoken]) -> list[_Spoken]:
+    """The chosen statements and those that stand in a row with one of them in its paragraph: what somebody goes on to
+    say names its subject less often than the sentence that introduces it."""
+    rows: list[list[_Spoken]] = []
+    for one in every:
+        if rows and _follows(one.line, rows[-1][-1].line):
+            rows[-1].append(one)
+        else:
+            rows.append([one])
+    return [one for row in rows if any(other in chosen for other in row) for one in row]
 
 
-def _is_quoted_beside(line: Line, other: Line) -> bool:
-    near = abs(line.place - other.place) == 1 and same_paragraph(line.candidate, other.candidate)
-    return near and bool(SPEECH.search(line.text))
+def _follows(line: Line, front: Line) -> bool:
+    return line.place == front.place + 1 and same_paragraph(front.candidate, line.candidate)
 
 
 def _says_the_same(one: Line, other: Line) -> bool:

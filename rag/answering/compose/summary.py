@@ -4,10 +4,12 @@ undated ones last."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from rag.answering.citations import Citer
-from rag.answering.compose.material import Line, Material
+from rag.answering.compose.material import MOST_SENTENCES, Line, Material
+from rag.answering.compose.sentences.named_source import of_named_source
 from rag.answering.compose.sentences.worth import Worth
 from rag.answering.compose.wording import quotable, sourced, telling
 from rag.schema import Sentence
@@ -20,8 +22,11 @@ OTHER_STORY, LIKENESS = 1.5, 0.6
 
 
 def compose(material: Material) -> list[Sentence]:
-    """At most eight sentences, fewer where the articles have fewer that are fit to be quoted."""
+    """At most eight sentences, fewer where the articles have fewer that are fit to be quoted: of the outlet or author
+    that the subject names, from all of their articles, else from the beginnings of the articles about it."""
     citer = Citer()
+    own = of_named_source(material)
+    material = own or replace(material, lines=tuple(one for one in material.lines if one.place < MOST_SENTENCES))
     story = main_story(material)
     lines = quotable(material.lines)
     chosen = sorted(chosen_lines(lines, apart=[line for line in lines if line.article.id not in story]), key=_order)

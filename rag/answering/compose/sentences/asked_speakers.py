@@ -16,6 +16,7 @@ from rag.language.tokens import Token, tokens
 # the median description one must be that is in other words ("boss" for "chief executive") or another language. Set by
 # hand on the questions to the demo archive and on ten of our own.
 SAME_ROLE, NEARER = 0.6, 0.25
+_JOINING = frozenset("and y e und et en".split())
 MOST_DESCRIBED = 3  # descriptions of one person that are compared with an office
 
 
@@ -50,7 +51,8 @@ def people(mentions: Sequence[tuple[Speaker, str]]) -> dict[str, Person]:
 
 
 def named(who: str, known: Mapping[str, Person]) -> tuple[set[str], str]:
-    """The last names of the people whom a text names as speakers, and the text without those names.
+    """The last names of the people whom a text names as speakers, and the text without those names: the first one, and
+    those joined to it ("Quill and Renner").
 
     A name that goes on ("Orr Valley Power") is not that of Mr Orr, nor is one in the genitive that of a speaker
     ("Faircloth's barrister").
@@ -59,12 +61,21 @@ def named(who: str, known: Mapping[str, Person]) -> tuple[set[str], str]:
     found = {at: name for at in range(len(words)) for name in [_named_at(words, at, known)] if name}
     if not found:
         return set(), who
-    first = min(found)
-    own = known[found[first]].names
-    opening = first
-    while opening and words[opening - 1].folded in own:
-        opening -= 1
-    return {found[first]}, f"{who[: words[opening].start]} {who[words[first].end :]}".strip()
+    places = sorted(found)
+    first = last = places[0]
+    meant = {found[first]}
+    for at in places[1:]:
+        if all(word.folded in _JOINING for word in words[last + 1 : _opening(words, at, known[found[at]])]):
+            meant.add(found[at])
+            last = at
+    return meant, f"{who[: words[_opening(words, first, known[found[first]])].start]} {who[words[last].end :]}".strip()
+
+
+def _opening(words: Sequence[Token], at: int, person: Person) -> int:
+    """The index of the first word of the name that ends at a word."""
+    while at and words[at - 1].folded in person.names:
+        at -= 1
+    return at
 
 
 def _named_at(words: Sequence[Token], at: int, known: Mapping[str, Person]) -> str:
