@@ -53,6 +53,11 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
         ("Give me a timeline of the dock strike in 2025", "timeline", ["6 October 2025: Some 2,350", "14 November"]),
         ("Résume la grève des dockers.", "summary", ["Some 2,350 dockers", "40-day strike"]),
         ("Name all the objects stolen from the Maritime Museum", "list", ["boatswain's call", "Found in"]),
+        (
+            "names of the rate board members who voted against the february 2026 cut",
+            "list",
+            ["Felix Aubrey, the deputy governor", "Percival Strand and Noor Adeyemi", "Found in"],
+        ),
         ("¿Qué dijo Concha Urdiales sobre el origen del incendio?", "statements", ["Todo apunta a una cosechadora"]),
         ("How many articles does the archive hold?", "archive", ["84 articles from 22 January 2025"]),
         ("How many pieces from The Tide do you hold", "archive", ["7 articles from The Tide"]),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rag.answering.relevance.learned import FEATURES, Context, Relevance, behind, features, packaged
-from rag.answering.relevance.sentences import EMBEDDED_SENTENCES, PassageSentences, compared
+from rag.answering.relevance.sentences import EMBEDDED_SENTENCES, PassageSentences, compared, logits
 from rag.models.embeddings import LazyEmbedder
 from tests.fakes import WordEmbedder
 
@@ -44,6 +44,15 @@ def test_the_sentence_that_answers_is_most_relevant(e5: LazyEmbedder, question: 
     _, relevance = compared(e5.embed_queries([question, question]), [passage(SENTENCES)], e5)
     assert int(np.argmax(relevance)) == place
     assert all(0 <= one <= 2 for one in relevance)
+
+
+def test_the_sentences_of_an_article_get_a_logit_each(e5: LazyEmbedder) -> None:
+    vectors, headline = e5.embed_passages(SENTENCES), e5.embed_passages([HEADLINE])[0]
+    told = logits(e5.embed_queries(["Who heads the union?"])[0], vectors, headline, e5)
+    assert int(np.argmax(told)) == 2
+    assert -6 < min(told) < 0 < max(told) < 4
+    other = WordEmbedder()
+    assert not logits(np.ones(4), np.eye(3, 4), np.ones(4), other).any()
 
 
 def test_sentences_beyond_the_best_passages_get_a_low_estimate() -> None:

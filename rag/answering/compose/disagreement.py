@@ -31,12 +31,15 @@ LEAST_SHARE = 0.5  # of the most telling sentence, which the one of a report mus
 
 
 def compose(material: Material) -> list[Sentence]:
-    """What the articles say of one thing, behind a sentence that counts them. None without a report.
+    """What the articles say of one thing, behind a sentence that counts them. None without a report, and none where a
+    single sentence answers the subject to which the articles are little like: whether they agree is not told by one.
 
     Asked for a number, groups of reports that give the same one, or the order in which it changed; asked for a person,
     all who are named in that office; asked for anything else, the best sentence of each report, or, where only one
     tells of it, what its speakers say. Copies of one text are one report.
     """
+    if material.only_answered:
+        return []
     if asks_figure(material.subject):
         own = _of_one_event(material)
         groups = grouped(figures_alike(own, own.subject))

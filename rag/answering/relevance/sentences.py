@@ -56,6 +56,16 @@ def compared(
     return near.tolist(), np.where(np.isnan(relevance), np.nanmin(relevance), relevance).tolist()
 
 
+def logits(question: np.ndarray, vectors: np.ndarray, headline: np.ndarray, embedder: Embedder) -> np.ndarray:
+    """For each sentence of an article, in their order, the logit of how likely it answers a question: about -6 to 4.
+
+    Takes unit vectors. Zeros where the embedder is not the one for which that was learned.
+    """
+    if embedder.name != E5_SMALL.name or not len(vectors):
+        return np.zeros(len(vectors))
+    return packaged().scores(question, Context(vectors, headline, [False] * len(vectors)))
+
+
 def _chosen(passages: Sequence[PassageSentences]) -> list[PassageSentences]:
     chosen: list[PassageSentences] = []
     for one in sorted(passages, key=lambda passage: -passage.promise):
