@@ -156,7 +156,43 @@ CORRECTED = article(
 
 def test_what_an_outlet_corrected_stands_behind_the_corrected_sentence():
     told = texts(latest.compose(material("cases of measles", CORRECTED)))
-    assert [text.split(": ", 1)[1][:22] for text in told] == ["Harrow Bay has 78 case", "Correction, 23 May 202"]
+    assert [text.split(": ", 1)[1][:22] for text in told[:2]] == ["Harrow Bay has 78 case", "Correction, 23 May 202"]
+
+
+def relevant(name, day, *told):
+    """An article of these sentences, each with the logit of how likely it answers, as lines."""
+    found = lines(article(name, " ".join(text for text, _ in told), day, "Wire"))
+    return [replace(line, relevance=logit) for line, (_, logit) in zip(found, told, strict=True)]
+
+
+def test_the_newest_state_is_told_by_the_sentence_that_answers_though_another_is_more_like_the_subject():
+    measles = relevant(
+        "over",
+        "2025-08-19",
+        ("The outbreak of measles is over.", -1.0),
+        ("Nurses gave doses in halls of the town.", -6.0),
+        ("In all, 131 people fell ill.", 4.0),
+    )
+    told = texts(latest.compose(Material("measles", "en", Nearness(WordEmbedder()), tuple(measles))))
+    assert [text.split(": ", 1)[1] for text in told] == [
+        "In all, 131 people fell ill.",
+        "The outbreak of measles is over.",
+    ]
+
+
+def test_an_undated_report_is_as_new_as_the_day_that_it_names():
+    old = article("old", "The list had 214 people.", "2025-10-14", "Wire")
+    undated = article("undated", "The list fell to 198 people at the end of February 2026.", None, "Radio")
+    stories = {"old": "list", "undated": "list"}
+    told = texts(latest.compose(material("people on the list", old, undated, stories=stories)))
+    assert [text[:7] for text in told] == ["Undated", "14 Octo"]
+
+
+def test_another_event_needs_a_sentence_that_answers_nearly_as_well():
+    main = relevant("rate", "2025-05-08", ("The bank left its rate at 4.5 per cent.", 4.0))
+    other = relevant("bid", "2025-07-22", ("The bank had an offer of 5 crowns.", -5.0))
+    told = texts(latest.compose(Material("rate", "en", Nearness(WordEmbedder()), (*main, *other))))
+    assert [text.split(": ", 1)[1] for text in told] == ["The bank left its rate at 4.5 per cent."]
 
 
 def test_two_events_of_a_kind_are_told_apart_and_the_newest_comes_first():
