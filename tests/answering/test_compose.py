@@ -14,7 +14,7 @@ from rag.answering.compose.sentences.nearness import Nearness
 from rag.answering.compose.sentences.own_days import own_days
 from rag.answering.compose.sentences.quotations import whole_quotations
 from rag.answering.sentence_selection import Candidate
-from rag.schema import Article, Passage
+from rag.schema import Article, Passage, TimeWindow
 
 WALKOUT = Article(
     id="walkout", title="Dockers walk out", outlet="The Tide", language="en", published=datetime(2025, 10, 7),
@@ -178,7 +178,43 @@ CORRECTED = article(
 
 def test_what_an_outlet_corrected_stands_behind_the_corrected_sentence():
     told = texts(latest.compose(material("cases of measles", CORRECTED)))
-    assert [text.split(": ", 1)[1][:22] for text in told] == ["Harrow Bay has 78 case", "Correction, 23 May 202"]
+    assert [text.split(": ", 1)[1][:22] for text in told[:2]] == ["Harrow Bay has 78 case", "Correction, 23 May 202"]
+
+
+def relevant(name, day, *told):
+    """An article of these sentences, each with the logit of how likely it answers, as lines."""
+    found = lines(article(name, "\n\n".join(text for text, _ in told), day, "Wire"))
+    return [replace(line, relevance=logit) for line, (_, logit) in zip(found, told, strict=True)]
+
+
+def test_the_newest_state_is_told_by_the_sentence_that_answers_though_another_is_more_like_the_subject():
+    measles = relevant(
+        "over",
+        "2025-08-19",
+        ("The outbreak of measles is over.", -1.0),
+        ("Nurses gave doses in halls of the town.", -6.0),
+        ("In all, 131 people fell ill.", 4.0),
+    )
+    told = texts(latest.compose(Material("measles", "en", Nearness(WordEmbedder()), tuple(measles))))
+    assert [text.split(": ", 1)[1] for text in told] == [
+        "In all, 131 people fell ill.",
+        "The outbreak of measles is over.",
+    ]
+
+
+def test_an_undated_report_is_as_new_as_the_day_that_it_names():
+    old = article("old", "The list had 214 people.", "2025-10-14", "Wire")
+    undated = article("undated", "The list fell to 198 people at the end of February 2026.", None, "Radio")
+    stories = {"old": "list", "undated": "list"}
+    told = texts(latest.compose(material("people on the list", old, undated, stories=stories)))
+    assert [text[:7] for text in told] == ["Undated", "14 Octo"]
+
+
+def test_another_event_needs_a_sentence_that_answers_nearly_as_well():
+    main = relevant("rate", "2025-05-08", ("The bank left its rate at 4.5 per cent.", 4.0))
+    other = relevant("bid", "2025-07-22", ("The bank had an offer of 5 crowns.", -5.0))
+    told = texts(latest.compose(Material("rate", "en", Nearness(WordEmbedder()), (*main, *other))))
+    assert [text.split(": ", 1)[1] for text in told] == ["The bank left its rate at 4.5 per cent."]
 
 
 def test_two_events_of_a_kind_are_told_apart_and_the_newest_comes_first():
@@ -197,6 +233,46 @@ def test_two_events_of_a_kind_are_told_apart_and_the_newest_comes_first():
     ]
     told = texts(latest.compose(material("people killed by the flood of Ysolde", *flood, stories=stories)))
     assert [text.split("killed ")[1] for text in told] == ["seven people.", "two people."]
+
+
+NOVEMBER = TimeWindow(first=date(2025, 11, 1), last=date(2025, 11, 30))
+
+
+def of_november(*found):
+    told = summary.of_days(Material("Harrow Bay", "en", Nearness(WordEmbedder()), tuple(found)), NOVEMBER)
+    return [text.split(": ", 1)[1] for text in texts(told)]
+
+
+def test_what_happened_in_some_days_is_told_story_by_story_in_order_and_not_from_other_days():
+    trial = relevant("trial", "2025-11-15", ("A guard was jailed on Friday.", 1.0))
+    strike = relevant("strike", "2025-11-12", ("The dockers went back to work.", 1.0))
+    later = relevant("later", "2026-02-06", ("A docker won the seat.", 3.0))
+    assert of_november(*trial, *strike, *later) == ["The dockers went back to work.", "A guard was jailed on Friday."]
+    assert of_november(*later) == []
+
+
+def test_a_story_of_some_days_is_told_by_its_news_and_by_what_is_asked():
+    trial = relevant(
+        "trial",
+        "2025-11-15",
+        ("Judge Orme speaks of a betrayal of the whole town of Harrow Bay", -5.0),
+        ("A guard was jailed on Friday.", -5.0),
+        ("Rain fell on the town.", -4.0),
+        ("The guard had opened the museum to thieves.", 4.0),
+        ("The museum has bought new locks.", 2.0),
+    )
+    assert of_november(*trial) == [
+        "A guard was jailed on Friday.",
+        "The guard had opened the museum to thieves.",
+        "The museum has bought new locks.",
+    ]
+
+
+def test_a_story_beside_the_point_is_left_out_of_what_happened():
+    asked = relevant("trial", "2025-11-15", ("A guard was jailed on Friday.", 4.0))
+    beside = relevant("fair", "2025-11-12", ("A fair was held.", -6.0))
+    beside = [replace(line, candidate=replace(line.candidate, likeness=0.0)) for line in beside]
+    assert of_november(*asked, *beside) == ["A guard was jailed on Friday."]
 
 
 def test_a_list_says_in_how_many_of_the_articles_it_was_found():

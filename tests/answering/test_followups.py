@@ -87,6 +87,37 @@ def test_the_days_of_a_follow_up_take_the_place_of_those_before() -> None:
     assert reading.elsewhere
 
 
+@pytest.mark.parametrize(
+    ("question", "asked", "first"),
+    [
+        ("and in 2026, who directed it?", "2026 who directed it?", date(2026, 1, 1)),
+        ("And a year later - who directed it?", "who directed it?", date(2025, 11, 1)),
+        ("¿Y un año después, quién la dirigió?", "quién la dirigió?", date(2025, 11, 1)),
+        ("Und ein Jahr später: wer führte Regie?", "wer führte Regie?", date(2025, 11, 1)),
+    ],
+)
+def test_a_question_of_its_own_may_be_of_other_days(question: str, asked: str, first: date) -> None:
+    reading = read(question, [GANNET], TODAY)
+    assert reading.text == f"Which film won the Silver Gannet ? {asked}"
+    assert reading.kind_text == asked.removeprefix("2026 ")
+    assert reading.window is not None
+    assert (reading.window.first, reading.elsewhere, reading.move) == (first, True, "content")
+
+
+def test_what_stands_in_front_of_a_question_may_be_no_other_days() -> None:
+    reading = read("And two days before the prize, what had she said?", [GANNET], TODAY)
+    assert reading.text.startswith("Which film won the Silver Gannet in 2025?")
+    assert not reading.elsewhere
+
+
+def test_what_is_so_now_is_not_looked_for_in_the_days_of_the_conversation() -> None:
+    reading = read("And who is its director now?", [GANNET], TODAY)
+    assert reading.window is None
+    assert "2025" not in reading.text
+    assert reading.text.startswith("Which film won the Silver Gannet")
+    assert read("And who was its director?", [GANNET], TODAY).window is not None
+
+
 def test_a_follow_up_without_days_has_those_of_the_conversation() -> None:
     turns = [Turn(question="Who resigned last week?", answer="Edmund Lacey."), Turn(question="Why?", answer="x")]
     reading = read("And who followed him?", turns, TODAY)

@@ -29,6 +29,7 @@ COMPLETE_WORDS, OWN_SUBJECT = 6, 3
 OPENING_CHARS = 300  # of an answer that are read for what a continuation is about
 LEAST_COMMON = 3  # words of an answer that is a sentence. Set by hand.
 _MARKER = re.compile(r" ?\[\d+\]")
+_CLAUSE = re.compile(r"\s*[,;:]\s+|\s+[-–—]\s+")
 _YEAR = re.compile(r"\b20\d\d\b")
 _WORD = r"[^\W\d_]+(?:[-'’][^\W\d_]+)*"
 _FULL_NAME = re.compile(rf"\b(?=[^\W\d_])({_WORD}(?: {_WORD})+)")
@@ -71,6 +72,11 @@ def read(question: str, history: Sequence[Turn], today: date | None = None) -> R
                        base=question)  # fmt: skip
     before, last = read(history[-1].question, history[:-1], today), history[-1]
     days = window or before.window
+    if move == "content" and today:
+        if moved := _later_content(question, last, before, today):
+            return moved
+        if window is None and has_cue(question, "latest"):
+            return _with_content(question, _of_no_days(last, today), _without_own_days(before, today), None)
     if move == "content":
         return _with_content(question, last, before, days)
     if move == "days":
@@ -117,6 +123,27 @@ def _with_content(question: str, last: Turn, before: Reading, days: TimeWindow |
     subject = _subject_of_statements(question, last, before) if has_cue(question, "statements") else text
     return Reading(text=text, asked=question, kind_text=question, subject=subject, window=days, said=before.said,
                    move="content", base=before.base)  # fmt: skip
+
+
+def _of_no_days(turn: Turn, today: date) -> Turn:
+    return replace(turn, question=_undated(turn.question, today))
+
+
+def _without_own_days(reading: Reading, today: date) -> Reading:
+    text, base = _undated(reading.text, today), _undated(reading.base, today)
+    return replace(reading, text=text, base=base, window=None)
+
+
+def _later_content(question: str, last: Turn, before: Reading, today: date) -> Reading | None:
+    """A question of its own behind other days: "and a year later, who won it?"; None for any other."""
+    opening, *rest = _CLAUSE.split(question, maxsplit=1)
+    if not rest or move_of(opening, without_days(opening, today)) != "days":
+        return None
+    moved = _on_other_days(opening, last, before, named_window(opening, today), today)
+    if not moved.elsewhere:
+        return None
+    return replace(moved, text=f"{moved.text} {rest[0]}", asked=f"{moved.asked} {rest[0]}", kind_text=rest[0],
+                   subject=f"{moved.subject} {rest[0]}", form=None, move="content")  # fmt: skip
 
 
 def _on_other_days(
