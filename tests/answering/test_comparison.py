@@ -9,6 +9,7 @@ from test_compose import article, lines, material, texts
 from rag.answering.compose import comparison
 from rag.answering.compose.material import year_of
 from rag.answering.compose.sentences.stated import states_difference
+from rag.answering.compose.wording import quotable
 from rag.answering.kinds.cues import subject_of
 
 SPENDING = article(
@@ -80,3 +81,8 @@ def test_two_reports_of_one_day_and_story_are_no_two_sides():
 )
 def test_what_a_question_says_of_its_sources_is_not_its_subject(question, subject):
     assert subject_of(question, "disagreement") == subject
+
+
+def test_a_spanish_sentence_that_opens_with_an_article_is_quoted_alone():
+    report = article("league", "Ganó el Villasera. El equipo de Merino cierra el curso con 74 puntos.", language="es")
+    assert [line.text for line in quotable(lines(report))][1:] == ["El equipo de Merino cierra el curso con 74 puntos."]
