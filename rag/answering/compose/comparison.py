@@ -62,7 +62,8 @@ class Side:
             + LATER * bool(first and line.day and line.day > first)
             for line in lines
         ]
-        return cls(lines, ANSWERING * answering(lines, questions, material) + np.array(gained))
+        answered = answering(lines, questions, material.language, material.nearness.embedder)
+        return cls(lines, ANSWERING * answered + np.array(gained))
 
 
 def compose(material: Material) -> list[Sentence]:

@@ -9,6 +9,7 @@ from datetime import date
 
 import numpy as np
 
+from rag.answering.compose.sentences.answers import answering
 from rag.answering.compose.sentences.corrections import corrects
 from rag.answering.compose.sentences.nearness import Nearness, Subject
 from rag.answering.compose.sentences.quotations import whole_quotations
@@ -42,6 +43,9 @@ LEAST_LIKENESS, LEAST_WORDS, WORDS_BESIDE_NAMES = 0.8, 0.9, 0.6
 # not tell of, those with such a score have .56 at most, or more than LEAST_LIKENESS; questions in a language other than
 # the articles' have .66 to .73.
 LEAST_LIKENESS_OF_HIT, GOOD_HIT = 0.62, 0.8
+# Or one sentence answers the subject that well (rag.answering.compose.sentences.answers). Set on 250 questions to the
+# demo archive by four writers.
+LEAST_ANSWERING = 1.05
 # How much more like a subject an article of its language must be that holds none of its words: "landed on the moon" has
 # .82 with articles on "Lunadan" boats. Set by hand.
 WITHOUT_WORDS = 0.2
@@ -166,7 +170,9 @@ def collect(
         copies={one.article.id: one.copies for one in kept},
         stories=archive.catalog.stories_of([one.id for one in articles]),
         missing=missing,
-        suffices=_is_near(found, language, foreign) or coverage >= least_words,
+        suffices=_is_near(found, language, foreign)
+        or coverage >= least_words
+        or _answers(kept, subject, language, embedder),
         series=frozenset(one.article.id for one in again),
     )
 
@@ -192,6 +198,12 @@ def _is_near(found: Sequence[_Found], language: str, foreign: bool) -> bool:
         if crosses and one.likeness >= LEAST_LIKENESS_OF_HIT and one.score >= GOOD_HIT:
             return True
     return False
+
+
+def _answers(kept: Sequence[_Found], subject: str, language: str, embedder: Embedder) -> bool:
+    """Whether a sentence of an article answers the subject."""
+    lines = [line for one in kept for line in one.lines]
+    return bool(lines) and float(answering(lines, [subject], language, embedder).max()) >= LEAST_ANSWERING
 
 
 def years_of(subject: str) -> list[int]:

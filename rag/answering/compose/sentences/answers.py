@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.answering.compose.material import Line, Material
 from rag.answering.question import expected, holds
 from rag.answering.relevance.learned import Context, packaged
 from rag.answering.relevance.sentences import MOST_CERTAIN
 from rag.models.cards import E5_SMALL
+from rag.models.embeddings import Embedder
+
+if TYPE_CHECKING:
+    from rag.answering.compose.material import Line
 
 
-def answering(lines: Sequence[Line], questions: Sequence[str], material: Material) -> np.ndarray:
+def answering(lines: Sequence[Line], questions: Sequence[str], language: str, embedder: Embedder) -> np.ndarray:
     """How well each line answers each question: (questions, lines), from 0 to 2, higher is better.
 
-    Where the embedder is not the one for which relevance is learned, the cosine. Raises ModelUnavailable.
+    `language` is that of the questions, ISO 639-1. Where the embedder is not the one for which relevance is learned,
+    the cosine. Raises ModelUnavailable.
     """
-    embedder = material.nearness.embedder
     found = np.zeros((len(questions), len(lines)))
     if not found.size:
         return found
@@ -32,7 +36,7 @@ def answering(lines: Sequence[Line], questions: Sequence[str], material: Materia
     for own, headline in zip(places.values(), headlines, strict=True):
         vectors = np.array([lines[at].vector for at in own])
         for number, question in enumerate(questions):
-            wanted = expected(question, material.language)
+            wanted = expected(question, language)
             holding = [
                 bool(wanted) and holds(wanted, lines[at].text, question, lines[at].article.language) for at in own
             ]
