@@ -1,9 +1,9 @@
 """Disagreement: people in one office, figures that count the same, accusations, and what an outlet corrected."""
 
-from test_compose import CORRECTED, HURT, article, material
+from test_compose import CORRECTED, HURT, article, lines, material
 
 from rag.answering.compose import disagreement
-from rag.answering.compose.figures import figures_alike
+from rag.answering.compose.figures import figures_alike, phrases
 from rag.answering.compose.sentences.offices import holders_of
 
 FIRST = article(
@@ -93,3 +93,10 @@ def test_who_blames_whom_is_told_by_both_speakers():
     lead, *quoted = told("Who blames whom for the crash of the boats?", crash)
     assert lead.startswith("Only one report tells of this")
     assert [("Pike" in text, "Benavides" in text) for text in quoted] == [(True, False), (False, True)]
+
+
+def test_a_time_of_day_counts_nothing_and_a_measure_does():
+    (line,) = lines(
+        article("ferry", "It left at 17.30 and struck the wall at 19.12, after 6.84 metres and 21.4 knots.")
+    )
+    assert [value for value, _ in phrases(line)] == ["6.84", "21.4"]
