@@ -1,9 +1,9 @@
 """Disagreement: people in one office, figures that count the same, accusations, and what an outlet corrected."""
 
-from test_compose import CORRECTED, HURT, article, material
+from test_compose import CORRECTED, HURT, article, lines, material
 
 from rag.answering.compose import disagreement
-from rag.answering.compose.figures import figures_alike
+from rag.answering.compose.figures import figures_alike, phrases
 from rag.answering.compose.sentences.offices import holders_of
 
 FIRST = article(
@@ -93,3 +93,27 @@ def test_who_blames_whom_is_told_by_both_speakers():
     lead, *quoted = told("Who blames whom for the crash of the boats?", crash)
     assert lead.startswith("Only one report tells of this")
     assert [("Pike" in text, "Benavides" in text) for text in quoted] == [(True, False), (False, True)]
+
+
+def test_a_time_of_day_counts_nothing_and_a_measure_does():
+    (line,) = lines(
+        article("ferry", "It left at 17.30 and struck the wall at 19.12, after 6.84 metres and 21.4 knots.")
+    )
+    assert [value for value, _ in phrases(line)] == ["6.84", "21.4"]
+
+
+def test_each_speaker_whom_a_question_names_is_told_from_one_article_wherever_it_stands():
+    rain = "It rained on the town and the wind blew. " * 16
+    debate = article("debate", f"{rain}Vera Marsh said seven schools will shut. Tom Renner said it was nineteen.")
+    other = article("other", "Tom Renner said the bread was good. The mayor was glad.", "2026-02-06")
+    lead, *quoted = told("Marsh and Renner on how many schools will shut", other, debate)
+    assert lead == "This is told of those whom the question names:"
+    assert [["seven" in text, "nineteen" in text] for text in quoted] == [[True, False], [False, True]]
+
+
+def test_the_outlets_that_a_question_names_are_no_speakers():
+    one = article(
+        "one", "Harrow Bay said 23 people were hurt. Tide Hill said it was 17.", "2025-06-15", "Harrow Bay News"
+    )
+    said = told("how many people were hurt according to Bay News and Hill", one)
+    assert not any("whom the question names" in text for text in said)

@@ -7,9 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ingest.pipeline import ingest
+from rag.answering.compose import material
+from rag.answering.compose.material import Line
+from rag.answering.compose.sentences.answers import answering
 from rag.answering.relevance.learned import FEATURES, Context, Relevance, behind, features, packaged
 from rag.answering.relevance.sentences import EMBEDDED_SENTENCES, PassageSentences, compared, logits
+from rag.answering.sentence_selection import Candidate
+from rag.archive.archive import Archive
 from rag.models.embeddings import LazyEmbedder
+from rag.schema import Article, Hit, Passage
 from tests.fakes import WordEmbedder
 
 HEADLINE = "Quarry strike ends after nine weeks"
@@ -53,6 +60,35 @@ def test_the_sentences_of_an_article_get_a_logit_each(e5: LazyEmbedder) -> None:
     assert -6 < min(told) < 0 < max(told) < 4
     other = WordEmbedder()
     assert not logits(np.ones(4), np.eye(3, 4), np.ones(4), other).any()
+
+
+def test_each_question_has_its_own_best_line(e5: LazyEmbedder) -> None:
+    article = Article(id="quarry", title=HEADLINE, text=" ".join(SENTENCES), language="en")
+    own = Passage(article=article, number=0, start=0, end=len(article.text))
+    starts = [article.text.index(text) for text in SENTENCES]
+    found = [
+        Line(Candidate(own, start, start + len(text)), place, vector)
+        for place, (start, text, vector) in enumerate(
+            zip(starts, SENTENCES, e5.embed_passages(list(SENTENCES)), strict=True)
+        )
+    ]
+    scores = answering(found, ["How much more will the workers earn?", "Who heads the union?"], "en", e5)
+    assert scores.argmax(axis=1).tolist() == [1, 2]
+    assert 0 <= scores.min() <= scores.max() <= 2
+    assert answering([], ["Who heads the union?"], "en", e5).shape == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("subject", "suffices"), [("How many people does the quarry employ?", True), ("Which museum sold a vase?", False)]
+)
+def test_articles_suffice_where_one_sentence_answers(
+    e5: LazyEmbedder, empty_archive: Archive, monkeypatch: pytest.MonkeyPatch, subject: str, suffices: bool
+) -> None:
+    monkeypatch.setattr(material, "LEAST_LIKENESS", 9.0)
+    monkeypatch.setattr(material, "LEAST_WORDS", 9.0)
+    ingest([Article(id="quarry", title=HEADLINE, text=" ".join(SENTENCES), language="en")], empty_archive, e5)
+    hits = [Hit(passage=one.passage, score=0.5) for one in empty_archive.catalog.passages_of("quarry")]
+    assert material.collect(subject, "en", hits, empty_archive, e5).suffices == suffices
 
 
 def test_sentences_beyond_the_best_passages_get_a_low_estimate() -> None:

@@ -31,7 +31,7 @@ LEAST_SHARES: Mapping[QuestionKind, float] = {
 # Sentences that are read behind the first ones of the articles: what somebody said, the items of a list and what the
 # report of a named outlet tells stand anywhere. Set by hand; 24 take about as long to embed as the first ones of two
 # articles.
-FURTHER: Mapping[QuestionKind, int] = {"statements": 24, "list": 24, "summary": 24}
+FURTHER: Mapping[QuestionKind, int] = {"statements": 24, "list": 24, "summary": 24, "disagreement": 24}
 # Kinds whose answer also rests on articles that tell of the same thing at another time, however few of the subject's
 # words they hold: "the rate moves" are those of each year.
 SERIES_KINDS: frozenset[QuestionKind] = frozenset({"timeline", "latest"})

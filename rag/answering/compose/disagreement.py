@@ -8,7 +8,8 @@ from datetime import date, timedelta
 
 from rag.answering.citations import Citer
 from rag.answering.compose.figures import Figure, asks_figure, figures_alike
-from rag.answering.compose.material import OPENING_CHARS, Line, Material, without_years
+from rag.answering.compose.material import MOST_SENTENCES, OPENING_CHARS, Line, Material, without_years
+from rag.answering.compose.sentences.answers import answering
 from rag.answering.compose.sentences.offices import Holder, holders_of
 from rag.answering.compose.sentences.speakers import reports, speaker_of
 from rag.answering.compose.sentences.worth import figures
@@ -18,7 +19,7 @@ from rag.language.dates import written
 from rag.language.names import names
 from rag.language.numbers import numbers
 from rag.language.sentences import sentence_spans
-from rag.language.tokens import tokens
+from rag.language.tokens import folded_words, tokens
 from rag.schema import Article, Sentence
 
 MOST = 8  # reports that are quoted
@@ -40,6 +41,11 @@ def compose(material: Material) -> list[Sentence]:
     """
     if material.only_answered:
         return []
+    if said := _said_by_named(material):
+        return _told("This is told of those whom the question names:", said, material)
+    # Only a speaker whom the question names is looked for behind the beginnings of the articles.
+    read = tuple(line for line in material.lines if line.place < MOST_SENTENCES or line.corrects)
+    material = replace(material, lines=read)
     if asks_figure(material.subject):
         own = _of_one_event(material)
         groups = grouped(figures_alike(own, own.subject))
@@ -83,6 +89,33 @@ def _reports(material: Material) -> list[Sentence]:
     if len(groups) == 1:
         return _told(f"The {len(shown)} independent reports of this agree:", shown, material)
     return _told(f"{len(shown)} independent reports tell of this, each in its own words:", shown, material)
+
+
+def _said_by_named(material: Material) -> list[Line]:
+    """Of each of at least two speakers whom the subject names, the sentence that answers it best; none with fewer."""
+    lines = quotable(material.lines)
+    words = [set(folded_words(line.text)) for line in lines]
+    speakers = {one.key for line in lines if (one := speaker_of(line.text, line.article.language)) and one.name}
+    speakers -= {word for article in material.articles for word in folded_words(article.outlet)}
+    named = [name for name in dict.fromkeys(names(material.subject, sentence_start=True)) if name in speakers]
+    if len(named) < 2:
+        return []
+    nearest = max(material.articles, key=lambda article: len(set(named).intersection(folded_words(article.text))))
+    worth = answering(lines, [material.subject], material.language, material.nearness.embedder)[0]
+    best = [
+        max(
+            (
+                at
+                for at, own in enumerate(words)
+                if own.intersection(named) == {name} and lines[at].article.id == nearest.id
+            ),
+            key=worth.__getitem__,
+            default=-1,
+        )
+        for name in named
+    ]
+    told = [lines[at] for at in best if at >= 0]
+    return _in_order(told) if len(told) > 1 else []
 
 
 def _people(holders: Sequence[Holder]) -> list[Sentence]:

@@ -15,6 +15,7 @@ from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
 from rag.language.names import names
 from rag.language.numbers import numbers
 from rag.language.stems import content_stems
+from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import Token, fold, tokens
 
 # Words around a number that say what it counts, up to the next comma.
@@ -28,6 +29,7 @@ HEADS = 2  # content words behind a number that say what it counts
 COUNTED = 0.5  # weight of the likeness of a number's words beside how telling its line is. Set by hand likewise.
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _CLOCK = re.compile(r"\s?(?:[ap]\.?m\b|uhr\b|o'clock|h\b)", re.I)
+_HOUR = re.compile(r"(?:[01]?\d|2[0-3])[.:][0-5]\d")
 _STOP = re.compile(r"[,;:](?=\s)|[()“”«»\"]|\.\s")
 _PART = frozenset("of de des von der di dei del van dos das".split())
 
@@ -131,12 +133,19 @@ def phrases(line: Line) -> Iterator[tuple[str, str]]:
         dated = any(begin < stop and start < finish for begin, finish in days)
         if len(value) != 1 or dated or _YEAR.fullmatch(text[start:stop]) or _CLOCK.match(text[stop:]):
             continue
+        if _HOUR.fullmatch(text[start:stop]) and not _counts(text, words[end : end + 1], stop):
+            continue
         if end < len(words) and words[end].folded in _PART and end - first == 1 and len(next(iter(value))) < 3:
             continue  # "three of the injured" counts a part
         percent = "%" if _is_percent(text[stop:]) else ""
         around = _around(text, words, first, end)
         if len(tokens(around)) > end - first + 1:  # "58" alone, an age, counts nothing
             yield next(iter(value)) + percent, around
+
+
+def _counts(text: str, following: Sequence[Token], stop: int) -> bool:
+    """Whether a content word stands right behind a number, as in "6.84 metres" and not in "at 17.30 and"."""
+    return any(not text[stop : word.start].strip() and word.folded not in STOP_WORDS for word in following)
 
 
 def _runs(words: Sequence[Token], text: str, language: str) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ SPANISH = Lexicon(
     abbreviations=frozenset("sra srta dr dra prof ud uds pág núm av avda ing lic d dña sr etc art".split()),
     pointers=frozenset(
         """
-        el ella ello ellos ellas este esta esto estos estas ese esa eso esos esas aquel aquella aquello su sus lo
+        ella ello ellos ellas este esta esto estos estas ese esa eso esos esas aquel aquella aquello su sus lo
         """.split()
     ),
     question_pointers=frozenset("entonces alli".split()),
