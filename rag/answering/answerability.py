@@ -21,9 +21,6 @@ CLOSENESS, COVERAGE, BIAS = 3.64, 2.08, -5.38
 # that three writers asked of the demo archive in words of their own, .40 are below .3 and .14 below .1; of their 31
 # without an answer, .52 and .26.
 LEAST_PROBABILITY, CLEAR = 0.1, 0.3
-# Below it a small model's doubt refuses the question; above, the articles' sentences are the answer all the same: of 47
-# such questions its belief told answered from unanswered ones no better than chance. Set by hand.
-CONVINCING = 0.5
 # The least likeness of the best sentence where few words can be shared: the question is in another language than the
 # articles, or was put together from a conversation. Of 134 Spanish questions to English articles it refuses .39 of
 # those without their article and .05 of those with it. From CLEAR_LIKENESS on nothing is said; set by hand.
@@ -59,11 +56,6 @@ def probability(evidence: Evidence) -> float:
 def is_clear(evidence: Evidence) -> bool:
     """Whether the best sentences are shown without a word that they may not be the answer."""
     return probability(evidence) >= CLEAR or evidence.likeness >= CLEAR_LIKENESS
-
-
-def is_convincing(evidence: Evidence) -> bool:
-    """Whether the articles so likely hold the answer that a small model's doubt does not count."""
-    return probability(evidence) >= CONVINCING
 
 
 def belief_reason(belief: float | None) -> RefusalReason:

@@ -10,13 +10,14 @@ from functools import partial
 from typing import Any
 
 from rag.answering import prompts
-from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, is_convincing, refusal
+from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, refusal
 from rag.answering.ask import Ask
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
 from rag.answering.compose.material import LEAST_SHARE, REPORTING_MONTHS, collect, without_years, years_of
 from rag.answering.conversation.followups import Reading, read
 from rag.answering.draft import CheckedDraft
+from rag.answering.extraction.of_days import told_of_days
 from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
 from rag.answering.extraction.withdrawn import told_of, withdrawn_report
 from rag.answering.kinds import holdings
@@ -227,6 +228,12 @@ def _is_from(hit: Hit, window: TimeWindow, *, undated: bool = False) -> bool:
 
 def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """What follows the first answer, which has the hits for the reading's text."""
+    quotes = ask.llm is None or ask.llm.judges
+    of_days, told = told_of_days(ask, reading) if quotes else ((), ())
+    if told:
+        hits = tuple({hit.passage.id: hit for hit in (*of_days, *answer.hits)}.values())
+        yield _given(ask, replace(answer, hits=hits, window=reading.window, **_written_by(None)), told)
+        return
     languages = ask.archive.catalog.languages()
     own = detect_language(ask.question) or next(iter(languages), "")
     text = reading.text
@@ -243,7 +250,6 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
         yield answer
     elif foreign:
         query = _Query(text=text, asked=text, language=foreign)
-    quotes = ask.llm is None or ask.llm.judges
     if quotes and len(parts := parts_of(query.text)) > 1 and (parted := _parted(ask, answer, parts, query)):
         yield replace(parted, **_written_by(None))
         return
@@ -346,8 +352,7 @@ def _generated(
     previous = ask.history[-1:] if query.text != ask.question else ()
     belief = ask.belief(llm, prompts.judge(ask.question, evidence.excerpts, previous)) if llm.judges else None
     if reason := belief_reason(belief):
-        given = _given(ask, replace(answer, **_written_by(None)), quotes)
-        yield given if is_convincing(evidence) else _refused(ask, answer, reason)
+        yield _refused(ask, answer, reason)
         return
     draft = CheckedDraft(evidence=evidence, question=query.text, language=language)
     messages = prompts.answer(ask.question, evidence.excerpts, previous, may_refuse=not llm.judges)

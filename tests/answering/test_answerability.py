@@ -9,7 +9,6 @@ import pytest
 from rag.answering.answerability import (
     CLEAR,
     CLEAR_LIKENESS,
-    CONVINCING,
     LEAST_BELIEF,
     LEAST_FOREIGN_LIKENESS,
     LEAST_PROBABILITY,
@@ -18,7 +17,6 @@ from rag.answering.answerability import (
     belief_reason,
     evidence_reason,
     is_clear,
-    is_convincing,
     probability,
     refusal,
 )
@@ -61,11 +59,6 @@ def test_evidence_unlike_the_question_in_words_and_vectors_is_refused(
     assert evidence_reason(found, rewritten=False) == ("nothing similar enough found" if refused else "")
 
 
-def test_the_doubt_of_a_model_counts_where_the_evidence_is_weak() -> None:
-    assert is_convincing(replace(FOUND, closeness=1.5, coverage=1.0))
-    assert not is_convincing(replace(FOUND, closeness=0.9, coverage=0.4))
-
-
 def test_only_evidence_near_the_question_is_clear() -> None:
     assert is_clear(replace(FOUND, closeness=0.9, coverage=0.4))
     assert not is_clear(replace(FOUND, closeness=0.6, coverage=0.4, likeness=0.6))
@@ -90,7 +83,7 @@ def test_a_question_in_another_language_needs_less_likeness_and_no_name(likeness
 
 
 def test_the_thresholds_are_those_that_were_set() -> None:
-    assert (LEAST_PROBABILITY, CLEAR, CONVINCING) == (0.1, 0.3, 0.5)
+    assert (LEAST_PROBABILITY, CLEAR) == (0.1, 0.3)
     assert (LEAST_FOREIGN_LIKENESS, CLEAR_LIKENESS) == (0.3, 0.7)
     assert (LEAST_BELIEF, MIXED) == (0.39, 0.15)
 

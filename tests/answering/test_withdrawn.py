@@ -37,10 +37,8 @@ def withdrawn(archive: Archive) -> Archive:
     return archive
 
 
-def test_of_a_withdrawn_report_it_is_said_that_it_was_and_not_what_it_told(
-    withdrawn: Archive, assistant: Asked
-) -> None:
-    answer = assistant(extraction=True).ask(QUESTION)
+def test_of_a_withdrawn_report_it_is_said_that_it_was_and_not_what_it_told(withdrawn: Archive) -> None:
+    answer = Asked(withdrawn)(extraction=True).ask(QUESTION)
     assert (answer.answered, answer.reason) == (False, "the report that told of this was withdrawn")
     assert "withdrawn by Corvane Ledger on 4 February 2026" in answer.text
     assert "twelve" not in answer.text

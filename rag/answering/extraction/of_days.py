@@ -1,0 +1,39 @@
+"""What happened in the days that a question names, where it asks for nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+from rag.answering.ask import Ask
+from rag.answering.compose import composer, summary
+from rag.answering.compose.material import collect
+from rag.answering.conversation.followups import Reading
+from rag.answering.question import expected
+from rag.answering.time_windows.windows import without_days
+from rag.language.identify import archive_language, detect_language
+from rag.schema import Hit, Sentence
+
+MOST_DAYS = 62  # of a window whose stories are told one by one
+LEAST_SHARE = 0.4  # nearness to the subject that an article of the window needs, as a share of the nearest one's
+
+
+def told_of_days(ask: Ask, reading: Reading) -> tuple[Sequence[Hit], Sequence[Sentence]]:
+    """The articles of these days, and a sentence or two on each of their stories; nothing where the question asks for a
+    name, a number or a day, the days are too many, or their articles tell too little about its subject."""
+    window = reading.window
+    if window is None or window.first is None or window.last is None or expected(reading.asked):
+        return (), ()
+    if (window.last - window.first).days > MOST_DAYS or reading.move in ("shorter", "source", "more"):
+        return (), ()
+    languages = ask.archive.catalog.languages()
+    own = detect_language(ask.question) or next(iter(languages), "")
+    foreign = archive_language(own, languages)
+    subject = without_days(reading.text, ask.today or date.today())
+    days = replace(ask.filters, since=window.first, until=window.last)
+    hits = ask.retriever.retrieve(subject, days, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE)
+    material = collect(
+        subject, foreign or own, hits, ask.archive, ask.sentence_embedder, LEAST_SHARE, foreign=bool(foreign)
+    )
+    return hits, summary.of_days(material, window) if material.suffices else ()
