@@ -229,10 +229,18 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The answer as plain text with `[n]` behind the sentences, one a line but for facts; for a refusal, that."""
+        """The answer as plain text with `[n]` behind its sentences, one a line where `in_lines`; of a refusal, that."""
         if not self.sentences:
             return self.refusal
-        return (" " if self.kind == "fact" else "\n").join(marked(sentence) for sentence in self.sentences)
+        return ("\n" if self.in_lines else " ").join(marked(sentence) for sentence in self.sentences)
+
+    @property
+    def in_lines(self) -> bool:
+        """Whether each sentence has a line of its own: all but facts, and facts quoted with day and outlet in front."""
+        return self.kind != "fact" or any(
+            len(sentence.citations) == 1 and sentence.text.endswith(f": {sentence.citations[0].quote}")
+            for sentence in self.sentences
+        )
 
 
 def marked(sentence: Sentence) -> str:

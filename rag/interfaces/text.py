@@ -158,13 +158,13 @@ def window_days(window: TimeWindow) -> str:
 
 def checked_text(answer: Answer) -> str:
     """An answer for readers who see its text alone: citation numbers, and a warning behind an unsupported sentence."""
-    separator, mark = layout(answer.kind)
+    separator, mark = layout(answer)
     return separator.join(f"{mark}{sentence_text(sentence)}" for sentence in answer.sentences) or answer.refusal
 
 
-def layout(kind: QuestionKind) -> tuple[str, str]:
-    """What stands between the sentences of an answer and in front of each in Markdown: a list, but for a fact."""
-    return (" ", "") if kind == "fact" else ("\n", "- ")
+def layout(answer: Answer) -> tuple[str, str]:
+    """What stands between the sentences of an answer and in front of each in Markdown: a list, where it is in lines."""
+    return ("\n", "- ") if answer.in_lines else (" ", "")
 
 
 def sentence_text(sentence: Sentence) -> str:

@@ -37,7 +37,7 @@ class Message:
 def message_of(answer: Answer, request: ChatRequest) -> Message:
     """The message for an answer, cut where `stop` or `max_tokens` say. A refusal is a message too."""
     text, places = "", []
-    separator, mark = layout(answer.kind)
+    separator, mark = layout(answer)
     for sentence in answer.sentences:
         text += (separator if text else "") + mark
         start = len(text)

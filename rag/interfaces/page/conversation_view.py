@@ -104,7 +104,7 @@ def plain(exchange: Exchange) -> str:
         doubt = f" ({line.doubt})" if line.doubt else ""
         said.append(f"{marked(sentence)} {markers}".strip() + doubt)
     cards = [f"[{c.number}] {c.title}, {outlet_and_day(c)}: “{c.quote}”" for c in exchange.cards if c.number]
-    return "\n".join([exchange.question, "", ("\n" if exchange.kind else " ").join(said), "", *cards])
+    return "\n".join([exchange.question, "", ("\n" if exchange.in_lines else " ").join(said), "", *cards])
 
 
 def notice_html(text: str) -> str:

@@ -101,6 +101,7 @@ class Exchange:
     withheld: int = 0
     seconds: float = 0.0
     kind: str = ""  # form of the answer, a QuestionKind; "" for a plain one
+    in_lines: bool = False  # each sentence has a line of its own
     kind_dropped: str = ""  # the form that was asked for and for which too little was found
     story: Part = field(default_factory=Part)
     days: str = ""  # that the question names, in words
@@ -123,6 +124,7 @@ class Exchange:
             withheld=len(answer.withheld),
             seconds=round((answer.timings.total_ms or 0) / 1000, 1),
             kind="" if answer.kind == "fact" else answer.kind,
+            in_lines=answer.in_lines,
             kind_dropped=answer.kind_dropped or "",
             days=window_days(answer.window) if answer.window else "",
             days_dropped=bool(answer.window and answer.window.dropped),
@@ -180,7 +182,7 @@ def _shaped(kind: type[T], data: Any) -> T:
 _FIELD_TYPES: dict[str, type] = {
     "number": int, "version": int, "start": int, "end": int, "also": tuple, "numbers": tuple, "lines": tuple,
     "story": Mapping, "cards": tuple, "preview": tuple, "withheld": int, "seconds": float, "by_extraction": bool,
-    "days_dropped": bool, "contradicted": bool,
+    "days_dropped": bool, "in_lines": bool, "contradicted": bool,
 }  # fmt: skip
 
 
