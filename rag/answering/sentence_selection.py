@@ -7,10 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from rag.answering.question import expected, holds
-from rag.answering.relevance.sentences import PassageSentences, compared
+from rag.answering.relevance.sentences import AskedQuestion, PassageSentences, as_asked, compared
 from rag.archive.archive import Archive
 from rag.language.dates import annotated, written
 from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
@@ -94,10 +92,10 @@ def gather(
     previous question would select the sentences that answered it (9 instead of 11 of the 12 follow-up questions of the
     demo gold set).
     """
-    vectors = embedder.embed_queries(list(dict.fromkeys([query or question, question])))
+    asked = as_asked(question, query or question, embedder)
     question = spelt_as_found(question, language, hits, archive)
     weights = word_weights(question, language, archive)
-    candidates = _scored(question, vectors, weights, language, _widened(hits, archive), embedder)
+    candidates = _scored(question, asked, weights, language, _widened(hits, archive), embedder)
     if not candidates:
         return Evidence()
     units = _choose(candidates, budget)
@@ -213,10 +211,10 @@ def citable(article: Article) -> str:
 
 
 def _scored(
-    question: str, vectors: np.ndarray, weights: dict[str, float], language: str, hits: Sequence[Hit],
+    question: str, asked: AskedQuestion, weights: dict[str, float], language: str, hits: Sequence[Hit],
     embedder: Embedder,
 ) -> list[Candidate]:  # fmt: skip
-    """Every sentence of the hits with its score, in the order of hits and text; `vectors` are those of `compared`."""
+    """Every sentence of the hits with its score, in the order of hits and text."""
     raw: list[tuple[Hit, Span, float]] = []
     for hit in hits:
         passage = hit.passage
@@ -231,7 +229,7 @@ def _scored(
     top = max(hit.score for hit, _, _ in raw) or 1.0
     wanted = expected(question, language)
     holding = [holds(wanted, hit.passage.article.text[slice(*span)], question, language) for hit, span, _ in raw]
-    near, relevance = compared(vectors, _passages(raw, holding if wanted else []), embedder)
+    near, relevance = compared(asked, _passages(raw, holding if wanted else []), embedder)
     years = years_named(question)
     scores = []
     for i, (hit, span, words) in enumerate(raw):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag.answering.relevance.learned import Context, packaged
+from rag.answering.relevance.learned import Context, Relevance, packaged
 from rag.models.cards import E5_SMALL, card_of
-from rag.models.embeddings import Embedder
+from rag.models.embeddings import Embedder, TokenReader, token_reader
 
 # How many sentences are embedded, at least, passage by passage; the others are compared by words only. Embedding more
 # of them delays the first word of the answer. Set by hand.
@@ -29,31 +29,70 @@ class PassageSentences:
     promise: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedQuestion:
+    """A question as its sentences are compared with it: `expanded` is the unit vector of the question expanded by the
+    conversation, for the likeness; `vector` that of the question as it is, for the relevance: what is learned is which
+    words answer which. `tokens` as Relevance.asked_tokens gives them; None where no relevance is learned."""
+
+    expanded: np.ndarray
+    vector: np.ndarray
+    tokens: np.ndarray | None
+
+
+def as_asked(question: str, expanded: str, embedder: Embedder) -> AskedQuestion:
+    """The vectors of a question and of the same expanded by the conversation. Raises ModelUnavailable."""
+    texts = list(dict.fromkeys([expanded, question]))
+    if (found := _learned(embedder)) is None:
+        vectors = embedder.embed_queries(texts)
+        return AskedQuestion(vectors[0], vectors[-1], None)
+    learned, reader = found
+    read = reader.read_queries(texts, learned.asked_tokens)
+    return AskedQuestion(read[0].vector, read[-1].vector, read[-1].tokens)
+
+
 def compared(
-    questions: np.ndarray, passages: Sequence[PassageSentences], embedder: Embedder
+    asked: AskedQuestion, passages: Sequence[PassageSentences], embedder: Embedder
 ) -> tuple[list[float], list[float]]:
     """For each place the likeness of its sentence to the question (EmbedderCard.likeness), and its relevance, 0 to 2;
     a low estimate for those of passages that are not embedded.
 
-    The first of the `questions` is the vector of the question expanded by the conversation, for the likeness, the last
-    that of the question as it is, for the relevance: what is learned is which words answer which.
-
     The relevances are 0 where the embedder is not the one for which they were learned. Raises ModelUnavailable.
     """
     chosen, card = _chosen(passages), card_of(embedder.name)
-    learned = packaged() if embedder.name == E5_SMALL.name else None
-    headlines = [one.headline for one in chosen] if learned else []
-    vectors = embedder.embed_passages([*headlines, *(text for one in chosen for text in one.texts)])
-    count, at = sum(len(one.places) for one in passages), len(headlines)
-    near, relevance = np.full(count, np.nan), np.zeros(count) if learned is None else np.full(count, np.nan)
-    for number, one in enumerate(chosen):
-        own, at = vectors[at : at + len(one.texts)], at + len(one.texts)
-        near[one.places] = [card.likeness(cosine) for cosine in (own @ questions[0]).tolist()]
-        if learned:
-            logits = learned.scores(questions[-1], Context(own, vectors[number], one.holding))
+    count, found = sum(len(one.places) for one in passages), _learned(embedder)
+    near, relevance = np.full(count, np.nan), np.full(count, np.nan)
+    if found is None or asked.tokens is None:
+        vectors, relevance = embedder.embed_passages([text for one in chosen for text in one.texts]), np.zeros(count)
+    else:
+        contexts = _contexts(chosen, *found)
+        vectors = np.concatenate([context.vectors for context in contexts])
+        for one, context in zip(chosen, contexts, strict=True):
+            logits = found[0].scores(asked.vector, asked.tokens, context)
             relevance[one.places] = 1 + np.clip(logits / MOST_CERTAIN, -1, 1)
+    places = [place for one in chosen for place in one.places]
+    near[places] = [card.likeness(cosine) for cosine in (vectors @ asked.expanded).tolist()]
     near = np.where(np.isnan(near), 0.8 * np.nanmin(near), near)
     return near.tolist(), np.where(np.isnan(relevance), np.nanmin(relevance), relevance).tolist()
+
+
+def _learned(embedder: Embedder) -> tuple[Relevance, TokenReader] | None:
+    """The weights for this embedder, and what reads tokens for them; None for another one, and where the same model
+    runs elsewhere and tells no vectors of tokens."""
+    reader = token_reader(embedder) if embedder.name == E5_SMALL.name else None
+    return None if reader is None else (packaged(), reader)
+
+
+def _contexts(chosen: Sequence[PassageSentences], learned: Relevance, reader: TokenReader) -> list[Context]:
+    texts = [text for one in chosen for text in (one.headline, *one.texts)]
+    read, at, contexts = reader.read_passages(texts, learned.told_tokens), 0, []
+    for one in chosen:
+        headline, *own = read[at : at + 1 + len(one.texts)]
+        at += 1 + len(one.texts)
+        vectors = np.array([sentence.vector for sentence in own])
+        tokens = [headline.tokens, *(sentence.tokens for sentence in own)]
+        contexts.append(Context(vectors, headline.vector, one.holding, tokens))
+    return contexts
 
 
 def _chosen(passages: Sequence[PassageSentences]) -> list[PassageSentences]:
