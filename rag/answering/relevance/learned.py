@@ -8,7 +8,7 @@ rank 32 that links the wordings of questions with those of answers ("Who runs â€
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Relevance:
 
     def save(self, file: Path = FILE) -> None:
         """Writes the weights in half precision; raises OSError."""
-        arrays: dict[str, Any] = {name: np.asarray(getattr(self, name), np.float32) for name in self.__slots__}
+        arrays: dict[str, Any] = {one.name: np.asarray(getattr(self, one.name), np.float32) for one in fields(self)}
         with file.open("wb") as out:
             np.savez_compressed(
                 out, **{k: one.astype(np.float16) if one.ndim > 1 else one for k, one in arrays.items()}

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag.answering.relevance.learned import Context, packaged
+from rag.answering.relevance import late_interaction, learned
+from rag.answering.relevance.late_interaction import TokenRelevance
+from rag.answering.relevance.learned import Context
 from rag.models.cards import E5_SMALL, card_of
-from rag.models.embeddings import Embedder
+from rag.models.embeddings import Embedder, TokenReader, token_reader
 
 # How many sentences are embedded, at least, passage by passage; the others are compared by words only. Embedding more
 # of them delays the first word of the answer. Set by hand.
 EMBEDDED_SENTENCES = 40
-MOST_CERTAIN = 6.0  # logit from which on a sentence is no more relevant
+# Logit from which on a sentence is no more relevant, told by texts alone and with their tokens.
+MOST_CERTAIN, MOST_CERTAIN_OF_TOKENS = 6.0, 9.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +32,49 @@ class PassageSentences:
     promise: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedQuestion:
+    """A question as its sentences are compared with it: `expanded` is the unit vector of the question expanded by the
+    conversation, for the likeness; `vector` that of the question as it is, for the relevance: what is learned is which
+    words answer which. `tokens` as TokenRelevance.asked_tokens gives them; None where no relevance is learned."""
+
+    expanded: np.ndarray
+    vector: np.ndarray
+    tokens: np.ndarray | None
+
+
+def as_asked(question: str, expanded: str, embedder: Embedder) -> AskedQuestion:
+    """The vectors of a question and of the same expanded by the conversation. Raises ModelUnavailable."""
+    texts = list(dict.fromkeys([expanded, question]))
+    if (found := _learned(embedder)) is None:
+        vectors = embedder.embed_queries(texts)
+        return AskedQuestion(vectors[0], vectors[-1], None)
+    weights, reader = found
+    read = reader.read_queries(texts, weights.asked_tokens)
+    return AskedQuestion(read[0].vector, read[-1].vector, read[-1].tokens)
+
+
 def compared(
-    questions: np.ndarray, passages: Sequence[PassageSentences], embedder: Embedder
+    asked: AskedQuestion, passages: Sequence[PassageSentences], embedder: Embedder
 ) -> tuple[list[float], list[float]]:
     """For each place the likeness of its sentence to the question (EmbedderCard.likeness), and its relevance, 0 to 2;
     a low estimate for those of passages that are not embedded.
 
-    The first of the `questions` is the vector of the question expanded by the conversation, for the likeness, the last
-    that of the question as it is, for the relevance: what is learned is which words answer which.
-
     The relevances are 0 where the embedder is not the one for which they were learned. Raises ModelUnavailable.
     """
     chosen, card = _chosen(passages), card_of(embedder.name)
-    learned = packaged() if embedder.name == E5_SMALL.name else None
-    headlines = [one.headline for one in chosen] if learned else []
-    vectors = embedder.embed_passages([*headlines, *(text for one in chosen for text in one.texts)])
-    count, at = sum(len(one.places) for one in passages), len(headlines)
-    near, relevance = np.full(count, np.nan), np.zeros(count) if learned is None else np.full(count, np.nan)
-    for number, one in enumerate(chosen):
-        own, at = vectors[at : at + len(one.texts)], at + len(one.texts)
-        near[one.places] = [card.likeness(cosine) for cosine in (own @ questions[0]).tolist()]
-        if learned:
-            logits = learned.scores(questions[-1], Context(own, vectors[number], one.holding))
-            relevance[one.places] = 1 + np.clip(logits / MOST_CERTAIN, -1, 1)
+    count, found = sum(len(one.places) for one in passages), _learned(embedder)
+    near, relevance = np.full(count, np.nan), np.full(count, np.nan)
+    if found is None or asked.tokens is None:
+        vectors, relevance = embedder.embed_passages([text for one in chosen for text in one.texts]), np.zeros(count)
+    else:
+        contexts = _contexts(chosen, *found)
+        vectors = np.concatenate([context.vectors for context, _ in contexts])
+        for one, (context, told) in zip(chosen, contexts, strict=True):
+            likely = found[0].scores_of(asked.vector, asked.tokens, context, told)
+            relevance[one.places] = 1 + np.clip(likely / MOST_CERTAIN_OF_TOKENS, -1, 1)
+    places = [place for one in chosen for place in one.places]
+    near[places] = [card.likeness(cosine) for cosine in (vectors @ asked.expanded).tolist()]
     near = np.where(np.isnan(near), 0.8 * np.nanmin(near), near)
     return near.tolist(), np.where(np.isnan(relevance), np.nanmin(relevance), relevance).tolist()
 
@@ -63,7 +86,28 @@ def logits(question: np.ndarray, vectors: np.ndarray, headline: np.ndarray, embe
     """
     if embedder.name != E5_SMALL.name or not len(vectors):
         return np.zeros(len(vectors))
-    return packaged().scores(question, Context(vectors, headline, [False] * len(vectors)))
+    return learned.packaged().scores(question, Context(vectors, headline, [False] * len(vectors)))
+
+
+def _learned(embedder: Embedder) -> tuple[TokenRelevance, TokenReader] | None:
+    """The weights for this embedder, and what reads tokens for them; None for another one, and where the same model
+    runs elsewhere and tells no vectors of tokens."""
+    reader = token_reader(embedder) if embedder.name == E5_SMALL.name else None
+    return None if reader is None else (late_interaction.packaged(), reader)
+
+
+def _contexts(
+    chosen: Sequence[PassageSentences], weights: TokenRelevance, reader: TokenReader
+) -> list[tuple[Context, list[np.ndarray]]]:
+    """Of each passage its context, and the tokens of the headline and of each sentence."""
+    texts = [text for one in chosen for text in (one.headline, *one.texts)]
+    read, at, contexts = reader.read_passages(texts, weights.told_tokens), 0, []
+    for one in chosen:
+        headline, *own = read[at : at + 1 + len(one.texts)]
+        at += 1 + len(one.texts)
+        context = Context(np.array([sentence.vector for sentence in own]), headline.vector, one.holding)
+        contexts.append((context, [headline.tokens, *(sentence.tokens for sentence in own)]))
+    return contexts
 
 
 def _chosen(passages: Sequence[PassageSentences]) -> list[PassageSentences]:

@@ -1,4 +1,5 @@
-"""A BERT encoder as a graph for ONNX Runtime: token ids to one unit vector a text. The only import of onnx.
+"""A BERT encoder as a graph for ONNX Runtime: token ids to one unit vector a text, and to one vector a token. The only
+import of onnx.
 
 Written node by node with the fused operators that ONNX Runtime has for its CPU provider, so that no torch is needed to
 make it and nothing is left to an optimiser.
@@ -17,12 +18,12 @@ from rag.models.packaged.bert_weights import BLOCK, BertWeights, FourBits
 # exact: matrices of 4 bits as they are and the others in float32, so that vectors are those of the weights.
 Form = Literal["int8", "exact"]
 _CONTRIB = "com.microsoft"
-IDS, MASK, VECTORS = "input_ids", "attention_mask", "vectors"
+IDS, MASK, VECTORS, TOKEN_VECTORS = "input_ids", "attention_mask", "vectors", "token_vectors"
 
 
 def encoder(weights: BertWeights, form: Form) -> bytes:
     """The serialised graph: `input_ids` and `attention_mask` (texts, tokens) int64 -> `vectors` (texts, hidden) float32
-    of norm 1, the mean over the tokens of each text."""
+    of norm 1, the mean over the tokens of each text, and `token_vectors` (texts, tokens, hidden) of the last layer."""
     graph = _Graph()
     hidden = _embedded(graph, weights)
     graph.node("Cast", [MASK], "mask32", to=6)
@@ -33,6 +34,7 @@ def encoder(weights: BertWeights, form: Form) -> bytes:
     graph.node("Mul", [hidden, "mask3"], "seen")
     graph.node("ReduceSum", ["seen", graph.constant("token axis", np.array([1]))], "sum", keepdims=0)
     graph.node("LpNormalization", ["sum"], VECTORS, axis=1, p=2)  # of a sum as of a mean
+    graph.node("Identity", [hidden], TOKEN_VECTORS)
     return graph.serialised(weights.hidden)
 
 
@@ -76,8 +78,9 @@ class _Graph:
         from onnx import TensorProto, helper
 
         inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "tokens"]) for name in (IDS, MASK)]
-        output = helper.make_tensor_value_info(VECTORS, TensorProto.FLOAT, ["texts", hidden])
-        graph = helper.make_graph(self._nodes, "encoder", inputs, [output], self._constants)
+        shapes = {VECTORS: ["texts", hidden], TOKEN_VECTORS: ["texts", "tokens", hidden]}
+        outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+        graph = helper.make_graph(self._nodes, "encoder", inputs, outputs, self._constants)
         opsets = [helper.make_opsetid("", 21), helper.make_opsetid(_CONTRIB, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
         model.producer_version = ""

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from rag.models.cards import EmbedderCard
-from rag.models.packaged.bert_graph import IDS, MASK
+from rag.models.packaged.bert_graph import IDS, MASK, TOKEN_VECTORS, VECTORS
 from rag.models.packaged.tokenizing import Tokens
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadText:
+    """A text as the encoder reads it: its unit vector (dim,) as `embed_queries` or `embed_passages` gives it, and what
+    was asked for of the vectors of its tokens."""
+
+    vector: np.ndarray
+    tokens: np.ndarray
+
+
+# What is kept of a text's token vectors (tokens, dim) float32 of the last layer. The card's prefix and the marks of
+# begin and end are among the tokens.
+Reduce = Callable[[np.ndarray], np.ndarray]
 
 
 class OnnxEmbedder:
@@ -33,31 +50,48 @@ class OnnxEmbedder:
         """(n, dim) float32, rows of norm 1."""
         return self._embedded([self.card.query_prefix + text for text in texts])
 
+    def read_queries(self, texts: Sequence[str], reduce: Reduce) -> list[ReadText]:
+        """The vectors of `embed_queries` with the tokens' vectors as `reduce` leaves them, in the order of `texts`."""
+        return self._read([self.card.query_prefix + text for text in texts], reduce)
+
+    def read_passages(self, texts: Sequence[str], reduce: Reduce) -> list[ReadText]:
+        """The vectors of `embed_passages` with the tokens' vectors as `reduce` leaves them, in the order of `texts`."""
+        return self._read([self.card.passage_prefix + text for text in texts], reduce)
+
     def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32, rows of norm 1."""
         return self._embedded([self.card.passage_prefix + text for text in texts])
+
+    def token_reader(self) -> OnnxEmbedder:
+        """Itself: see rag.models.embeddings.token_reader."""
+        return self
 
     def close(self) -> None:
         """Ends the threads. Closing again does nothing; several texts cannot be embedded at once afterwards."""
         self._pool.shutdown()
 
     def _embedded(self, texts: Sequence[str]) -> np.ndarray:
-        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        vectors = self._of_each(texts, lambda text: self._run(text, VECTORS)[0])
+        return np.array(vectors, dtype=np.float32).reshape(len(texts), self.dim)
+
+    def _of_each(self, texts: Sequence[str], read: Callable[[str], _Read]) -> list[_Read]:
         if len(texts) < 2:
-            for place, text in enumerate(texts):
-                vectors[place] = self._vector(text)
-            return vectors
+            return [read(text) for text in texts]
         # Longest first, so that no thread begins a long text when the others are done.
         order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
-        for place, vector in zip(order, self._pool.map(lambda place: self._vector(texts[place]), order), strict=True):
-            vectors[place] = vector
-        return vectors
+        found = dict(zip(order, self._pool.map(lambda place: read(texts[place]), order), strict=True))
+        return [found[place] for place in range(len(texts))]
 
-    def _vector(self, text: str) -> np.ndarray:
+    def _read(self, texts: Sequence[str], reduce: Reduce) -> list[ReadText]:
+        found = self._of_each(texts, lambda text: self._run(text, VECTORS, TOKEN_VECTORS))
+        # Here, not in the threads of the pool: products of numpy have threads of their own, which would wait for them.
+        return [ReadText(vector, reduce(tokens)) for vector, tokens in found]
+
+    def _run(self, text: str, *outputs: str) -> list[np.ndarray]:
+        """The outputs that are named, of one text."""
         ids = np.array([self._tokens.ids(text)])
-        feed = {IDS: ids, MASK: np.ones_like(ids)}
-        found: np.ndarray = self._session.run(None, feed)[0][0]
-        return found
+        found = self._session.run(outputs, {IDS: ids, MASK: np.ones_like(ids)})
+        return [output[0] for output in found]
 
 
 def _session(graph: bytes | str) -> Any:

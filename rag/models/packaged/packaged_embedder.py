@@ -206,8 +206,8 @@ _MODELS = {
         E5_SMALL,
         _read_e5,
         {
-            "multilingual-e5-small.int8.onnx": "3d1fde9faa5c6bea3c2414e248237e9542426a7764d9dded8195b4555d058c5f",
-            "multilingual-e5-small.exact.onnx": "50fe674759b0c1d5f2a26eb3b32435281ed1a89e86e1f0bd4a91c0e1d4991052",
+            "multilingual-e5-small.int8.onnx": "0c58129b52978475e29437eaa911a5acb86e31a70ca73ca3062675ba20a73354",
+            "multilingual-e5-small.exact.onnx": "d1a50bfc87dfee8a1000abef3e0ea647d74e16a313d472ef2e833c7ffd866bed",
             "multilingual-e5-small.tokenizer.json": "c9abf74bce539870ad2cb584ad704d5cb52900731caa1cf54cba652cb46c75a4",
             "multilingual-e5-small.vocabulary": "53d3a4ad3c7532dcdb847f3dbede574ec417d7ee327c4dfb1bd7940148864339",
         },
@@ -216,8 +216,8 @@ _MODELS = {
         MINILM,
         _read_minilm,
         {
-            "all-MiniLM-L6-v2.int8.onnx": "2d44cf064568c5a0367af21cbff38ac12cc1e8c4091b9ed2e6e95091faa0ee7c",
-            "all-MiniLM-L6-v2.exact.onnx": "85ca915b6fbea9bde946bc787167f6429fdf8e3be781bb1cec95ff636c1cb7f1",
+            "all-MiniLM-L6-v2.int8.onnx": "1a1e81e8461ebfaf47d00641cf8ed44ad9d722055763e50ed9532462ae6c77f6",
+            "all-MiniLM-L6-v2.exact.onnx": "f27a897baf36f6c06b4eb817bc020d55c490ed733cbfdd4212b1900fb60055d5",
             "all-MiniLM-L6-v2.tokenizer.json": "e942e75e79a0d07b397e54b640ddf836f07739edc9bca664be8dff729da6090c",
         },
     ),
