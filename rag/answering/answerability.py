@@ -24,7 +24,7 @@ LEAST_PROBABILITY, CLEAR = 0.1, 0.3
 # The least likeness of the best sentence where few words can be shared: the question is in another language than the
 # articles, or was put together from a conversation. Of 134 Spanish questions to English articles it refuses .39 of
 # those without their article and .05 of those with it. From CLEAR_LIKENESS on nothing is said; set by hand.
-LEAST_FOREIGN_LIKENESS, CLEAR_LIKENESS = 0.3, 0.7
+LEAST_FOREIGN_LIKENESS, CLEAR_LIKENESS = 0.3, 0.85
 # The packaged model's probability of "Yes" to prompts.judge below which its answer is refused, and what is subtracted
 # from it where an answer that should rest on one article cites two (9 of 22 answers to unanswerable questions did,
 # 6 of 56 right ones). Chosen on recorded answers to 156 questions of the demo gold set.

@@ -62,7 +62,7 @@ def test_evidence_unlike_the_question_in_words_and_vectors_is_refused(
 def test_only_evidence_near_the_question_is_clear() -> None:
     assert is_clear(replace(FOUND, closeness=0.9, coverage=0.4))
     assert not is_clear(replace(FOUND, closeness=0.6, coverage=0.4, likeness=0.6))
-    assert is_clear(replace(FOUND, closeness=0.6, coverage=0.0, likeness=0.8))
+    assert is_clear(replace(FOUND, closeness=0.6, coverage=0.0, likeness=0.9))
 
 
 def test_the_probability_grows_with_both_and_stays_between_0_and_1() -> None:
@@ -84,7 +84,7 @@ def test_a_question_in_another_language_needs_less_likeness_and_no_name(likeness
 
 def test_the_thresholds_are_those_that_were_set() -> None:
     assert (LEAST_PROBABILITY, CLEAR) == (0.1, 0.3)
-    assert (LEAST_FOREIGN_LIKENESS, CLEAR_LIKENESS) == (0.3, 0.7)
+    assert (LEAST_FOREIGN_LIKENESS, CLEAR_LIKENESS) == (0.3, 0.85)
     assert (LEAST_BELIEF, MIXED) == (0.39, 0.15)
 
 

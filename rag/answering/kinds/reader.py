@@ -24,8 +24,8 @@ from rag.models.embeddings import Embedder
 from rag.schema import QuestionKind
 
 # By how much the probability of a kind must exceed that of a question of fact, and what a word that asks for the kind
-# adds to it. Of 408 questions to the demo archive by writers who saw none of those fitted to, .70 are read right; of the
-# 168 older demo questions, all of fact, 15 are taken for another kind.
+# adds to it. Of 408 questions to the demo archive by writers who saw none of those fitted to, .70 are read right; of
+# the 168 older demo questions, all of fact, 15 are taken for another kind.
 MARGIN, CUE = 0.1, 0.2
 # Embedders without weights of their own tell a question by the centres of the examples, and need a word that asks for
 # the kind: the likeness to its centre must exceed that to the questions of fact by this much. Tuned on 110 questions of
