@@ -25,10 +25,10 @@ class CheckedDraft:
     sentences: list[Sentence] = field(default_factory=list)
     rest: str = ""
     stray_markers: int = 0  # citation markers that name no excerpt
-    citer: Citer = field(default_factory=Citer)
     _raw: str = ""
     _seen: int = 0  # finished sentences that were looked at; repeated ones are not in `sentences`
     _cited: list[int] = field(default_factory=list)  # numbers of the excerpts that the model's own markers name
+    _citer: Citer = field(default_factory=Citer)
     _languages: tuple[str, ...] = field(init=False)  # of the articles found, the likeliest article's first
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class CheckedDraft:
         self._seen = len(finished)
 
     def _cited_sentence(self, text: str, found: Finding) -> Sentence:
-        return self.citer.sentence(text, found.quotes, found.reason, contradicted=found.verdict == "contradicted")
+        return self._citer.sentence(text, found.quotes, found.reason, contradicted=found.verdict == "contradicted")
 
     def _language_of(self, text: str) -> str:
         """The language of a sentence: the detected one where the question or an article has it.

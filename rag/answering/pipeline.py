@@ -80,7 +80,7 @@ def stream(ask: Ask) -> Iterator[Answer]:
 
 def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """What follows the first answer, by its kind; of a report that was withdrawn, that it was."""
-    if notice := withdrawn_report(reading.asked, answer.hits, ask.archive):
+    if notice := withdrawn_report(reading.asked, answer.hits, ask.archive, ask.filters):
         yield _refused(ask, answer, "the report that told of this was withdrawn", text=told_of(notice))
     elif answer.kind == "fact":
         yield from _answers(ask, answer, reading)
@@ -263,7 +263,7 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
     else:
         # "And a year later?" is asked in full: beside the earlier answer, a small model mixes the days of both.
         asked = replace(ask, question=reading.base, history=()) if reading.elsewhere else ask
-        yield from _generated(asked, ask.llm, answer, evidence, query, own, partial(quoted, evidence, reading))
+        yield from _generated(asked, ask.llm, answer, evidence, query, own, quoted(evidence, reading))
 
 
 def _translated(ask: Ask, llm: LLM, text: str, language: str) -> str:
@@ -281,16 +281,18 @@ def _evidence(
     known = [hit for hit in hits if not _is_later(hit, ask.today)]
     for found in (known, hits):
         evidence = gather(query.asked, query.language, found, ask.archive, ask.sentence_embedder, budget, query.text)
-        crosses = foreign or _is_foreign(evidence, query.language)
+        crosses = foreign or _is_foreign(ask, evidence, query.language)
         reason = evidence_reason(evidence, rewritten=rewritten, foreign=crosses)
         if not reason or len(known) == len(hits):
             break
     return evidence, reason
 
 
-def _is_foreign(evidence: Evidence, language: str) -> bool:
-    """Whether the best sentence is of an article in another language, so that it shares few words with the question."""
-    return any(c.passage.article.language not in ("", language) for c in evidence.candidates[:1])
+def _is_foreign(ask: Ask, evidence: Evidence, language: str) -> bool:
+    """Whether the best sentence is in another language of the archive than the question, so that they share few words.
+    A short question is sometimes detected as a language that no article has."""
+    best = evidence.candidates[0].passage.article.language if evidence.candidates else ""
+    return best not in ("", language) and language in ask.archive.catalog.languages()
 
 
 def _is_later(hit: Hit, today: date | None) -> bool:
@@ -339,14 +341,13 @@ def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> An
 
 def _generated(
     ask: Ask, llm: LLM, answer: Answer, evidence: Evidence, query: _Query, language: str,
-    quote: Callable[[Citer], list[Sentence]],
+    quotes: Sequence[Sentence],
 ) -> Iterator[Answer]:  # fmt: skip
     """The answer of a language model, checked sentence by sentence; `language` is the question's own.
 
-    What is quoted from the articles, by `quote`, is shown before it. It is the answer of a model that judges, a small
+    The `quotes`, the articles' own sentences, are shown before it. They are the answer of a model that judges, a small
     one, which adds at most a lead.
     """
-    quotes = quote(Citer())
     answer = replace(answer, preview=tuple(quotes), timings=replace(answer.timings, first_shown_ms=ask.elapsed_ms()))
     yield answer
     previous = ask.history[-1:] if query.text != ask.question else ()
@@ -366,7 +367,7 @@ def _generated(
     draft.finish()
     judged = partial(answer_reason, ask.question, belief=belief, language=language)
     if llm.judges:
-        yield _led(ask, llm, answer, draft, lambda lead: not judged(lead, not_found=False), quote)
+        yield _led(ask, llm, answer, draft, lambda lead: not judged(lead, not_found=False), quotes)
     # The sentinel for "not found" is no sentence that was withheld.
     elif reason := judged(draft.sentences, not_found=draft.may_be_refusal):
         yield _refused(ask, answer, reason, () if draft.may_be_refusal else tuple(s.text for s in draft.sentences))
@@ -376,13 +377,12 @@ def _generated(
 
 def _led(
     ask: Ask, llm: LLM, answer: Answer, draft: CheckedDraft, answers: Callable[[Sequence[Sentence]], bool],
-    quote: Callable[[Citer], list[Sentence]],
+    quotes: Sequence[Sentence],
 ) -> Answer:  # fmt: skip
     """The quotations, and in front of them the sentences of the draft that say little but what they cite, where these
     answer."""
     lead = [sentence for sentence in draft.sentences if is_quoted(sentence)]
     lead = lead if answers(lead) else []
-    quotes = quote(draft.citer if lead else Citer())
     withheld = tuple(sentence.text for sentence in draft.sentences if sentence not in lead)
     answer = replace(answer, stray_markers=draft.stray_markers, withheld=withheld, draft="")
     return _given(ask, replace(answer, **_written_by(llm if lead else None)), led(lead, quotes) if lead else quotes)

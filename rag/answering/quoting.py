@@ -15,7 +15,7 @@ from rag.answering.sentence_selection import Candidate, Evidence
 from rag.language.names import names
 from rag.language.stems import content_stems
 from rag.language.tokens import tokens
-from rag.schema import Sentence
+from rag.schema import Citation, Sentence
 
 # Share of a sentence's content words that an earlier answer holds, from which on it was said already. Set by hand.
 REPEATED = 0.6
@@ -26,9 +26,20 @@ CLOSEST = Sentence(text="It is not certain that the articles answer this. What c
 
 
 def led(lead: Sequence[Sentence], quotes: Sequence[Sentence]) -> list[Sentence]:
-    """What a model wrote, then the quotations that say something else."""
+    """What a model wrote, then the quotations that say something else; all of them where a sentence counts them.
+
+    Citations are numbered anew, in order of first appearance.
+    """
     said = {stem for sentence in lead for stem in content_stems(sentence.text, "")}
-    return [*lead, *(one for one in quotes if one is not CLOSEST and not _is_said(one.text, said))]
+    quotes = [one for one in quotes if one is not CLOSEST]
+    counted = any(not one.citations for one in quotes)
+    kept = [*lead, *(one for one in quotes if counted or not _is_said(one.citations[0].quote, said))]
+    places: dict[tuple[str, int, int], int] = {}
+    return [replace(one, citations=tuple(replace(c, number=_number(c, places)) for c in one.citations)) for one in kept]
+
+
+def _number(citation: Citation, places: dict[tuple[str, int, int], int]) -> int:
+    return places.setdefault((citation.passage.article.id, citation.start, citation.end), len(places) + 1)
 
 
 def is_quoted(sentence: Sentence) -> bool:
@@ -43,13 +54,13 @@ def _is_said(text: str, said: set[str]) -> bool:
     return len(words & said) >= REPEATED * len(words)
 
 
-def quoted(evidence: Evidence, reading: Reading, citer: Citer | None = None) -> list[Sentence]:
-    """The best sentences verbatim, each its own citation; never none. Numbered by `citer`, from 1 where none is given.
+def quoted(evidence: Evidence, reading: Reading) -> list[Sentence]:
+    """The best sentences verbatim, each its own citation; never none.
 
     One sentence for "shorter", what was not said yet for "who else?", with day and outlet for "in which outlet?".
     Where it is not clear that they hold the answer, a sentence in front says so.
     """
-    citer = citer or Citer()
+    citer = Citer()
     if reading.move not in ("more", "shorter", "source"):
         found = quotations(reading.asked, evidence.candidates, citer)
         return found if is_clear(evidence) else [CLOSEST, *found]

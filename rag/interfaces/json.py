@@ -100,8 +100,9 @@ class AnswerData(TypedDict):
 
     `reason` says why an answer is refused, and is empty for an answer that is given. `by_extraction`: no language
     model writes, the sentences are the articles' own. `window`: the days that the question names, null where it names
-    none. `kind`: the form of the answer; but for "fact", each sentence is a line. `kind_dropped`: the form that was
-    asked for by name and for which the articles hold too little, null where there is none.
+    none. `kind`: the form of the answer; each sentence is a line of `text`, but those of a "fact" of one day.
+    `kind_dropped`: the form that was asked for by name and for which the articles hold too little, null where there is
+    none.
     """
 
     question: str

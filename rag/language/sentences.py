@@ -125,6 +125,6 @@ def without_item_number(sentence: str) -> str:
 
 
 def is_question(sentence: str) -> bool:
-    """Whether a sentence ends as a question, also within quotation marks or brackets."""
-    end = sentence.rstrip(' \n"”’»›)]」』')[-1:]
-    return end in ("?", "？", "؟", "՞", "\u037e")
+    """Whether a sentence is a question; one that ends with a question in quotation marks, as somebody asked it, is
+    none."""
+    return sentence.rstrip()[-1:] in ("?", "？", "؟", "՞", "\u037e")

@@ -107,7 +107,7 @@ def test_a_question_why_is_answered_by_a_sentence_that_gives_the_cause(assistant
 
 
 def test_the_caller_may_choose_another_form(assistant: Assistant) -> None:
-    question = "What happened in the dock strike?"
+    question = "Tell me about the dock strike"
     assert assistant.ask(question).kind != "timeline"
     answer = assistant.ask(question, kind="timeline")
     assert (answer.kind, answer.kind_dropped) == ("timeline", None)

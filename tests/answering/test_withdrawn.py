@@ -9,7 +9,7 @@ from fakes import WordEmbedder
 
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
-from rag.schema import Article
+from rag.schema import Article, Filters
 
 REPORT = Article(
     id="fee",
@@ -25,7 +25,7 @@ NOTICE = replace(
     text="Please do not use the report. The paper was not genuine.",
     version=2,
     status="withdrawn",
-    published=datetime(2026, 2, 4),
+    modified=datetime(2026, 2, 4),
 )
 QUESTION = "How many crowns is the entry fee for ferry passengers?"
 
@@ -55,3 +55,14 @@ def test_without_a_withdrawn_report_nothing_is_said_of_one(archive: Archive) -> 
     answer = Asked(archive)(extraction=True).ask(QUESTION)
     assert answer.answered
     assert "twelve" in answer.text
+
+
+def test_a_withdrawn_report_of_another_outlet_is_not_told_of_where_one_outlet_is_searched(withdrawn: Archive) -> None:
+    answer = Asked(withdrawn)(extraction=True).ask(QUESTION, filters=Filters(outlets=("The Tide",)))
+    assert "withdrawn" not in answer.text
+
+
+def test_a_notice_that_does_not_say_when_is_told_without_a_day(archive: Archive) -> None:
+    for version in (REPORT, replace(NOTICE, modified=None)):
+        ingest([version], archive, WordEmbedder())
+    assert "was withdrawn by Corvane Ledger;" in Asked(archive)(extraction=True).ask(QUESTION).text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -133,11 +134,12 @@ def phrases(line: Line) -> Iterator[tuple[str, str]]:
         dated = any(begin < stop and start < finish for begin, finish in days)
         if len(value) != 1 or dated or _YEAR.fullmatch(text[start:stop]) or _CLOCK.match(text[stop:]):
             continue
-        if _HOUR.fullmatch(text[start:stop]) and not _counts(text, words[end : end + 1], stop):
+        percent = "%" if _is_percent(text[stop:]) else ""
+        priced = percent or unicodedata.category(text[start - 1 : start] or " ") == "Sc"
+        if _HOUR.fullmatch(text[start:stop]) and not priced and not _counts(text, words[end : end + 1], stop):
             continue
         if end < len(words) and words[end].folded in _PART and end - first == 1 and len(next(iter(value))) < 3:
             continue  # "three of the injured" counts a part
-        percent = "%" if _is_percent(text[stop:]) else ""
         around = _around(text, words, first, end)
         if len(tokens(around)) > end - first + 1:  # "58" alone, an age, counts nothing
             yield next(iter(value)) + percent, around

@@ -98,6 +98,8 @@ def _days(material: Material) -> dict[str, date]:
     for line in material.lines:
         if line.day is None and _YEAR.search(line.text) and (window := named_window(line.text, until)):
             named = window.last or window.first or date.min
+            if named > until:
+                continue  # a day to come
             days[line.article.id] = max(days.get(line.article.id, date.min), named)
     return days
 

@@ -31,7 +31,8 @@ def compose(material: Material) -> list[Sentence]:
     that the subject names, from all of their articles, else from the beginnings of the articles about it."""
     citer = Citer()
     own = of_named_source(material)
-    material = own or replace(material, lines=tuple(one for one in material.lines if one.place < MOST_SENTENCES))
+    first = tuple(one for one in material.lines if one.place < MOST_SENTENCES or one.corrects)
+    material = own or replace(material, lines=first)
     story = main_story(material)
     lines = quotable(material.lines)
     chosen = sorted(chosen_lines(lines, apart=[line for line in lines if line.article.id not in story]), key=_order)

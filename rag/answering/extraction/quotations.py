@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -44,15 +44,22 @@ def quotations(
     """The best sentences verbatim, each its own citation; to a question why, those first that give a cause.
 
     A sentence that refers to somebody is quoted from the one that names him. Where they are from several days, the
-    newest comes first, and each has its day and outlet in front.
+    newest comes first, of a year that the question names if any is, and each has its day and outlet in front.
     """
     if groups := differing(question, candidates):
         return _differences(groups, citer)
     chosen = _apart([with_opening(c) for c in _best(question, candidates, most, further)])
     if len({c.passage.article.day for c in chosen}) < 2:
         return [citer.sentence(c.text, (c,), "") for c in chosen]
-    chosen.sort(key=lambda c: c.passage.article.day or date.min, reverse=True)
+    years = years_named(question)
+    chosen.sort(key=lambda c: (_is_of(c, years), c.passage.article.day or date.min), reverse=True)
     return [citer.sentence(sourced(c.passage.article, c.text), (c,), "") for c in chosen]
+
+
+def _is_of(candidate: Candidate, years: Collection[str]) -> bool:
+    """Whether the article of a candidate is of one of these years; false without any."""
+    day = candidate.passage.article.day
+    return bool(day and str(day.year) in years)
 
 
 def _differences(groups: Sequence[Sequence[Candidate]], citer: Citer) -> list[Sentence]:

@@ -60,7 +60,7 @@ def own_tokens(tokens: np.ndarray) -> np.ndarray:
 
 
 def late(asked: np.ndarray, told: Sequence[np.ndarray]) -> np.ndarray:
-    """(n, 2) of the sentences, in the order of LATE, -1 to 1; `told` are the tokens of the headline and of each."""
+    """(n, 2) of the sentences, in the order of LATE, -1.1 to 1; `told` are the tokens of the headline and of each."""
     likeness = np.concatenate(told).astype(np.float32) @ asked.T
     starts = np.cumsum([0, *(len(one) for one in told[:-1])])
     greatest = np.maximum.reduceat(likeness, starts)

@@ -52,7 +52,7 @@ class Relevance:
         linked += (pairs - self.sentence_mean) @ (self.behind.T @ wanted)
         return np.asarray(features(query, context, pairs) @ self.weights + self.bias + linked)
 
-    def save(self, file: Path = FILE) -> None:
+    def save(self, file: Path) -> None:
         """Writes the weights in half precision; raises OSError."""
         arrays: dict[str, Any] = {one.name: np.asarray(getattr(self, one.name), np.float32) for one in fields(self)}
         with file.open("wb") as out:

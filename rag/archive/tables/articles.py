@@ -29,10 +29,10 @@ class Articles(Changes):
         )
 
     def withdrawn(self, most: int) -> list[Article]:
-        """The current versions of the articles that were withdrawn last, which say so, newest first."""
+        """The current versions of the articles that were withdrawn last, which say so, the last one first."""
         return self._read(
             "SELECT v.* FROM versions v JOIN articles a ON a.id = v.article_id AND a.version = v.version "
-            "WHERE a.status = 'withdrawn' ORDER BY a.day IS NULL, a.day DESC, a.id LIMIT ?",
+            "WHERE a.status = 'withdrawn' ORDER BY v.stored_at DESC, a.id LIMIT ?",
             (most,),
             rows.article_row,
         )
