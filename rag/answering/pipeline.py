@@ -362,8 +362,8 @@ def _generated(
             if answer.timings.first_token_ms is None:
                 answer = replace(answer, timings=replace(answer.timings, first_token_ms=ask.elapsed_ms()))
             draft.add(piece)
-            if not draft.may_be_refusal and not llm.judges:
-                yield _drafted(answer, draft)
+            if not draft.may_be_refusal:
+                yield replace(answer, draft=draft.rest) if llm.judges else _drafted(answer, draft)
     draft.finish()
     judged = partial(answer_reason, ask.question, belief=belief, language=language)
     if llm.judges:
