@@ -210,6 +210,14 @@ def test_an_undated_report_is_as_new_as_the_day_that_it_names():
     assert [text[:7] for text in told] == ["Undated", "14 Octo"]
 
 
+def test_a_day_to_come_makes_no_undated_report_the_newest():
+    old = article("old", "The list had 214 people.", "2025-10-14", "Wire")
+    undated = article("undated", "The list of 198 people must be empty before 2031.", None, "Radio")
+    stories = {"old": "list", "undated": "list"}
+    told = texts(latest.compose(material("people on the list", old, undated, stories=stories)))
+    assert [text[:7] for text in told] == ["14 Octo", "Undated"]
+
+
 def test_another_event_needs_a_sentence_that_answers_nearly_as_well():
     main = relevant("rate", "2025-05-08", ("The bank left its rate at 4.5 per cent.", 4.0))
     other = relevant("bid", "2025-07-22", ("The bank had an offer of 5 crowns.", -5.0))

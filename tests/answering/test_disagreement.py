@@ -1,5 +1,6 @@
 """Disagreement: people in one office, figures that count the same, accusations, and what an outlet corrected."""
 
+import pytest
 from test_compose import CORRECTED, HURT, article, lines, material
 
 from rag.answering.compose import disagreement
@@ -100,6 +101,12 @@ def test_a_time_of_day_counts_nothing_and_a_measure_does():
         article("ferry", "It left at 17.30 and struck the wall at 19.12, after 6.84 metres and 21.4 knots.")
     )
     assert [value for value, _ in phrases(line)] == ["6.84", "21.4"]
+
+
+@pytest.mark.parametrize(("text", "value"), [("cut to 4.25%.", "4.25%"), ("paid $3.50, the firm says.", "3.50")])
+def test_a_percentage_or_a_price_is_no_time_of_day(text, value):
+    (line,) = lines(article("bank", f"The rate of the bank was {text}"))
+    assert [found for found, _ in phrases(line)] == [value]
 
 
 def test_each_speaker_whom_a_question_names_is_told_from_one_article_wherever_it_stands():

@@ -10,9 +10,8 @@ from datetime import date, timedelta
 from rag.answering.citations import Citer
 from rag.answering.compose.figures import asks_figure, figures_of
 from rag.answering.compose.material import Line, Material
-from rag.answering.compose.sentences.worth import substance
-from rag.answering.compose.wording import is_new, quotable, sourced, telling
-from rag.answering.relevance.sentences import MOST_CERTAIN
+from rag.answering.compose.sentences.worth import worth_asked
+from rag.answering.compose.wording import is_new, quotable, sourced
 from rag.answering.time_windows.windows import named_window
 from rag.language.names import names
 from rag.language.tokens import tokens
@@ -20,11 +19,9 @@ from rag.schema import Article, Sentence
 
 EARLIER = 2
 OF_NEWEST = 2  # sentences of the newest report of the event meant: its main news is often not what is asked for
-# Weight of the learned relevance, on a scale from 0 to 2, beside `telling` and `substance`. What the best sentence of
-# an article needs of that of the best one of all, or of the same event; what a second one of the newest report needs of
-# its first one; and a correction of the sentence that it belongs to. Set by hand on the editor's questions to the demo
-# archive and on 320 further ones by four writers.
-RELEVANCE = 1.0
+# What the best sentence of an article needs of that of the best one of all, or of the same event; what a second one of
+# the newest report needs of its first one; and a correction of the sentence that it belongs to. Set by hand on the
+# editor's questions to the demo archive and on 320 further ones by four writers.
 LEAST_SHARE, SAME_EVENT, SECOND, LEAST_CORRECTION = 0.75, 0.3, 0.5, 0.5
 LATER_THAN_OTHERS = timedelta(days=365)  # most by which an undated article is newer than the dated ones beside it
 _YEAR = re.compile(r"\b20\d\d\b")
@@ -36,7 +33,7 @@ def compose(material: Material) -> list[Sentence]:
     The newest event comes first. What an outlet has corrected stands behind the corrected sentence.
     """
     best = _best_lines(material)
-    most = max((lines[0] for lines in best.values()), key=_answering, default=None)
+    most = max((lines[0] for lines in best.values()), key=worth_asked, default=None)
     citer, chosen = Citer(), list[Line]()
     for articles in _events(material):
         own: list[Line] = []
@@ -46,7 +43,7 @@ def compose(material: Material) -> list[Sentence]:
             if not lines or most is None or reports > EARLIER:
                 continue
             meant = most.article in articles
-            if _answering(lines[0]) < (SAME_EVENT if meant else LEAST_SHARE) * _answering(most):
+            if worth_asked(lines[0]) < (SAME_EVENT if meant else LEAST_SHARE) * worth_asked(most):
                 continue
             new = _new(lines, [*chosen, *own], OF_NEWEST if meant and not reports else 1)
             own += [one for line in new for one in (line, *_corrections(line, material.lines))]
@@ -55,17 +52,12 @@ def compose(material: Material) -> list[Sentence]:
     return [citer.sentence(sourced(one.article, one.text), (one.candidate,), "") for one in chosen]
 
 
-def _answering(line: Line) -> float:
-    """How well a sentence tells what is asked for; higher is better."""
-    return telling(line) + substance(line) + RELEVANCE * max(1 + line.relevance / MOST_CERTAIN, 0.0)
-
-
 def _new(lines: Sequence[Line], said: Sequence[Line], most: int) -> list[Line]:
     """At most so many of the lines, which are sorted best first, that say something new and are nearly as good as the
     first one."""
     new: list[Line] = []
     for line in lines:
-        if _answering(line) >= SECOND * _answering(lines[0]) and is_new(line, [*said, *new]):
+        if worth_asked(line) >= SECOND * worth_asked(lines[0]) and is_new(line, [*said, *new]):
             new.append(line)
         if len(new) == most:
             break
@@ -114,7 +106,7 @@ def _best_lines(material: Material) -> dict[str, list[Line]]:
     best = {one.line.article.id: [one.line] for one in figures}
     for article in material.articles:
         own = quotable([line for line in material.lines if line.article.id == article.id])
-        ranked = sorted(own, key=_answering, reverse=True)
+        ranked = sorted(own, key=worth_asked, reverse=True)
         if ranked:
             best[article.id] = [*best.get(article.id, []), *ranked]
     return best

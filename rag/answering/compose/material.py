@@ -140,8 +140,8 @@ def collect(
     `foreign`: the question is in another language than most articles, whose language `language` is then.
     `least_share` of the best article's nearness is needed of the others. `further` sentences are read behind the first
     ones of the articles, from the passages nearest to the subject. Where the subject names years, articles from
-    other years are left out. `series`: articles are kept that tell
-    of the same thing as the nearest one at another time.
+    other years are left out. `series`: articles are kept that tell of the same thing as the nearest one at another
+    time.
     """
     nearness, topic = Nearness.of(archive, embedder), without_years(subject)
     to_topic = nearness.to(topic)

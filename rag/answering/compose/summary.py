@@ -11,9 +11,8 @@ from datetime import date
 from rag.answering.citations import Citer
 from rag.answering.compose.material import MOST_SENTENCES, Line, Material
 from rag.answering.compose.sentences.named_source import of_named_source
-from rag.answering.compose.sentences.worth import ENDINGS, Worth, substance
+from rag.answering.compose.sentences.worth import ENDINGS, Worth, worth_asked
 from rag.answering.compose.wording import is_new, quotable, sourced, telling
-from rag.answering.relevance.sentences import MOST_CERTAIN
 from rag.schema import Sentence, TimeWindow
 
 MOST = 8
@@ -31,8 +30,7 @@ def compose(material: Material) -> list[Sentence]:
     that the subject names, from all of their articles, else from the beginnings of the articles about it."""
     citer = Citer()
     own = of_named_source(material)
-    first = tuple(one for one in material.lines if one.place < MOST_SENTENCES or one.corrects)
-    material = own or replace(material, lines=first)
+    material = own or replace(material, lines=tuple(one for one in material.lines if one.place < MOST_SENTENCES))
     story = main_story(material)
     lines = quotable(material.lines)
     chosen = sorted(chosen_lines(lines, apart=[line for line in lines if line.article.id not in story]), key=_order)
@@ -80,10 +78,10 @@ def of_days(material: Material, window: TimeWindow) -> list[Sentence]:
 def _stories(lines: Sequence[Line], material: Material) -> list[list[Line]]:
     """The lines of each story that is about what is asked, the best story first."""
     groups: dict[str, list[Line]] = defaultdict(list)
-    for line in sorted(lines, key=_told, reverse=True):
+    for line in sorted(lines, key=worth_asked, reverse=True):
         groups[material.stories.get(line.article.id, line.article.id)].append(line)
-    best = max(map(_told, lines), default=0.0)
-    return [own for own in groups.values() if _told(own[0]) >= LEAST_SHARE * best][:MOST]
+    best = max(map(worth_asked, lines), default=0.0)
+    return [own for own in groups.values() if worth_asked(own[0]) >= LEAST_SHARE * best][:MOST]
 
 
 def _of_stories(stories: Sequence[Sequence[Line]]) -> list[Line]:
@@ -104,8 +102,3 @@ def _of_stories(stories: Sequence[Sequence[Line]]) -> list[Line]:
 def _is_heading(line: Line) -> bool:
     """Whether a line ends like one below a headline and not like a sentence."""
     return line.text[-1] not in ENDINGS
-
-
-def _told(line: Line) -> float:
-    """How much a sentence tells of what is asked for; higher is better."""
-    return telling(line) + substance(line) + max(1 + line.relevance / MOST_CERTAIN, 0.0)

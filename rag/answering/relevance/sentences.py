@@ -79,6 +79,11 @@ def compared(
     return near.tolist(), np.where(np.isnan(relevance), np.nanmin(relevance), relevance).tolist()
 
 
+def relevance_of(logit: float | np.ndarray) -> np.ndarray:
+    """The relevance, from 0 to 2, of a logit that texts alone told."""
+    return np.asarray(1 + np.clip(np.asarray(logit) / MOST_CERTAIN, -1, 1))
+
+
 def logits(question: np.ndarray, vectors: np.ndarray, headline: np.ndarray, embedder: Embedder) -> np.ndarray:
     """For each sentence of an article, in their order, the logit of how likely it answers a question: about -6 to 4.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rag.answering.question import expected, holds
 from rag.answering.relevance.learned import Context, packaged
-from rag.answering.relevance.sentences import MOST_CERTAIN
+from rag.answering.relevance.sentences import relevance_of
 from rag.models.cards import E5_SMALL
 from rag.models.embeddings import Embedder
 
@@ -41,5 +41,5 @@ def answering(lines: Sequence[Line], questions: Sequence[str], language: str, em
                 bool(wanted) and holds(wanted, lines[at].text, question, lines[at].article.language) for at in own
             ]
             logits = packaged().scores(asked[number], Context(vectors, headline, holding))
-            found[number, own] = 1 + np.clip(logits / MOST_CERTAIN, -1, 1)
+            found[number, own] = relevance_of(logits)
     return found

@@ -9,6 +9,7 @@ import numpy as np
 
 from rag.answering.compose.material import Line
 from rag.answering.compose.wording import is_new, telling
+from rag.answering.relevance.sentences import relevance_of
 from rag.answering.sentence_selection import SPEECH
 from rag.language.names import names
 from rag.language.numbers import numbers
@@ -28,6 +29,12 @@ def figures(line: Line) -> set[str]:
     """The numbers that a sentence states, without years, one and two, which stand in any sentence."""
     found = numbers(line.text, line.article.language)
     return {number for number in found if not _YEAR.fullmatch(number) and number not in {"1", "2"}}
+
+
+def worth_asked(line: Line) -> float:
+    """How much a sentence tells of what is asked for: how telling it is, its substance, and its learned relevance from
+    0 to 2; higher is better."""
+    return telling(line) + substance(line) + float(relevance_of(line.relevance))
 
 
 def substance(line: Line) -> float:
