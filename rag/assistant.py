@@ -232,6 +232,8 @@ class Assistant:
         limit = self.settings.max_question_chars
         if not question.strip():
             raise QuestionError("The question is empty. Type what you want to know.")
+        if not any(char.isalnum() for char in question):
+            raise QuestionError("The question has no word. Type what you want to know.")
         if len(question) > limit:
             raise QuestionError(
                 f"The question has {len(question):,} characters; at most {limit:,} are read. Shorten it."

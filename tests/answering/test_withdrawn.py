@@ -50,6 +50,13 @@ def test_a_question_that_other_articles_answer_is_answered_from_them(withdrawn: 
     assert "withdrawn" not in answer.text
 
 
+@pytest.mark.parametrize("question", ["How many crowns is the entry fee for the museum?", "Do dogs pay an entry fee?"])
+def test_a_question_about_something_like_it_is_not_about_the_withdrawn_report(
+    withdrawn: Archive, question: str
+) -> None:
+    assert "withdrawn" not in Asked(withdrawn)(extraction=True).ask(question).text
+
+
 def test_without_a_withdrawn_report_nothing_is_said_of_one(archive: Archive) -> None:
     ingest([REPORT], archive, WordEmbedder())
     answer = Asked(archive)(extraction=True).ask(QUESTION)

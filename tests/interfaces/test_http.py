@@ -146,6 +146,7 @@ def test_search_narrows_by_day_and_outlet(serve: Served, assistant: Asked) -> No
         ({"question": 5}, "question cannot be used: input should be a valid string."),
         ({"question": "x", "colour": 1}, "colour is not known here; leave it out."),
         ({"question": "   "}, "The question is empty. Type what you want to know."),
+        ({"question": "?!? …"}, "The question has no word. Type what you want to know."),
         ({"question": "x" * 2001}, "The question has 2,001 characters; at most 2,000 are read. Shorten it."),
         ({"question": "x", "since": "31/02/2025"}, "since is '31/02/2025', expected a day such as 2025-03-01."),
         ({"question": "x", "since": "2025-02-30"}, "since is '2025-02-30', expected a day such as 2025-03-01."),
