@@ -52,7 +52,7 @@ _HTTP = {
     for name in ("app", "article_routes", "ask_routes", "openai_routes", "story_routes", "bodies")
 }
 SEVERAL_FILES = {
-    "torch": {"rag/models/embeddings.py", "eval/relevance/fit.py"},  # models of the user's own; the fit of weights
+    "torch": {"rag/models/embeddings.py", "eval/relevance/fit.py", "eval/kinds/fit.py"},  # own models; weights
     "fastapi": _HTTP,  # a file for each kind of route
     "starlette": _HTTP,  # what FastAPI is made of
     "pydantic": {  # settings; schemas of the OpenAPI document; bounds of a tool's arguments
