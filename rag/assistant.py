@@ -15,7 +15,7 @@ from rag.answering import pipeline, prompts
 from rag.answering.ask import Ask
 from rag.answering.kinds.reader import KindReader
 from rag.answering.pipeline import EXTRACTION
-from rag.answering.retriever import Retriever
+from rag.answering.retrieval.retriever import Retriever
 from rag.answering.time_windows.windows import named_window
 from rag.answering.tracer import NoTracer, Tracer
 from rag.archive.archive import Archive

@@ -20,6 +20,7 @@ RefusalReason = Literal[
     "the model says that the excerpts do not answer",
     "the cited words do not answer the question",
     "the report that told of this was withdrawn",
+    "the question does not say whom it means",
 ]
 # The form of answer that a question asks for; "archive" is a question about the archive itself.
 QuestionKind = Literal[

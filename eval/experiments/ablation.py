@@ -21,7 +21,7 @@ from eval.reporting import outcome
 from eval.reporting.progress import Progress, silent
 from eval.reporting.tables import SEPARATOR
 from rag.answering.conversation.followups import standalone
-from rag.answering.retriever import Candidate, Retriever, fuse, select
+from rag.answering.retrieval.retriever import Candidate, Retriever, fuse, select
 from rag.archive.archive import Archive
 from rag.models.cards import card_of
 from rag.models.embeddings import Embedder

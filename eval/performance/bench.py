@@ -27,7 +27,7 @@ from eval.reporting import outcome
 from eval.reporting.progress import Progress
 from ingest.pipeline import ingest
 from ingest.readers.files import ReadOptions, read
-from rag.answering.retriever import Retriever
+from rag.answering.retrieval.retriever import Retriever
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.models.chat import OpenAIChat, open_llm

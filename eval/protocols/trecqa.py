@@ -15,7 +15,7 @@ from eval.reporting import outcome
 from eval.reporting.progress import Progress
 from eval.systems.vector_cache import QueryVectorCache
 from ingest.pipeline import ingest
-from rag.answering.retriever import Retriever
+from rag.answering.retrieval.retriever import Retriever
 from rag.errors import SettingsError
 from rag.schema import Article
 

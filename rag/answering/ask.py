@@ -9,7 +9,7 @@ from datetime import date
 from time import perf_counter
 
 from rag.answering.kinds.reader import KindReader
-from rag.answering.retriever import Retriever
+from rag.answering.retrieval.retriever import Retriever
 from rag.answering.tracer import AskTrace
 from rag.archive.archive import Archive
 from rag.models import sampling

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import partial
 from typing import Any
 
@@ -14,8 +13,8 @@ from rag.answering.answerability import answer_reason, belief_reason, evidence_r
 from rag.answering.ask import Ask
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
-from rag.answering.compose.material import LEAST_SHARE, REPORTING_MONTHS, collect, without_years, years_of
-from rag.answering.conversation.followups import Reading, read
+from rag.answering.compose.material import LEAST_SHARE, collect
+from rag.answering.conversation.followups import Reading, read, unnamed_person
 from rag.answering.draft import CheckedDraft
 from rag.answering.extraction.of_days import told_of_days
 from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
@@ -24,18 +23,17 @@ from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
 from rag.answering.quoting import is_quoted, is_unsaid, led, quoted
-from rag.answering.retriever import within
+from rag.answering.retrieval.of_reading import hits_for, hits_of_kind, is_later, window_in
 from rag.answering.sentence_selection import Candidate, Evidence, gather
 from rag.answering.tracer import ended
 from rag.language.identify import LANGUAGE_NAMES, archive_language, detect_language
 from rag.models.cards import card_of
 from rag.models.chat import LLM
-from rag.schema import Answer, Hit, QuestionKind, RefusalReason, Sentence, TimeWindow, Timings
+from rag.schema import Answer, Hit, QuestionKind, RefusalReason, Sentence, Timings
 
 EXTRACTION = "extraction (no language model)"
 EXTRACTION_EVIDENCE_TOKENS = 300
 TRANSLATION_TOKENS = 80
-MORE_HITS = 4  # times as many passages are fetched where those from outside a window are left out. Set by hand.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +55,7 @@ def stream(ask: Ask) -> Iterator[Answer]:
         reading = _read(ask)
         kind, window = _kind(ask, reading), reading.window
         with ask.trace.retrieval(reading.text) as found:
-            hits = tuple(_retrieved(ask, kind, reading))
+            hits = tuple(hits_of_kind(ask, kind, reading))
             found(hits)
         answer = Answer(
             question=ask.question,
@@ -67,7 +65,7 @@ def stream(ask: Ask) -> Iterator[Answer]:
             **_written_by(ask.llm if kind == "fact" else None),
             coverage=ask.archive.catalog.coverage(ask.filters),
             hits=hits,
-            window=_found_in(window, hits),
+            window=window_in(window, hits),
             timings=Timings(retrieve_ms=ask.elapsed_ms()),
         )
         ask.trace.answered(answer)
@@ -79,8 +77,12 @@ def stream(ask: Ask) -> Iterator[Answer]:
 
 
 def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
-    """What follows the first answer, by its kind; of a report that was withdrawn, that it was."""
-    if notice := withdrawn_report(reading.asked, answer.hits, ask.archive, ask.filters):
+    """What follows the first answer, by its kind; of a report that was withdrawn, that it was; of a person whom nothing
+    names, that it is not known who is meant."""
+    if whom := unnamed_person(ask.question, ask.history):
+        text = f"The question says “{whom}”, but not who is meant. Ask again with the name."
+        yield _refused(ask, answer, "the question does not say whom it means", text=text)
+    elif notice := withdrawn_report(reading.asked, answer.hits, ask.archive, ask.filters):
         yield _refused(ask, answer, "the report that told of this was withdrawn", text=told_of(notice))
     elif answer.kind == "fact":
         yield from _answers(ask, answer, reading)
@@ -113,47 +115,15 @@ def _holdings(ask: Ask, reading: Reading) -> holdings.Holdings:
     return holdings.read(reading.kind_text, ask.archive.catalog.outlets(), ask.today)
 
 
-def _retrieved(ask: Ask, kind: QuestionKind, reading: Reading) -> Sequence[Hit]:
-    """The hits: for a composition those of its subject, and more of them."""
-    if kind == "fact":
-        return _found(ask, reading.text, reading)
-    query = "" if kind == "archive" else subject_of(reading.subject, kind)
-    if not query:
-        return ()
-    found: dict[str, Hit] = {}
-    for window in _windows(ask, years_of(query), reading.window):
-        of_window = replace(reading, window=window)
-        for hit in _found(ask, without_years(query), of_window, composer.TOP_K, composer.PER_ARTICLE):
-            found[hit.passage.id] = max(hit, found.get(hit.passage.id, hit), key=lambda h: h.score)
-    return sorted(found.values(), key=lambda hit: -hit.score)
-
-
-def _windows(ask: Ask, years: Sequence[int], window: TimeWindow | None) -> list[TimeWindow | None]:
-    """The years that a question compares, so that each is searched for; `window` where it names fewer, or the caller
-    has said in which days to search. A year is often told of in the first months of the next."""
-    if len(years) < 2 or ask.filters.since or ask.filters.until:
-        return [window]
-    return [TimeWindow(first=date(year, 1, 1), last=date(year + 1, REPORTING_MONTHS, 28)) for year in years[:2]]
-
-
-def _found(
-    ask: Ask, query: str, reading: Reading, top_k: int | None = None, per_article: int | None = None
-) -> Sequence[Hit]:
-    """The hits for a query; for a question about other days than those of the conversation, none from outside them
-    where others are found."""
-    found = partial(ask.retriever.retrieve, query, ask.filters, per_article=per_article, window=reading.window)
-    if not (reading.elsewhere and reading.window):
-        return found(top_k=top_k)
-    size = top_k or ask.retriever.settings.top_k
-    hits = found(top_k=MORE_HITS * size)
-    return [hit for hit in hits if _is_from(hit, reading.window, undated=True)][:size] or hits[:size]
-
-
 def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """The answer that needs no language model: sentences of the articles in the form that the question asks for."""
     if answer.kind == "archive":
         said = about_archive.compose(ask.archive.catalog, ask.filters, _holdings(ask, reading), reading.window)
         yield _given(ask, replace(answer, window=None), said)  # the sentences say which days were counted
+        return
+    of_days = answer.kind in ("latest", "summary") and ask.kind is None and not reading.form
+    if of_days and (told := _told_of_days(ask, replace(answer, kind="fact"), reading)):
+        yield told
         return
     languages = ask.archive.catalog.languages()
     own = detect_language(ask.question) or next(iter(languages), "")
@@ -176,7 +146,7 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
         return
     # A kind may be misread, and few words can suffice for an answer that do not for a composition.
     with ask.trace.retrieval(reading.text) as found:
-        hits = tuple(_retrieved(ask, "fact", reading))
+        hits = tuple(hits_of_kind(ask, "fact", reading))
         found(hits)
     dropped = answer.kind if ask.kind or reading.form else None
     answer = replace(
@@ -184,11 +154,20 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
         kind="fact",
         kind_dropped=dropped,
         hits=hits,
-        window=_found_in(answer.window, hits),
+        window=window_in(answer.window, hits),
         **_written_by(ask.llm),
     )
     yield answer
     yield from _answers(ask, answer, reading)
+
+
+def _told_of_days(ask: Ask, answer: Answer, reading: Reading) -> Answer | None:
+    """What happened in the days that a question names, where it asks for nothing else."""
+    of_days, told = told_of_days(ask, reading)
+    if not told:
+        return None
+    hits = tuple({hit.passage.id: hit for hit in (*of_days, *answer.hits)}.values())
+    return _given(ask, replace(answer, hits=hits, window=reading.window, **_written_by(None)), told)
 
 
 def _written_by(llm: LLM | None) -> dict[str, Any]:
@@ -213,26 +192,11 @@ def _given(ask: Ask, answer: Answer, sentences: Sequence[Sentence]) -> Answer:
     )
 
 
-def _found_in(window: TimeWindow | None, hits: Sequence[Hit]) -> TimeWindow | None:
-    """The window, dropped where none of the hits is from it."""
-    if window is None:
-        return None
-    return replace(window, dropped=not any(_is_from(hit, window) for hit in hits))
-
-
-def _is_from(hit: Hit, window: TimeWindow, *, undated: bool = False) -> bool:
-    """Whether the article of a hit is from the days of a window or those just after; `undated`: or of no known day."""
-    days, day = within(window), hit.passage.article.day
-    return undated if day is None else (days.since or date.min) <= day <= (days.until or date.max)
-
-
 def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """What follows the first answer, which has the hits for the reading's text."""
     quotes = ask.llm is None or ask.llm.judges
-    of_days, told = told_of_days(ask, reading) if quotes else ((), ())
-    if told:
-        hits = tuple({hit.passage.id: hit for hit in (*of_days, *answer.hits)}.values())
-        yield _given(ask, replace(answer, hits=hits, window=reading.window, **_written_by(None)), told)
+    if quotes and (told := _told_of_days(ask, answer, reading)):
+        yield told
         return
     languages = ask.archive.catalog.languages()
     own = detect_language(ask.question) or next(iter(languages), "")
@@ -244,8 +208,8 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
         translated = _translated(ask, ask.llm, text, foreign)
         query = _Query(text=translated, asked=translated, language=foreign)
         with ask.trace.retrieval(translated) as found:
-            hits = tuple(_found(ask, translated, reading))
-            answer = replace(answer, hits=hits, window=_found_in(answer.window, hits))
+            hits = tuple(hits_for(ask, translated, reading))
+            answer = replace(answer, hits=hits, window=window_in(answer.window, hits))
             found(answer.hits)
         yield answer
     elif foreign:
@@ -278,7 +242,7 @@ def _evidence(
     """The evidence, and why it cannot support an answer. Articles later than `today` are read only where the others
     do not support one."""
     budget = ask.llm.evidence_tokens if ask.llm else EXTRACTION_EVIDENCE_TOKENS
-    known = [hit for hit in hits if not _is_later(hit, ask.today)]
+    known = [hit for hit in hits if not is_later(hit, ask.today)]
     for found in (known, hits):
         evidence = gather(query.asked, query.language, found, ask.archive, ask.sentence_embedder, budget, query.text)
         crosses = foreign or _is_foreign(ask, evidence, query.language)
@@ -293,11 +257,6 @@ def _is_foreign(ask: Ask, evidence: Evidence, language: str) -> bool:
     A short question is sometimes detected as a language that no article has."""
     best = evidence.candidates[0].passage.article.language if evidence.candidates else ""
     return best not in ("", language) and language in ask.archive.catalog.languages()
-
-
-def _is_later(hit: Hit, today: date | None) -> bool:
-    day = hit.passage.article.day
-    return bool(today and day and day > today)
 
 
 def _refused(

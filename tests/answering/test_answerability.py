@@ -132,7 +132,7 @@ def test_the_sentinel_for_not_found_is_a_refusal_of_the_model() -> None:
 
 def test_the_reasons_are_plain_and_none_is_another() -> None:
     reasons = get_args(RefusalReason)
-    assert len(set(reasons)) == len(reasons) == 10
+    assert len(set(reasons)) == len(reasons) == 11
     assert all(reason == reason.strip() and not reason.endswith(".") for reason in reasons)
 
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from datetime import date
 
 import pytest
+from conftest import Asked
 from fakes import ScriptedLLM
 
 from eval.experiments import demo
-from rag.answering.conversation.followups import read, standalone
+from rag.answering.conversation.followups import read, standalone, unnamed_person
 from rag.answering.conversation.moves import Move
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.models import files
 from rag.schema import Answer, QuestionKind, Turn
@@ -77,6 +79,29 @@ def test_what_a_follow_up_is_looked_up_with(question: str, looked_up: str) -> No
 def test_what_a_follow_up_does_with_the_question_before(question: str, move: Move, form: QuestionKind | None) -> None:
     reading = read(question, SEAT, TODAY)
     assert (reading.move, reading.form) == (move, form)
+
+
+@pytest.mark.parametrize(
+    ("question", "whom"),
+    [
+        ("How old is he?", "he"),
+        ("Wie alt ist er?", "er"),
+        ("¿Qué dijo él?", "él"),
+        ("How old is Marsh?", ""),
+        ("¿Quién es el alcalde?", ""),
+        ("Wer ist Ihr Chef?", ""),
+        ("What did she say about the bridge?", ""),
+    ],
+)
+def test_a_person_whom_nothing_names_is_asked_for(question: str, whom: str) -> None:
+    assert unnamed_person(question, []) == whom
+    assert not unnamed_person(question, SEAT)
+
+
+def test_a_question_about_somebody_whom_nothing_names_is_asked_back(archive: Archive) -> None:
+    answer = Asked(archive)(extraction=True).ask("How old is he?")
+    assert (answer.answered, answer.reason) == (False, "the question does not say whom it means")
+    assert answer.text == "The question says “he”, but not who is meant. Ask again with the name."
 
 
 def test_the_days_of_a_follow_up_take_the_place_of_those_before() -> None:

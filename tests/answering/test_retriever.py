@@ -11,7 +11,7 @@ from fakes import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.retriever import Candidate, Retriever, fuse, select
+from rag.answering.retrieval.retriever import Candidate, Retriever, fuse, select
 from rag.archive.archive import Archive
 from rag.errors import StorageError
 from rag.models.cards import E5_SMALL

@@ -11,7 +11,7 @@ from conftest import Asked
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rag.answering.retriever import preferred, within
+from rag.answering.retrieval.retriever import preferred, within
 from rag.answering.time_windows.shifts import Shift, shift_of
 from rag.answering.time_windows.windows import named_window, without_days
 from rag.errors import QuestionError

@@ -16,7 +16,7 @@ import pytest
 from fakes import BrokenEmbedder, WordEmbedder
 
 from ingest.pipeline import ingest
-from rag.answering.retriever import Retriever
+from rag.answering.retrieval.retriever import Retriever
 from rag.archive import indexer
 from rag.archive.archive import Archive
 from rag.archive.catalog import Prepared
@@ -351,7 +351,7 @@ def test_a_second_ingest_is_refused_in_under_a_second(archive: Archive, child_en
 
 
 READ = """
-from rag.answering.retriever import Retriever
+from rag.answering.retrieval.retriever import Retriever
 found = Retriever(archive, WordEmbedder(), settings).retrieve("ferry Castellan off Port Selwyn")
 print(json.dumps([archive.owns_indexes, "chromadb" in sys.modules, [[h.passage.id, h.score] for h in found]]))
 """

@@ -15,7 +15,7 @@ import pytest
 from fakes import WordEmbedder
 
 from ingest.pipeline import ingest
-from rag.answering.retriever import Retriever
+from rag.answering.retrieval.retriever import Retriever
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
 from rag.archive.indexes.keyword_index import TantivyWords

@@ -18,7 +18,7 @@ from fakes import BrokenEmbedder, WordEmbedder
 
 from ingest.pipeline import ingest, remove
 from ingest.reindex import ReindexReport, reindex
-from rag.answering.retriever import Retriever
+from rag.answering.retrieval.retriever import Retriever
 from rag.archive.archive import Archive
 from rag.errors import ArchiveBusy, ArchiveMismatch, ModelUnavailable
 from rag.schema import Article, Filters

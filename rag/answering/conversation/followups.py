@@ -34,6 +34,7 @@ _YEAR = re.compile(r"\b20\d\d\b")
 _WORD = r"[^\W\d_]+(?:[-'’][^\W\d_]+)*"
 _FULL_NAME = re.compile(rf"\b(?=[^\W\d_])({_WORD}(?: {_WORD})+)")
 _PERSONS = frozenset("he she him her his hers er sie ihm ihn ihr el ella il elle lui lei ele ela hij zij".split())
+_AMBIGUOUS = frozenset("el lei lui ele ela sie ihr ihn".split())
 _THINGS = frozenset("it its this that these those es ello eso esto ce cela ca isso isto dat dit das dazu".split())
 
 
@@ -95,6 +96,23 @@ def standalone(question: str, history: Sequence[Turn], today: date | None = None
     and nothing in fewer than COMPLETE_WORDS content words.
     """
     return read(question, history, today).text
+
+
+def unnamed_person(question: str, history: Sequence[Turn]) -> str:
+    """The pronoun of a question about a person whom neither it nor the conversation names ("How old is he?"); "" for
+    any other question. One with a topic, "What did she say about the bridge?", or with several content words may tell
+    enough."""
+    words = tokens(question)
+    enough = 0 if has_cue(question, "statements") else 1
+    if history or names(question) or sum(word.folded not in STOP_WORDS for word in words) > enough:
+        return ""
+    return next((w.text for at, w in enumerate(words) if _means_person(w.folded, is_last=at == len(words) - 1)), "")
+
+
+def _means_person(word: str, *, is_last: bool) -> bool:
+    """Whether a word is a pronoun for a person; Spanish "el" and Italian "lei" stand for nothing else only at the end,
+    as folding makes an article of the one, and German "sie" and "ihr" may address the reader."""
+    return word in _PERSONS - _AMBIGUOUS or (is_last and word in _AMBIGUOUS)
 
 
 def _is_follow_up(question: str, history: Sequence[Turn]) -> bool:

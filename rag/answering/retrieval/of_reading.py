@@ -1,0 +1,73 @@
+"""The hits for a question as it is read: of its kind, and of the days that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from functools import partial
+
+from rag.answering.ask import Ask
+from rag.answering.compose import composer
+from rag.answering.compose.material import REPORTING_MONTHS, without_years, years_of
+from rag.answering.conversation.followups import Reading
+from rag.answering.kinds.cues import subject_of
+from rag.answering.retrieval.retriever import within
+from rag.schema import Hit, QuestionKind, TimeWindow
+
+MORE_HITS = 4  # times as many passages are fetched where those from outside a window are left out. Set by hand.
+
+
+def hits_of_kind(ask: Ask, kind: QuestionKind, reading: Reading) -> Sequence[Hit]:
+    """The hits: for a composition those of its subject, and more of them."""
+    if kind == "fact":
+        return hits_for(ask, reading.text, reading)
+    query = "" if kind == "archive" else subject_of(reading.subject, kind)
+    if not query:
+        return ()
+    found: dict[str, Hit] = {}
+    for window in _windows(ask, years_of(query), reading.window):
+        of_window = replace(reading, window=window)
+        for hit in hits_for(ask, without_years(query), of_window, composer.TOP_K, composer.PER_ARTICLE):
+            found[hit.passage.id] = max(hit, found.get(hit.passage.id, hit), key=lambda h: h.score)
+    return sorted(found.values(), key=lambda hit: -hit.score)
+
+
+def _windows(ask: Ask, years: Sequence[int], window: TimeWindow | None) -> list[TimeWindow | None]:
+    """The years that a question compares, so that each is searched for; `window` where it names fewer, or the caller
+    has said in which days to search. A year is often told of in the first months of the next."""
+    if len(years) < 2 or ask.filters.since or ask.filters.until:
+        return [window]
+    return [TimeWindow(first=date(year, 1, 1), last=date(year + 1, REPORTING_MONTHS, 28)) for year in years[:2]]
+
+
+def hits_for(
+    ask: Ask, query: str, reading: Reading, top_k: int | None = None, per_article: int | None = None
+) -> Sequence[Hit]:
+    """The hits for a query; for a question about other days than those of the conversation, none from outside them
+    where others are found."""
+    search = partial(ask.retriever.retrieve, query, ask.filters, per_article=per_article, window=reading.window)
+    if not (reading.elsewhere and reading.window):
+        return search(top_k=top_k)
+    size = top_k or ask.retriever.settings.top_k
+    hits = search(top_k=MORE_HITS * size)
+    return [hit for hit in hits if _is_from(hit, reading.window, undated=True)][:size] or hits[:size]
+
+
+def window_in(window: TimeWindow | None, hits: Sequence[Hit]) -> TimeWindow | None:
+    """The window, dropped where none of the hits is from it."""
+    if window is None:
+        return None
+    return replace(window, dropped=not any(_is_from(hit, window) for hit in hits))
+
+
+def _is_from(hit: Hit, window: TimeWindow, *, undated: bool = False) -> bool:
+    """Whether the article of a hit is from the days of a window or those just after; `undated`: or of no known day."""
+    days, day = within(window), hit.passage.article.day
+    return undated if day is None else (days.since or date.min) <= day <= (days.until or date.max)
+
+
+def is_later(hit: Hit, today: date | None) -> bool:
+    """Whether the article of a hit is of a day after `today`; false where either is not known."""
+    day = hit.passage.article.day
+    return bool(today and day and day > today)
