@@ -1,4 +1,4 @@
-"""Commands that measure: demo, retrieval, ablation, answers, behaviour, stories, check, pages, timelines and all."""
+"""Commands that measure: demo, retrieval, ablations, answers, behaviour, stories, check, pages, timelines and all."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def add(commands: Any) -> None:
     _add_demo(commands)
     _add_retrieval(commands)
     _add_ablation(commands)
+    _add_ablation_of_answers(commands)
     _add_answers(commands)
     _add_behaviour(commands)
     _add_stories(commands)
@@ -115,8 +116,8 @@ def _add_ablation(commands: Any) -> None:
 
 
 def _ablation(args: argparse.Namespace) -> int:
+    from eval.ablation import fusion
     from eval.datasets import beir
-    from eval.experiments import ablation
     from eval.reporting import tables
 
     sets = [beir.load(folder) for folder in args.data]
@@ -127,12 +128,31 @@ def _ablation(args: argparse.Namespace) -> int:
     settings = Settings.load(llm="none")
     embedder = cached_embedder(settings, vector_cache(settings, args.cache))
     with shown_progress() as progress:
-        result = ablation.run(
+        result = fusion.run(
             sets, args.out, settings, embedder, every=args.every, limit=args.limit, progress=progress
         )  # fmt: skip
     say(f"ablation, {embedder.name}, weight of the product {result['settings']['dense_weight']}")
     for table in tables.of_ablation(result):
         print_table(table)
+    return 0
+
+
+def _add_ablation_of_answers(commands: Any) -> None:
+    one = commands.add_parser("ablation-answers", help="the editor's questions without a model, one part off at a time")
+    one.add_argument("--out", type=Path, help="write the figures to this JSON file")
+    one.add_argument("--every", type=positive, default=1, metavar="N", help="only every Nth question")
+    one.set_defaults(handler=_ablation_of_answers)
+
+
+def _ablation_of_answers(args: argparse.Namespace) -> int:
+    from eval.ablation import answering
+    from eval.reporting import outcome
+
+    with tempfile.TemporaryDirectory(prefix="dateline-ablation-") as folder, shown_progress() as progress:
+        result = answering.run(Settings.load(data_dir=folder, llm="none"), every=args.every, progress=progress)
+    print_result(result)
+    if args.out:
+        outcome.write(args.out, json.dumps(result, indent=1, ensure_ascii=False))
     return 0
 
 

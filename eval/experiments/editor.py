@@ -18,6 +18,7 @@ from eval.metrics.statistics import bootstrap
 from eval.reporting import outcome
 from eval.reporting.outcome import Row, row
 from rag.assistant import Assistant
+from rag.schema import QuestionKind
 
 PASS, FACTS = "pass", "share of facts"
 FALSE, REFUSED = "false and marked supported", "answerable refused"
@@ -26,15 +27,15 @@ FIRST, FIRST_P95 = "seconds to first words, median", "seconds to first words, 95
 TOTAL, TOTAL_P95 = "seconds in total, median", "seconds in total, 95%"
 
 
-def ask(assistant: Assistant, question: EditorQuestion) -> Prediction:
+def ask(assistant: Assistant, question: EditorQuestion, kind: QuestionKind | None = None) -> Prediction:
     """The answer beside what was expected, as plain data, with the seconds that a reader waits.
 
     `first_seconds` is when the first quoted or checked sentence or the final refusal is on screen, `total_seconds` when
-    the answer is final; both None for a crash.
+    the answer is final; both None for a crash. `kind` is the form of answer asked for, None: the question tells.
     """
     began, first, answer, error = time.perf_counter(), None, None, ""
     try:
-        for answer in assistant.stream(question.text, history=question.history, today=question.today):
+        for answer in assistant.stream(question.text, history=question.history, today=question.today, kind=kind):
             if first is None and (answer.preview or answer.sentences or answer.final):
                 first = time.perf_counter() - began
     except predictions.CRASHES as failure:

@@ -8,9 +8,10 @@ import pytest
 from fakes import WordEmbedder
 from small_set import crowded_set, embed_words, small_set
 
+from eval.ablation import fusion as ablation
+from eval.ablation.fusion import VARIANTS, WEIGHTS, Fetch, Variant
 from eval.cli import main
-from eval.experiments import ablation, retrieval
-from eval.experiments.ablation import VARIANTS, WEIGHTS, Fetch, Variant
+from eval.experiments import retrieval
 from eval.reporting import journal, outcome
 from eval.reporting.progress import silent
 from rag.models.cards import MINILM

@@ -22,8 +22,9 @@ MAY_IMPORT = {
     "performance": MIDDLE | {"experiments", "performance"},
     "kinds": {"kinds", "reporting"},
     "relevance": {"relevance", "reporting"},
+    "ablation": MIDDLE | {"experiments", "ablation"},
     "gate": MIDDLE | {"experiments"},
-    "commands": MIDDLE | {"experiments", "protocols", "performance", "gate", "commands"},
+    "commands": MIDDLE | {"ablation", "experiments", "protocols", "performance", "gate", "commands"},
     "cli": {"commands", "reporting"},
     "__main__": {"cli"},
 }
