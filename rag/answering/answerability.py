@@ -85,6 +85,9 @@ def answer_reason(
 
 def refusal(coverage: Coverage, hits: Sequence[Hit]) -> str:
     """The text of a refusal: what was searched, and the closest article."""
+    if not coverage.articles:  # an archive without any is refused before
+        lacks = "as none matches the days, outlets, languages and authors that were asked for"
+        return f"The archive does not answer this. Searched: 0 articles, {lacks}."
     days = f" from {written(coverage.first)} to {written(coverage.last)}" if coverage.first and coverage.last else ""
     what = "article" if coverage.articles == 1 else "articles"
     closest = ""

@@ -153,7 +153,12 @@ def test_the_reasons_are_plain_and_none_is_another() -> None:
             [Hit(passage=passage(SNOW), score=1.0)],
             "The archive does not answer this. Searched: 1 article. The closest is “Snow”.",
         ),
-        (Coverage(articles=0), [], "The archive does not answer this. Searched: 0 articles."),
+        (
+            Coverage(articles=0),
+            [],
+            "The archive does not answer this. Searched: 0 articles, as none matches the days, outlets, languages and "
+            "authors that were asked for.",
+        ),
     ],
 )
 def test_a_refusal_says_what_was_searched_and_what_came_closest(coverage: Coverage, hits: list[Hit], text: str) -> None:
