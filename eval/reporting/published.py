@@ -23,9 +23,11 @@ FIGURES = outcome.ROOT / "docs" / "figures.md"
 BEGIN, END = "<!-- made by: python -m eval table --write -->", "<!-- end of the made part -->"
 # docs/figures.md reports these in prose.
 DESCRIBED = (
-    "all-first.json", "all-kept.json", "demo.json", "load.json", "stories-demo.json", "stories-egypt-mixed.json",
+    "ablation-answers-demo-editor.json", "all-first.json", "all-kept.json", "demo.json", "load.json",
+    "stories-demo.json", "stories-egypt-mixed.json",
 )  # fmt: skip
 _CRASHES_NAMED = 20
+_OF_ANSWER = ("answered", "kind", "reason", "text", "withheld")  # of a miss, for reading it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ SUMMARY = (
 
 
 def lean(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The result without paths, single latencies and error messages: small, and without traces of one machine."""
+    """The result without paths, single latencies and error messages: small, and without traces of one machine. Of
+    predictions the misses can be read."""
     found = {key: value for key, value in result.items() if key != "latencies_ms"}
     found["data"] = {key: value for key, value in result["data"].items() if key != "folder"}
     if "ingest" in found:
@@ -69,7 +72,20 @@ def lean(result: Mapping[str, Any]) -> dict[str, Any]:
             system: {"count": len(errors), "first": list(errors)[:_CRASHES_NAMED]}
             for system, errors in found["crashed"].items()
         }
+    if "predictions" in found:
+        found["predictions"] = list(map(_told, found["predictions"]))
+    if section := found.get("editor"):
+        found["editor"] = section | {"predictions": list(map(_told, section["predictions"]))}
     return found
+
+
+def _told(prediction: Mapping[str, Any]) -> dict[str, Any]:
+    """A prediction without citations and times; of one that is right, whether it is an answer."""
+    answer = prediction["answer"]
+    if prediction["right"] == 1:
+        kept = {name: prediction[name] for name in ("id", "kind", "right")}
+        return kept | {"answer": answer and {"answered": answer["answered"]}}
+    return {**prediction, "answer": answer and {name: answer[name] for name in _OF_ANSWER if name in answer}}
 
 
 def name_of(result: Mapping[str, Any]) -> str:
