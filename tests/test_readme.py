@@ -41,7 +41,10 @@ def blocks() -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/using.md", "docs/figures.md", "docs/operating.md", "SECURITY.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "docs/using.md", "docs/figures.md", "docs/operating.md", "docs/capacity.md", "SECURITY.md"],
+)
 def test_links_lead_to_files(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]

@@ -200,18 +200,19 @@ def _peak_memory(of: int) -> float:
     return resource.getrusage(of).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-def _articles(data: Path | None, size: int) -> list[Article]:
+def articles_of(data: Path | None, size: int) -> list[Article]:
+    """The articles of a data set in BEIR layout, or generated ones with so many passages."""
     if data is None:
         return list(generated.articles(size))
     return [Article(id=d.id, title=d.title, text=d.text, source=d.id) for d in beir.load(data).corpus.values()]
 
 
 def _documents(data: Path | None, size: int) -> list[Document]:
-    return [Document(id=a.id, title=a.title, text=a.text) for a in _articles(data, size)]
+    return [Document(id=a.id, title=a.title, text=a.text) for a in articles_of(data, size)]
 
 
 def _ingest_ours(folder: Path, settings: Settings, data: Path | None, size: int) -> dict[str, float]:
-    articles = _articles(data, size)
+    articles = articles_of(data, size)
     embedder = open_embedder(settings)
     embedder.embed_queries(["load"])
     with closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:

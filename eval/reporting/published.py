@@ -21,9 +21,9 @@ FOLDER = Path(__file__).parents[1] / "results"
 README = outcome.ROOT / "README.md"
 FIGURES = outcome.ROOT / "docs" / "figures.md"
 BEGIN, END = "<!-- made by: python -m eval table --write -->", "<!-- end of the made part -->"
-# docs/figures.md reports these in prose.
+# docs/figures.md reports these in prose, docs/capacity.md the size.
 DESCRIBED = (
-    "ablation-answers-demo-editor.json", "all-first.json", "all-kept.json", "demo.json", "load.json",
+    "ablation-answers-demo-editor.json", "all-first.json", "all-kept.json", "bench-size.json", "demo.json", "load.json",
     "stories-demo.json", "stories-egypt-mixed.json",
 )  # fmt: skip
 _CRASHES_NAMED = 20
@@ -146,18 +146,18 @@ def summary(folder: Path = FOLDER) -> str:
     return "\n".join([BEGIN, markdown(Table(heads, tuple(rows))), END])
 
 
-def made_part(text: str) -> str:
-    """The generated part of a page, marks included; "" without one."""
-    found = re.search(f"{re.escape(BEGIN)}.*?{re.escape(END)}", text, re.S)
+def made_part(text: str, begin: str = BEGIN) -> str:
+    """The generated part of a page from this mark on, marks included; "" without one."""
+    found = re.search(f"{re.escape(begin)}.*?{re.escape(END)}", text, re.S)
     return found.group() if found else ""
 
 
-def write(page: Path, made: str) -> None:
+def write(page: Path, made: str, begin: str = BEGIN) -> None:
     """Replaces the generated part of a page. Raises SettingsError when the marks are missing."""
     text = page.read_text(encoding="utf-8")
-    old = made_part(text)
+    old = made_part(text, begin)
     if not old:
-        raise SettingsError(f"{page} has no place for the tables. Put these two lines where they belong: {BEGIN} {END}")
+        raise SettingsError(f"{page} has no place for the tables. Put these two lines where they belong: {begin} {END}")
     page.write_text(text.replace(old, made), encoding="utf-8")
 
 

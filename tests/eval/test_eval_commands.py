@@ -21,7 +21,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     names = (
         "demo demo-archive retrieval ablation answers behaviour ingest-pages all compare report keep table bench gate "
-        "make-questions fuzz"
+        "make-questions fuzz capacity"
     )
     for name in names.split():
         assert f"    {name}" in shown
