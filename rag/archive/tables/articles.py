@@ -74,7 +74,7 @@ class Articles(Changes):
         """Articles within the filters, newest first; `text` restricts to titles, outlets, bylines with these words."""
         where, values = condition(filters, live=live)
         for word in fold(text).split():
-            where += " AND instr(fold(a.title || ' ' || a.outlet || ' ' || v.byline || ' ' || a.id), ?)"
+            where += f" AND instr({self.database.sought}, ?) > 0"
             values.append(word)
         return self._read(
             "SELECT v.* FROM articles a JOIN versions v ON v.article_id = a.id AND v.version = a.version "
