@@ -256,9 +256,11 @@ def _failed(article: Article, error: Exception) -> Rejected:
 
 
 def _storable(article: Article) -> Article:
-    """The article with `?` for each lone surrogate, which broken JSON escapes and file names in Latin-1 contain."""
-    texts = {name: value for name in _TEXTS if not (value := str(getattr(article, name))).isascii()}
-    safe = {name: value.encode("utf-8", "replace").decode() for name, value in texts.items()}
+    """The article with `?` for each lone surrogate, which broken JSON escapes and file names in Latin-1 contain, and
+    for each NUL, which PostgreSQL does not store."""
+    texts = {name: str(getattr(article, name)) for name in _TEXTS}
+    texts = {name: value for name, value in texts.items() if "\0" in value or not value.isascii()}
+    safe = {name: value.encode("utf-8", "replace").decode().replace("\0", "?") for name, value in texts.items()}
     return replace(article, **safe) if safe != texts else article  # type: ignore[arg-type]
 
 

@@ -37,6 +37,12 @@ FORMAT = 3  # of the folder as a whole; 2 added the tables of near-duplicates, 3
 
 REINDEXING = "reindexing"  # property: the model whose vectors are being stored beside those in use
 _DROP_UNUSED = "DELETE FROM vectors WHERE hash NOT IN (SELECT embedded FROM passages)"
+_STORE_ARTICLE = (
+    "INSERT INTO articles (id, version, status, day, outlet, outlet_key, language, byline_key, title) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
+    "status = excluded.status, day = excluded.day, outlet = excluded.outlet, outlet_key = excluded.outlet_key, "
+    "language = excluded.language, byline_key = excluded.byline_key, title = excluded.title"
+)
 _INSERT_PASSAGE = 'INSERT INTO passages (article_id, number, start, "end", embedded) VALUES (?, ?, ?, ?, ?)'
 _TABLES = {"meta", "articles", "versions", "passages", "vectors", "changes", "followed"}
 # Format -> the tables that it added, and how they are made. All are derived, so the indexer fills them.
@@ -158,17 +164,22 @@ class Catalog(Stories):
 
     def _store_one(self, db: Statements, prepared: Prepared, now: str) -> None:
         a = prepared.article
-        row = db.execute("SELECT max(version) AS v FROM versions WHERE article_id = ?", (a.id,)).fetchone()
-        version = (row["v"] or 0) + 1
+        row = db.execute(
+            "SELECT version, digest FROM versions WHERE article_id = ? ORDER BY version DESC LIMIT 1", (a.id,)
+        ).fetchone()
+        if self.database.shared and row and row["digest"] == digest(a):
+            return  # another process has stored it since this one looked
+        version = row["version"] + 1 if row else 1
         db.execute(
             "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (a.id, version, a.url, a.title, a.outlet, a.byline, a.genre, _iso(a.published), _iso(a.modified),
              a.language, a.text, json.dumps(a.uncitable), a.source, a.status, digest(a), now),
         )  # fmt: skip
-        db.execute(
-            "INSERT OR REPLACE INTO articles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (a.id, version, a.status, day_number(a.day), a.outlet, fold(a.outlet), a.language, fold(a.byline), a.title),
+        values = (
+            a.id, version, a.status, day_number(a.day), a.outlet, fold(a.outlet), a.language, fold(a.byline), a.title,
         )  # fmt: skip
+        db.execute(_STORE_ARTICLE, values)
+        self.database.note_sought(db, a.id, f"{a.title} {a.outlet} {a.byline} {a.id}")
         db.execute("DELETE FROM passages WHERE article_id = ?", (a.id,))
         if a.status == "live":
             db.executemany(
@@ -190,7 +201,7 @@ class Catalog(Stories):
         """Gives articles, by id, other passages and vectors, and the archive other properties; versions stay.
 
         One transaction. A passage whose span stays keeps its key. The vectors must be stored already. The derived index
-        named `index` is to be filled anew, and every article counts as changed.
+        named `index` is to be filled anew, in every folder, and every article counts as changed.
         """
         with self.transaction() as db:
             for article_id, cut in cuts.items():
@@ -198,6 +209,7 @@ class Catalog(Stories):
             last = db.execute("SELECT coalesce(max(seq), 0) FROM changes").fetchone()[0]
             stored = [*properties.items(), (MODEL_SINCE, str(last))]
             db.executemany(SET_META, stored)
+            db.execute("UPDATE followed SET seq = 0 WHERE substr(name, 1, ?) = ?", (len(index) + 1, f"{index}@"))
             db.execute(SET_FOLLOWED, (index, 0))
 
     def end_reindex(self) -> int:

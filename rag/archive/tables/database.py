@@ -122,19 +122,21 @@ class Database(ABC, Generic[_Connection]):
     @contextmanager
     def transaction(self) -> Iterator[Statements]:
         """A transaction, rolled back on any exception, KeyboardInterrupt too. Reads of this thread see its changes."""
-        with self._write, self.reported():
+        with self._write:
             assert not self.in_transaction  # they do not nest
-            db = self._repeated(self._begun)
-            try:
-                self._of_thread.db = db
-                yield self._statements(db)
-                self._commit(db)
-            except BaseException as error:
-                if not self._rolled_back(db) or isinstance(error, self.errors):
-                    self._close_writer()
-                raise
-            finally:
-                self._of_thread.db = None
+            with self.reported():
+                db = self._repeated(self._begun)
+            with self.reported(begun=True):
+                try:
+                    self._of_thread.db = db
+                    yield self._statements(db)
+                    self._commit(db)
+                except BaseException as error:
+                    if not self._rolled_back(db) or isinstance(error, self.errors):
+                        self._close_writer()
+                    raise
+                finally:
+                    self._of_thread.db = None
 
     def _begun(self) -> _Connection:
         self._check_open()
@@ -166,13 +168,13 @@ class Database(ABC, Generic[_Connection]):
     # --- errors -------------------------------------------------------------------------------
 
     @contextmanager
-    def reported(self) -> Iterator[None]:
-        """Converts errors of the engine and of the operating system to StorageError."""
+    def reported(self, *, begun: bool = False) -> Iterator[None]:
+        """Converts errors of the engine and of the operating system to StorageError. `begun`: in a transaction."""
         try:
             yield
         except Exception as error:
             if isinstance(error, (OSError, *self.errors)):
-                raise self._explained(error) from error
+                raise self._explained(error, begun) from error
             raise
 
     def _check_open(self) -> None:
@@ -188,8 +190,8 @@ class Database(ABC, Generic[_Connection]):
         """The error for a database of another program."""
 
     @abstractmethod
-    def _explained(self, error: Exception) -> StorageError:
-        """What a user is told of an error of the engine or the operating system."""
+    def _explained(self, error: Exception, begun: bool) -> StorageError:
+        """What a user is told of an error of the engine or the operating system; `begun`: in a transaction."""
 
     @abstractmethod
     def _is_away(self, error: Exception) -> bool:
@@ -220,6 +222,10 @@ class Database(ABC, Generic[_Connection]):
     @abstractmethod
     def create(self, db: Statements, schema: str) -> None:
         """Makes the tables of a schema, written for SQLite, that are not there yet."""
+
+    def note_sought(self, db: Statements, article_id: str, text: str) -> None:
+        """Stores what the list of articles finds this one by, where `sought` does not compute it."""
+        return
 
     @abstractmethod
     def wrong_pages(self, most: int, *, quickly: bool) -> list[str]:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rag.archive.tables.database import Database, Result, Row, Statements
 from rag.errors import SettingsError, StorageError
+from rag.language.tokens import fold
 
 try:
     import psycopg
@@ -132,7 +133,7 @@ class PostgresDatabase(Database[Any]):
             | {"options": f"{_SERVER_OPTIONS} {given.get('options', '')}"}
         )  # fmt: skip
         self._secrets = [one for one in (parts.password, unquote(parts.password or ""), given.get("password")) if one]
-        place = f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        place = f"postgresql://{parts.netloc.rpartition('@')[2] or given.get('host', '')}{parts.path}"
         super().__init__(place, place, _TURN_SECONDS)
 
     # --- errors -------------------------------------------------------------------------------
@@ -151,30 +152,27 @@ class PostgresDatabase(Database[Any]):
             "database in DATELINE_CATALOG, such as one made with: createdb dateline. Nothing was changed."
         )
 
-    def _explained(self, error: Exception) -> StorageError:
+    def _explained(self, error: Exception, begun: bool) -> StorageError:
         if isinstance(error, TimeoutError):
             why = f"all its {self._pool.most} connections of this process were in use for {_TURN_SECONDS:.0f} seconds"
             advice = "Try again, or serve fewer at once"
         elif self._is_away(error):
-            why, advice = f"the server cannot be reached ({self._told(error)})", self._advice_when_away()
+            why, advice = f"the server cannot be reached ({self._told(error)})", _ADVICE_WHEN_AWAY[begun]
         else:
             code = getattr(error, "sqlstate", None) or ""
             why = self._told(error)
             if code in _DAMAGED:
                 return self.damaged(why)
-            advice = _ADVICE.get(code) or "Check DATELINE_CATALOG: user, password, host, port and name of the database"
+            advice = _ADVICE.get(code, "The log of the server says more" if code else _ADVICE_ON_LOGIN)
         return StorageError(
             f"The catalogue {self.place} cannot be used: {why}. {advice}; data stored earlier is intact."
         )
 
-    def _advice_when_away(self) -> str:
-        if self.in_transaction:
-            return "What was being stored is taken back unless it was complete: run the command again"
-        return "It was tried again for 10 seconds. Start it, or correct host and port in DATELINE_CATALOG"
-
     def _told(self, error: Exception) -> str:
         """What the engine says, in a line and without the password."""
-        text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        # libpq begins with the address that it has tried, which the message names already.
+        said = getattr(getattr(error, "diag", None), "message_primary", None) or str(error)
+        text = " ".join(said.split()).rpartition(" failed: ")[2].rstrip(".") or type(error).__name__
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return text
@@ -209,6 +207,10 @@ class PostgresDatabase(Database[Any]):
         for table, statement in _ADDED.items():
             if f"EXISTS {table} (" in schema:
                 db.execute(statement)
+
+    def note_sought(self, db: Statements, article_id: str, text: str) -> None:
+        """Stores the folded text: PostgreSQL has no function that folds as `rag.language.tokens.fold` does."""
+        db.execute("UPDATE articles SET sought = ? WHERE id = ?", (fold(text), article_id))
 
     def wrong_pages(self, most: int, *, quickly: bool) -> list[str]:
         """Nothing: the server checks a page when it reads it, and the checks of the content read all of them."""
@@ -255,6 +257,11 @@ class PostgresDatabase(Database[Any]):
         return False
 
 
+_ADVICE_WHEN_AWAY = {
+    True: "What was being stored is taken back unless it was complete: run the command again",
+    False: "It was tried again for 10 seconds. Start it, or correct host and port in DATELINE_CATALOG",
+}
+_ADVICE_ON_LOGIN = "Check DATELINE_CATALOG: user, password, host, port and name of the database"
 _ADVICE = {
     "53100": "The disk of the server is full: free some space",
     "55P03": f"Another process has been writing for {_LOCK_SECONDS} seconds: try again when it has finished",

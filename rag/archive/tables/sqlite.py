@@ -44,7 +44,7 @@ class SqliteDatabase(Database[sqlite3.Connection]):
         """The error for a database of another program."""
         return self.damaged("it is a database of another program")
 
-    def _explained(self, error: Exception) -> StorageError:
+    def _explained(self, error: Exception, begun: bool) -> StorageError:
         name = getattr(error, "sqlite_errorname", None) or ""
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "decode to UTF-8" in str(error):
             return self.damaged(str(error))

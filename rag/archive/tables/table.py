@@ -87,8 +87,8 @@ class Table:
 
 
 def parameters(values: Sequence[object]) -> str:
-    """As many SQL parameters as there are values, separated by commas."""
-    return ",".join("?" * len(values))
+    """As many SQL parameters as there are values, comma between; NULL, which equals nothing, where there is none."""
+    return ",".join("?" * len(values)) or "NULL"
 
 
 def day_number(day: date | None) -> int | None:
