@@ -12,7 +12,7 @@ from rag.archive.stories.likeness import Profile
 from rag.archive.tables import rows
 from rag.archive.tables.database import Row, Statements
 from rag.archive.tables.near_duplicates import NearDuplicates
-from rag.archive.tables.table import condition, day_of, parameters
+from rag.archive.tables.table import condition, day_of, parameters, up_to
 from rag.schema import Article, Filters, Story
 
 _AT_ONCE = 500  # values in one SQL statement
@@ -38,7 +38,7 @@ class Stories(NearDuplicates):
         where, values = condition(filters)
         return self._stories_by(
             f"SELECT DISTINCT sa.story_id FROM story_articles sa JOIN articles a ON a.id = sa.article_id WHERE {where}",
-            (*values, limit, offset),
+            (*values, up_to(limit), offset),
         )
 
     def count_stories(self, filters: Filters = Filters()) -> int:
@@ -82,7 +82,7 @@ class Stories(NearDuplicates):
             "SELECT v.* FROM story_articles sa JOIN articles a ON a.id = sa.article_id "
             "JOIN versions v ON v.article_id = a.id AND v.version = a.version WHERE sa.story_id = ? "
             "ORDER BY a.day IS NULL, a.day, a.id LIMIT ? OFFSET ?",
-            (story_id, limit, offset),
+            (story_id, up_to(limit), offset),
             rows.article_row,
         )
 

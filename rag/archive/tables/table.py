@@ -91,6 +91,11 @@ def parameters(values: Sequence[object]) -> str:
     return ",".join("?" * len(values)) or "NULL"
 
 
+def up_to(limit: int) -> int:
+    """A limit for SQL: PostgreSQL, unlike SQLite, takes no negative number for none."""
+    return limit if limit >= 0 else 2**62
+
+
 def day_number(day: date | None) -> int | None:
     """A day as an integer that sorts like it: 2025-03-07 -> 20250307. Chroma's range filters take numbers only."""
     return day.year * 10000 + day.month * 100 + day.day if day else None
