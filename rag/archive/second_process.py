@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from rag.archive.catalog import Catalog
@@ -77,11 +77,11 @@ def _started(folder: Path, url: str) -> subprocess.Popen[bytes] | None:
             env=environment,
             start_new_session=True,  # Ctrl-C in a terminal must reach the first process only, which then ends this one
         )
-        assert process.stdin is not None
-        process.stdin.write(f"{url}\n".encode())  # not as an argument: everybody on the machine may read those
-        process.stdin.flush()
     except OSError:
         return None
+    assert process.stdin is not None
+    with suppress(OSError):  # it may have ended already
+        os.write(process.stdin.fileno(), f"{url}\n".encode())  # no argument: everybody on the machine may read those
     return process
 
 

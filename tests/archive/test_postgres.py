@@ -19,8 +19,11 @@ from postgres_server import PostgresServer
 
 from ingest.pipeline import ingest, remove
 from ingest.reindex import reindex
+from rag.archive import second_process
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog, Prepared
+from rag.archive.indexes import keyword_index, place
+from rag.archive.indexes.keyword_index import TantivyWords
 from rag.archive.tables import postgres as engine
 from rag.archive.tables.postgres import PostgresDatabase, translated
 from rag.errors import ArchiveBusy, StorageError, without_location
@@ -338,3 +341,40 @@ def test_doctor_finds_what_is_wrong_in_the_database(
     assert "Version 1 of article 'a7' differs from what was stored." in problems
     assert "1 passages have no vector." in problems
     assert any("of article 'a7' lies outside its text" in problem for problem in problems)
+
+
+def test_a_second_process_fills_the_keyword_index_of_its_folder(
+    url: str, tmp_path: Path, articles: list[Article]
+) -> None:
+    with closing(archive_at(url, tmp_path / "one")) as one:
+        ingest(articles, one, WordEmbedder())
+        folder = tmp_path / "two"
+        folder.mkdir()
+        with second_process.filling(folder, lambda: None, url):
+            pass
+        assert TantivyWords(folder / keyword_index.NAME).keys() == set(one.catalog.passage_keys())
+        assert one.catalog.followed(f"words@{place.of(folder)}") == one.catalog.last_change()
+
+
+WITHOUT_DRIVER = """
+import sys
+sys.modules["psycopg"] = None  # as where it is not installed
+from pathlib import Path
+from rag.archive.catalog import Catalog
+Catalog(Path(sys.argv[1])).close()
+assert not [name for name in sys.modules if name.startswith("rag.archive.tables.postgres")]
+Catalog(Path(sys.argv[1]), url="postgresql://reporter@db.example/news")
+"""
+
+
+def test_the_driver_is_loaded_for_postgresql_alone_and_its_absence_told(
+    tmp_path: Path, child_environment: dict[str, str]
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DRIVER, str(tmp_path / "catalogue.sqlite")],
+        env=child_environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.stderr.splitlines()[-1] == (
+        "rag.errors.SettingsError: DATELINE_CATALOG names a PostgreSQL database, but its driver is not installed. "
+        "Run: pip install 'dateline[many]', or unset DATELINE_CATALOG to use the folder."
+    )
