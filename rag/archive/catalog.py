@@ -36,7 +36,11 @@ from rag.schema import Article, Span
 FORMAT = 3  # of the folder as a whole; 2 added the tables of near-duplicates, 3 those of stories
 
 REINDEXING = "reindexing"  # property: the model whose vectors are being stored beside those in use
-_DROP_UNUSED = "DELETE FROM vectors WHERE hash NOT IN (SELECT embedded FROM passages)"
+# EXCEPT: PostgreSQL compares every vector with every passage for a NOT IN that exceeds its memory.
+_DROP_UNUSED = "DELETE FROM vectors WHERE hash IN (SELECT hash FROM vectors EXCEPT SELECT embedded FROM passages)"
+_DROP_IF_UNUSED = (
+    "DELETE FROM vectors WHERE hash = ? AND NOT EXISTS (SELECT 1 FROM passages WHERE embedded = vectors.hash)"
+)
 _STORE_ARTICLE = (
     "INSERT INTO articles (id, version, status, day, outlet, outlet_key, language, byline_key, title) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
@@ -68,6 +72,10 @@ class Cut:
 
     spans: tuple[Span, ...]
     hashes: tuple[str, ...]
+
+
+class VectorsGone(Exception):
+    """Vectors that were stored when the caller looked were removed by another process: embed and store again."""
 
 
 def _database(path: Path, url: str) -> Database[Any]:
@@ -154,11 +162,16 @@ class Catalog(Stories):
     def store(self, batch: Sequence[Prepared], vectors: Mapping[str, np.ndarray]) -> None:
         """Stores new versions of articles with their passages and vectors, in one transaction.
 
-        `vectors` maps hash -> float vector for the hashes that the catalogue does not have yet.
+        `vectors` maps hash -> float vector for the hashes that the catalogue does not have yet. Raises VectorsGone,
+        and stores nothing, where it does not have another one either: it was removed since the caller looked.
         """
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         with self.transaction() as db:
             _insert_vectors(db, vectors)
+            if self.database.shared:  # or else the lock of the folder keeps others from removing any
+                needed = {key for prepared in batch for key in prepared.hashes}
+                if needed - self.known_hashes(needed):
+                    raise VectorsGone
             for prepared in batch:
                 self._store_one(db, prepared, now)
 
@@ -225,10 +238,10 @@ class Catalog(Stories):
             gone = db.execute("DELETE FROM articles WHERE id = ?", (article_id,)).rowcount
             db.execute("DELETE FROM versions WHERE article_id = ?", (article_id,))
             db.execute("DELETE FROM passages WHERE article_id = ?", (article_id,))
-            if self.get_meta(REINDEXING) is None:
+            if self.get_meta(REINDEXING) is None and not self.database.shared:
                 db.execute(_DROP_UNUSED)
-            else:  # those of the other model are unused until the switch
-                db.executemany(f"{_DROP_UNUSED} AND hash = ?", [tuple(row) for row in used])
+            else:  # those of the other model are unused until the switch, and of millions none is looked at in vain
+                db.executemany(_DROP_IF_UNUSED, [tuple(row) for row in used])
             if gone:
                 db.execute("INSERT INTO changes (article_id) VALUES (?)", (article_id,))
         return bool(gone)

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -378,3 +379,24 @@ def test_the_driver_is_loaded_for_postgresql_alone_and_its_absence_told(
         "rag.errors.SettingsError: DATELINE_CATALOG names a PostgreSQL database, but its driver is not installed. "
         "Run: pip install 'dateline[many]', or unset DATELINE_CATALOG to use the folder."
     )
+
+
+def test_a_vector_that_another_process_has_removed_is_made_again(
+    url: str, tmp_path: Path, articles: list[Article], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(archive_at(url, tmp_path)) as archive, closing(Catalog(tmp_path / "c", url=url)) as other:
+        ingest(articles[:1], archive, WordEmbedder())
+        store = archive.catalog.store
+        removed: list[bool] = []
+
+        def after_a_removal(*arguments: Any) -> None:
+            if not removed:
+                removed.append(other.remove("a1"))
+            store(*arguments)
+
+        monkeypatch.setattr(archive.catalog, "store", after_a_removal)
+        copy = replace(articles[0], id="copy", source="copy.html")
+        report = ingest([copy], archive, WordEmbedder())
+        assert removed == [True]
+        assert (report.kept, report.embedded) == (1, archive.catalog.count_passages())
+        assert archive.health().sound
