@@ -162,7 +162,7 @@ def _demo(settings: Settings, progress: Progress) -> dict[str, MeasuredSet]:
     The published figures of the language model, in eval/results, are measured by hand.
     """
     with tempfile.TemporaryDirectory(prefix="dateline-gate-") as folder:
-        own = settings.model_copy(update={"data_dir": Path(folder), "llm": "none"})
+        own = settings.model_copy(update={"data_dir": Path(folder), "llm": "none", "catalog": ""})
         result = demo_experiment.run(own, with_answers=True, progress=progress)
     kept = [r for r in result["rows"] if r["system"] not in {"dense", "words"} and r["n"] >= LEAST_N]
     return {

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from ingest.chunking import FINGERPRINT, embedded_text, passage_spans
 from ingest.readers.files import Rejected
 from rag.archive.archive import Archive
-from rag.archive.catalog import Prepared, digest
+from rag.archive.catalog import Prepared, VectorsGone, digest
 from rag.archive.near_duplicates import same_story
 from rag.errors import DatelineError
 from rag.models.embeddings import Embedder
@@ -174,9 +175,12 @@ class _Run:
         self.report.seconds = time.perf_counter() - self.began
 
     def _store(self, batch: list[Prepared]) -> None:
-        vectors = missing_vectors(batch, self.archive, self.embedder)
-        self.catalog.store(batch, vectors)
-        self.report.embedded += len(vectors)
+        while True:
+            vectors = missing_vectors(batch, self.archive, self.embedder)
+            with suppress(VectorsGone):  # another process has removed the last article with the same words meanwhile
+                self.catalog.store(batch, vectors)
+                self.report.embedded += len(vectors)
+                return
 
     def _store_alone(self, prepared: Prepared, current: Article | None) -> None:
         try:
@@ -256,9 +260,11 @@ def _failed(article: Article, error: Exception) -> Rejected:
 
 
 def _storable(article: Article) -> Article:
-    """The article with `?` for each lone surrogate, which broken JSON escapes and file names in Latin-1 contain."""
-    texts = {name: value for name in _TEXTS if not (value := str(getattr(article, name))).isascii()}
-    safe = {name: value.encode("utf-8", "replace").decode() for name, value in texts.items()}
+    """The article with `?` for each lone surrogate, which broken JSON escapes and file names in Latin-1 contain, and
+    for each NUL, which PostgreSQL does not store."""
+    texts = {name: str(getattr(article, name)) for name in _TEXTS}
+    texts = {name: value for name, value in texts.items() if "\0" in value or not value.isascii()}
+    safe = {name: value.encode("utf-8", "replace").decode().replace("\0", "?") for name, value in texts.items()}
     return replace(article, **safe) if safe != texts else article  # type: ignore[arg-type]
 
 

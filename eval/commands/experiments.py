@@ -52,7 +52,7 @@ def _demo(args: argparse.Namespace) -> int:
 
     kept = args.out.with_suffix(".part.jsonl") if args.out else None
     with tempfile.TemporaryDirectory(prefix="dateline-demo-") as temporary, shown_progress() as progress:
-        settings = Settings.load(data_dir=args.data_dir or temporary, llm=args.llm)
+        settings = Settings.load(data_dir=args.data_dir or temporary, catalog="", llm=args.llm)
         try:
             result = demo.run(
                 settings, with_answers=not args.retrieval_only, every=args.every, kept=kept, progress=progress
@@ -244,7 +244,7 @@ def _stories(args: argparse.Namespace) -> int:
     from eval.reporting import outcome
 
     with tempfile.TemporaryDirectory(prefix="dateline-stories-") as temporary:
-        settings = Settings.load(data_dir=temporary, llm="none")
+        settings = Settings.load(data_dir=temporary, catalog="", llm="none")
         data = stories.demo() if args.demo else stories.mixed(args.data)
         result = stories.run(data, settings, cached_embedder(settings, vector_cache(settings, args.cache)))
     print_result(result)

@@ -43,7 +43,7 @@ def run(
     data, settings and code asks only what is missing.
     """
     began = time.perf_counter()
-    settings = settings.model_copy(update={"data_dir": archive_dir or out / "archive"})
+    settings = settings.model_copy(update={"data_dir": archive_dir or out / "archive", "catalog": ""})
     queries = [data.queries[key] for key in predictions.spread(list(data.queries), every, limit)]
     with closing(Archive(settings)) as archive:
         if archive_dir is None:

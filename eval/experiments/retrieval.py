@@ -69,7 +69,7 @@ def run(
     if unknown:
         raise SettingsError(f"--systems names '{unknown[0]}', expected some of {', '.join(SYSTEMS)}.")
     began = time.perf_counter()
-    settings = settings.model_copy(update={"data_dir": out / "archive"})
+    settings = settings.model_copy(update={"data_dir": out / "archive", "catalog": ""})
     described = data.describe()
     data = replace(data, qrels={key: data.qrels[key] for key in spread(list(data.qrels), every, limit)})
     texts = {q.id: standalone(q.text, q.history) for q in data.queries.values() if q.id in data.qrels}

@@ -96,7 +96,7 @@ def bench_answer(settings: Settings, out: Path, count: int, progress: Progress) 
     known = {q.id: q for q in demo_set.load() if q.answerable and not q.history}
     questions = [known[key] for key in predictions.spread(list(known), limit=count)]
     with tempfile.TemporaryDirectory(prefix="dateline-bench-") as folder:
-        own = settings.model_copy(update={"data_dir": Path(folder) / "archive"})
+        own = settings.model_copy(update={"data_dir": Path(folder) / "archive", "catalog": ""})
         llm = open_llm(own)
         embedder = open_embedder(own)
         try:
@@ -215,7 +215,7 @@ def _ingest_ours(folder: Path, settings: Settings, data: Path | None, size: int)
     articles = articles_of(data, size)
     embedder = open_embedder(settings)
     embedder.embed_queries(["load"])
-    with closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:
+    with closing(Archive(settings.model_copy(update={"data_dir": folder, "catalog": ""}))) as archive:
         report = ingest(articles, archive, embedder)
         archive.wait_until_indexed()
     return {
@@ -251,7 +251,7 @@ def _rate(embed: Callable[[list[str]], Any], texts: Sequence[str]) -> float:
 
 def _query_ours(folder: Path, settings: Settings, data: Path | None, size: int, timed: Timed) -> dict[str, float]:
     embedder = generated.HashEmbedder()
-    with closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:
+    with closing(Archive(settings.model_copy(update={"data_dir": folder, "catalog": ""}))) as archive:
         report = ingest(generated.articles(size), archive, embedder)
         retriever = Retriever(archive, embedder, settings)
         return {"fill s": report.seconds, **timed(retriever.retrieve)}

@@ -68,7 +68,7 @@ def run(settings: Settings, out: Path, requests: int, model_requests: int, progr
 
 def fill(settings: Settings, folder: Path) -> None:
     """Ingests the demo archive into a folder."""
-    with closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:
+    with closing(Archive(settings.model_copy(update={"data_dir": folder, "catalog": ""}))) as archive:
         ingest(read([demo_set.ARCHIVE], ReadOptions()), archive, open_embedder(settings))
 
 

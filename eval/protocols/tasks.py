@@ -53,7 +53,7 @@ class Setup:
     def opened(self) -> Archive:
         """The archive in `out`, the same at every call."""
         if self.archive is None:
-            self.settings = self.settings.model_copy(update={"data_dir": self.out / "archive"})
+            self.settings = self.settings.model_copy(update={"data_dir": self.out / "archive", "catalog": ""})
             self.archive = Archive(self.settings)
         return self.archive
 
@@ -96,7 +96,7 @@ def assistant_over(
 ) -> Iterator[Assistant]:
     """An assistant of a temporary archive that holds each of these texts (id → text) as an article."""
     with TemporaryDirectory(prefix="dateline-eval-") as folder:
-        own = settings.model_copy(update={"data_dir": Path(folder)})
+        own = settings.model_copy(update={"data_dir": Path(folder), "catalog": ""})
         articles = [
             Article(id=key, title="", text=text, language=detect_language(text), source=key)
             for key, text in documents.items()

@@ -1,6 +1,7 @@
 """One archive folder: the catalogue and the indexes derived from it.
 
 catalogue.sqlite     the source of truth              any number of processes read; one ingests at a time
+  or, with DATELINE_CATALOG, a PostgreSQL database: any number of processes with folders of their own read and ingest
 vectors/ words/      derived, may be deleted          only the process that holds index.lock opens vectors/
 """
 
@@ -71,7 +72,7 @@ class Archive:
                 "Name another with --data-dir or DATELINE_DATA_DIR."
             ) from error
         derived = [self.folder / name for name in (vector_index.NAME, keyword_index.NAME)]
-        self.catalog = Catalog(self.folder / "catalogue.sqlite", derived=derived)
+        self.catalog = Catalog(self.folder / "catalogue.sqlite", derived=derived, url=settings.catalog)
         self.indexer = Indexer(self.catalog, self.folder, settings.chroma_url, asks_once=asks_once)
         self._side_threads = SideThreads()
 
@@ -214,17 +215,24 @@ class Archive:
     # --- one writer, one model ------------------------------------------------------------------
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """The lock to hold while articles are stored or removed. Raises ArchiveBusy when another process holds it."""
-        busy = f"Another ingest is writing to {self.folder}. Wait until it has finished, then run this again."
-        with self._locked("ingest.lock", busy):
+    def writing(self, *, alone: bool = False) -> Iterator[None]:
+        """The lock to hold while articles are stored or removed. Raises ArchiveBusy when another process holds it.
+
+        In PostgreSQL any number of processes hold it together, but for one that asks to be `alone`.
+        """
+        busy = f"Another ingest is writing to {self._place}. Wait until it has finished, then run this again."
+        with self._locked("ingest.lock", busy, together=not alone):
             yield
+
+    @property
+    def _place(self) -> str:
+        return self.catalog.database.folder
 
     @contextmanager
     def reindexing(self, model: str) -> Iterator[None]:
         """Held while vectors of another embedder are stored beside those in use. Raises ArchiveBusy when another
         process does so. An ingest may go on meanwhile."""
-        busy = f"Another dateline reindex works on {self.folder}. Wait until it has finished."
+        busy = f"Another dateline reindex works on {self._place}. Wait until it has finished."
         with self._locked("reindex.lock", busy):
             self.catalog.begin_reindex(model)
             yield
@@ -237,7 +245,13 @@ class Archive:
         self.catalog.switch(cuts, properties, vector_index.NAME)
 
     @contextmanager
-    def _locked(self, name: str, busy: str) -> Iterator[None]:
+    def _locked(self, name: str, busy: str, *, together: bool = False) -> Iterator[None]:
+        if self.catalog.database.shared:
+            with self.catalog.database.hold(name, together=together) as held:
+                if not held:
+                    raise ArchiveBusy(busy)
+                yield
+            return
         try:
             lock = lock_file(self.folder / name, 0.2)
         except PermissionError as error:

@@ -1,4 +1,4 @@
-"""The source of truth: one SQLite file with articles, their versions, passages and vectors.
+"""The source of truth, a SQLite file or a PostgreSQL database: articles, their versions, passages and vectors.
 
 The vector index, the keyword index, the near-duplicates and the stories are derived from it and can be rebuilt without
 embedding again. Every change is one transaction and leaves a line in the change log; each derived index has stored up
@@ -8,29 +8,46 @@ to which change it holds, so a start after a crash finishes what was begun.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rag.archive import private_files
-from rag.archive.tables import rows
 from rag.archive.tables.changes import MODEL_SINCE
-from rag.archive.tables.database import Database
+from rag.archive.tables.database import Database, Statements
+from rag.archive.tables.sqlite import SqliteDatabase
 from rag.archive.tables.stories import Stories
-from rag.archive.tables.table import NEAR_DUPLICATES_SCHEMA, SCHEMA, STORIES_SCHEMA, day_number
-from rag.errors import ArchiveMismatch, StorageError
+from rag.archive.tables.table import (
+    NEAR_DUPLICATES_SCHEMA,
+    SCHEMA,
+    SET_FOLLOWED,
+    SET_META,
+    STORIES_SCHEMA,
+    day_number,
+)
+from rag.errors import ArchiveMismatch
 from rag.language.tokens import fold
 from rag.schema import Article, Span
 
 FORMAT = 3  # of the folder as a whole; 2 added the tables of near-duplicates, 3 those of stories
 
 REINDEXING = "reindexing"  # property: the model whose vectors are being stored beside those in use
-_DROP_UNUSED = "DELETE FROM vectors WHERE hash NOT IN (SELECT embedded FROM passages)"
+# EXCEPT: PostgreSQL compares every vector with every passage for a NOT IN that exceeds its memory.
+_DROP_UNUSED = "DELETE FROM vectors WHERE hash IN (SELECT hash FROM vectors EXCEPT SELECT embedded FROM passages)"
+_DROP_IF_UNUSED = (
+    "DELETE FROM vectors WHERE hash = ? AND NOT EXISTS (SELECT 1 FROM passages WHERE embedded = vectors.hash)"
+)
+_STORE_ARTICLE = (
+    "INSERT INTO articles (id, version, status, day, outlet, outlet_key, language, byline_key, title) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
+    "status = excluded.status, day = excluded.day, outlet = excluded.outlet, outlet_key = excluded.outlet_key, "
+    "language = excluded.language, byline_key = excluded.byline_key, title = excluded.title"
+)
+_INSERT_PASSAGE = 'INSERT INTO passages (article_id, number, start, "end", embedded) VALUES (?, ?, ?, ?, ?)'
 _TABLES = {"meta", "articles", "versions", "passages", "vectors", "changes", "followed"}
 # Format -> the tables that it added, and how they are made. All are derived, so the indexer fills them.
 _ADDED_TABLES = {
@@ -57,8 +74,16 @@ class Cut:
     hashes: tuple[str, ...]
 
 
-def _with_functions(db: sqlite3.Connection) -> None:
-    db.create_function("fold", 1, fold, deterministic=True)
+class VectorsGone(Exception):
+    """Vectors that were stored when the caller looked were removed by another process: embed and store again."""
+
+
+def _database(path: Path, url: str) -> Database[Any]:
+    if not url:
+        return SqliteDatabase(path)
+    from rag.archive.tables.postgres import PostgresDatabase  # its driver is optional
+
+    return PostgresDatabase(url)
 
 
 def digest(article: Article) -> str:
@@ -71,16 +96,16 @@ def digest(article: Article) -> str:
 
 
 class Catalog(Stories):
-    """The catalogue of one archive folder. Safe for many threads; readers never wait for a writer (WAL)."""
+    """The catalogue of one archive. Safe for many threads; readers never wait for a writer."""
 
-    def __init__(self, path: Path, derived: Sequence[Path] = ()) -> None:
-        """Opens or creates the catalogue. Raises StorageError, ArchiveMismatch.
+    def __init__(self, path: Path, derived: Sequence[Path] = (), *, url: str = "") -> None:
+        """Opens or creates the catalogue: the file at `path`, or the PostgreSQL database at `url` where one is given.
 
         `derived` are the folders of the indexes made from it. Where one of them holds anything, there was a catalogue:
-        a missing or an empty one is refused then, and nothing changed.
+        a missing or an empty one is refused then, and nothing changed. Raises StorageError, ArchiveMismatch.
         """
-        self.path = path
-        super().__init__(Database(path, _with_functions))
+        self.path, self.url = path, url
+        super().__init__(_database(path, url))
         try:
             self._open(derived)
         except BaseException:
@@ -91,20 +116,8 @@ class Catalog(Stories):
         with self.database.reported():
             # The indexes first: another process may be making catalogue and indexes, in this order.
             left = [folder for folder in derived if folder.is_dir() and any(folder.iterdir())]
-            log = self.path.with_name(f"{self.path.name}-wal")
-            if not self.path.exists() or not self.path.stat().st_size:
-                left += [log] if log.exists() and log.stat().st_size else []
-                if left:
-                    raise self._lost("is empty" if self.path.exists() else "is missing", left)
-            private_files.make_folder(self.path.parent)
-            private_files.make_file(self.path)
-            private_files.tighten(*[self.path.with_name(f"{self.path.name}{end}") for end in ("", "-wal", "-shm")])
-        present = set(
-            self._read(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
-                made=rows.text,
-            )
-        )
+        self.database.begin_use(left)
+        present = self.database.tables()
         made_before = "meta" in present and self.get_meta("format") is not None
         stored = self.get_meta("format") if made_before else None
         missing = _TABLES - present
@@ -116,42 +129,31 @@ class Catalog(Stories):
             raise self.database.damaged(f"it has no table {', '.join(sorted(missing))}")
         if not made_before:
             if left:
-                raise self._lost("holds nothing", left)
+                raise self.database.lost("holds nothing", left)
             if present - _TABLES - set().union(*_ADDED_TABLES.values()):
-                raise self.database.damaged("it is a database of another program")
+                raise self.database.foreign()
             self._create()
         stored = self.get_meta("format")
         if stored is None or not stored.isdigit():
             raise self.database.damaged(f"its format is '{stored}'")
         if int(stored) > FORMAT:
             raise ArchiveMismatch(
-                f"The archive at {self.path.parent} has format {stored}; this program knows formats up to {FORMAT}. "
-                "Upgrade Dateline (pip install -U dateline), or name another folder with --data-dir."
+                f"The archive at {self.database.folder} has format {stored}; this program knows formats up to "
+                f"{FORMAT}. Upgrade Dateline (pip install -U dateline), or name another {self.database.choice}."
             )
         if int(stored) < FORMAT:
             self._migrate(int(stored))
 
     def _create(self) -> None:
         with self.transaction() as db:
-            for statement in "".join([SCHEMA, *_ADDED_SCHEMA.values()]).split(";\n"):
-                db.execute(statement)
-            db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
+            self.database.create(db, "".join([SCHEMA, *_ADDED_SCHEMA.values()]))
+            db.execute("INSERT INTO meta VALUES ('format', ?) ON CONFLICT DO NOTHING", (str(FORMAT),))
 
     def _migrate(self, stored: int) -> None:
         """Adds the tables of later formats, empty; the indexer fills them in the background."""
         with self.transaction() as db:
-            for schema in (schema for added, schema in _ADDED_SCHEMA.items() if added > stored):
-                for statement in schema.split(";\n"):
-                    db.execute(statement)
+            self.database.create(db, "".join(schema for added, schema in _ADDED_SCHEMA.items() if added > stored))
             db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (str(FORMAT),))
-
-    def _lost(self, how: str, left: Sequence[Path]) -> StorageError:
-        names = " and ".join(str(one) for one in left)
-        return StorageError(
-            f"The catalogue {self.path} {how}, but {names} {'is' if len(left) == 1 else 'are'} not: articles were "
-            "stored here. Put the catalogue back from a backup. Only if all articles are to be ingested again: delete "
-            f"{names}. Nothing was changed."
-        )
 
     def close(self) -> None:
         """Closes every connection; the catalogue cannot be used afterwards."""
@@ -160,31 +162,41 @@ class Catalog(Stories):
     def store(self, batch: Sequence[Prepared], vectors: Mapping[str, np.ndarray]) -> None:
         """Stores new versions of articles with their passages and vectors, in one transaction.
 
-        `vectors` maps hash -> float vector for the hashes that the catalogue does not have yet.
+        `vectors` maps hash -> float vector for the hashes that the catalogue does not have yet. Raises VectorsGone,
+        and stores nothing, where it does not have another one either: it was removed since the caller looked.
         """
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         with self.transaction() as db:
             _insert_vectors(db, vectors)
+            if self.database.shared:  # or else the lock of the folder keeps others from removing any
+                needed = {key for prepared in batch for key in prepared.hashes}
+                if needed - self.known_hashes(needed):
+                    raise VectorsGone
             for prepared in batch:
                 self._store_one(db, prepared, now)
 
-    def _store_one(self, db: sqlite3.Connection, prepared: Prepared, now: str) -> None:
+    def _store_one(self, db: Statements, prepared: Prepared, now: str) -> None:
         a = prepared.article
-        row = db.execute("SELECT max(version) AS v FROM versions WHERE article_id = ?", (a.id,)).fetchone()
-        version = (row["v"] or 0) + 1
+        row = db.execute(
+            "SELECT version, digest FROM versions WHERE article_id = ? ORDER BY version DESC LIMIT 1", (a.id,)
+        ).fetchone()
+        if self.database.shared and row and row["digest"] == digest(a):
+            return  # another process has stored it since this one looked
+        version = row["version"] + 1 if row else 1
         db.execute(
             "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (a.id, version, a.url, a.title, a.outlet, a.byline, a.genre, _iso(a.published), _iso(a.modified),
              a.language, a.text, json.dumps(a.uncitable), a.source, a.status, digest(a), now),
         )  # fmt: skip
-        db.execute(
-            "INSERT OR REPLACE INTO articles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (a.id, version, a.status, day_number(a.day), a.outlet, fold(a.outlet), a.language, fold(a.byline), a.title),
+        values = (
+            a.id, version, a.status, day_number(a.day), a.outlet, fold(a.outlet), a.language, fold(a.byline), a.title,
         )  # fmt: skip
+        db.execute(_STORE_ARTICLE, values)
+        self.database.note_sought(db, a.id, f"{a.title} {a.outlet} {a.byline} {a.id}")
         db.execute("DELETE FROM passages WHERE article_id = ?", (a.id,))
         if a.status == "live":
             db.executemany(
-                "INSERT INTO passages (article_id, number, start, end, embedded) VALUES (?, ?, ?, ?, ?)",
+                _INSERT_PASSAGE,
                 [(a.id, n, s, e, h) for n, ((s, e), h) in enumerate(zip(prepared.spans, prepared.hashes, strict=True))],
             )
         db.execute("INSERT INTO changes (article_id) VALUES (?)", (a.id,))
@@ -202,15 +214,16 @@ class Catalog(Stories):
         """Gives articles, by id, other passages and vectors, and the archive other properties; versions stay.
 
         One transaction. A passage whose span stays keeps its key. The vectors must be stored already. The derived index
-        named `index` is to be filled anew, and every article counts as changed.
+        named `index` is to be filled anew, in every folder, and every article counts as changed.
         """
         with self.transaction() as db:
             for article_id, cut in cuts.items():
                 _recut(db, article_id, cut)
             last = db.execute("SELECT coalesce(max(seq), 0) FROM changes").fetchone()[0]
             stored = [*properties.items(), (MODEL_SINCE, str(last))]
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", stored)
-            db.execute("INSERT OR REPLACE INTO followed VALUES (?, 0)", (index,))
+            db.executemany(SET_META, stored)
+            db.execute("UPDATE followed SET seq = 0 WHERE substr(name, 1, ?) = ?", (len(index) + 1, f"{index}@"))
+            db.execute(SET_FOLLOWED, (index, 0))
 
     def end_reindex(self) -> int:
         """Ends what `begin_reindex` began and deletes the vectors that no passage uses; the number deleted."""
@@ -225,25 +238,25 @@ class Catalog(Stories):
             gone = db.execute("DELETE FROM articles WHERE id = ?", (article_id,)).rowcount
             db.execute("DELETE FROM versions WHERE article_id = ?", (article_id,))
             db.execute("DELETE FROM passages WHERE article_id = ?", (article_id,))
-            if self.get_meta(REINDEXING) is None:
+            if self.get_meta(REINDEXING) is None and not self.database.shared:
                 db.execute(_DROP_UNUSED)
-            else:  # those of the other model are unused until the switch
-                db.executemany(f"{_DROP_UNUSED} AND hash = ?", [tuple(row) for row in used])
+            else:  # those of the other model are unused until the switch, and of millions none is looked at in vain
+                db.executemany(_DROP_IF_UNUSED, [tuple(row) for row in used])
             if gone:
                 db.execute("INSERT INTO changes (article_id) VALUES (?)", (article_id,))
         return bool(gone)
 
 
-def _insert_vectors(db: sqlite3.Connection, vectors: Mapping[str, np.ndarray]) -> None:
+def _insert_vectors(db: Statements, vectors: Mapping[str, np.ndarray]) -> None:
     db.executemany(
-        "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
+        "INSERT INTO vectors VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET vector = excluded.vector",
         [(key, vector.astype(np.float16).tobytes()) for key, vector in vectors.items()],
     )
 
 
-def _recut(db: sqlite3.Connection, article_id: str, cut: Cut) -> None:
-    sql = "SELECT start, end FROM passages WHERE article_id = ? ORDER BY number"
-    if [tuple(row) for row in db.execute(sql, (article_id,))] == list(cut.spans):
+def _recut(db: Statements, article_id: str, cut: Cut) -> None:
+    sql = 'SELECT start, "end" FROM passages WHERE article_id = ? ORDER BY number'
+    if [tuple(row) for row in db.execute(sql, (article_id,)).fetchall()] == list(cut.spans):
         db.executemany(
             "UPDATE passages SET embedded = ? WHERE article_id = ? AND number = ?",
             [(key, article_id, number) for number, key in enumerate(cut.hashes)],
@@ -251,7 +264,7 @@ def _recut(db: sqlite3.Connection, article_id: str, cut: Cut) -> None:
     else:
         db.execute("DELETE FROM passages WHERE article_id = ?", (article_id,))
         db.executemany(
-            "INSERT INTO passages (article_id, number, start, end, embedded) VALUES (?, ?, ?, ?, ?)",
+            _INSERT_PASSAGE,
             [
                 (article_id, number, *span, key)
                 for number, (span, key) in enumerate(zip(cut.spans, cut.hashes, strict=True))

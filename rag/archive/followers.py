@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from rag.archive import file_stamps, integrity
 from rag.archive.catalog import Catalog
-from rag.archive.indexes import keyword_index, vector_index
+from rag.archive.indexes import keyword_index, place, vector_index
 from rag.archive.indexes.keyword_index import TantivyWords
 from rag.archive.indexes.vector_index import ChromaVectors
 from rag.archive.priority import Priority
@@ -35,6 +35,8 @@ class IndexFollower(ABC, Generic[_Index]):
     def __init__(self, catalog: Catalog, folder: Path, priority: Priority) -> None:
         self.folder = folder
         self._catalog, self._priority = catalog, priority
+        # A catalogue that several folders share has stored for each of them how far its indexes are.
+        self.mark = f"{self.name}@{place.of(folder.parent)}" if catalog.database.shared else self.name
         self.opened = False  # whether the files may have changed since the index was last closed
         self._open_index: _Index | None = None
         self.index: _Index | None = None  # the open index once it is checked, so that searches may read it
@@ -76,13 +78,13 @@ class IndexFollower(ABC, Generic[_Index]):
         self.opened = True
         self._open_index = self._open()
         if fresh:
-            self._catalog.set_followed(self.name, 0)
+            self._catalog.set_followed(self.mark, 0)
         self._follow()
 
     def _check_files(self, noted: object) -> None:
         """Raises IndexDamaged when the files are known to be damaged before the index is opened."""
         followed = noted.get("followed") if isinstance(noted, dict) else None
-        if followed is not None and followed != self._catalog.followed(self.name):
+        if followed is not None and followed != self._catalog.followed(self.mark):
             raise IndexDamaged(f"The index at {self.folder} belongs to another state of the catalogue.")
         as_left = isinstance(noted, dict) and noted.get("files") == file_stamps.of(self.folder)
         if not as_left:
@@ -90,35 +92,35 @@ class IndexFollower(ABC, Generic[_Index]):
 
     def note(self) -> dict[str, object]:
         """The state of the closed files; if it is unchanged at the next start, their content needs no check."""
-        return {"files": file_stamps.of(self.folder), "followed": self._catalog.followed(self.name)}
+        return {"files": file_stamps.of(self.folder), "followed": self._catalog.followed(self.mark)}
 
     def _follow(self) -> None:
         """Applies the changes that the index lacks. If the process is killed, the next start applies them again."""
-        seen = self._catalog.followed(self.name)
+        seen = self._catalog.followed(self.mark)
         changed = self._catalog.changed_since(seen)
         if not changed:
             return
         if not seen:
             self._fill([article_id for article_id, _ in changed])
-            self._catalog.set_followed(self.name, changed[-1][1])
+            self._catalog.set_followed(self.mark, changed[-1][1])
             return
         start = 0
         while start < len(changed):
             number = _ARTICLES_WHILE_SEARCHED if self._priority.is_searched() else _ARTICLES_AT_ONCE
             part = changed[start : start + number]
             self._replace([article_id for article_id, _ in part])
-            self._catalog.set_followed(self.name, part[-1][1])
+            self._catalog.set_followed(self.mark, part[-1][1])
             start += len(part)
 
     def _discard(self) -> None:
         """Deletes the index, so that it is rebuilt."""
         self.close()
         rmtree(self.folder, ignore_errors=True)
-        self._catalog.set_followed(self.name, 0)
+        self._catalog.set_followed(self.mark, 0)
 
     def rebuild(self) -> None:
         """Makes the next `bring_up` rebuild the index; searches read the old one until then."""
-        self._catalog.set_followed(self.name, 0)
+        self._catalog.set_followed(self.mark, 0)
 
     def _agrees(self) -> bool:
         """Whether the index holds as many passages as the catalogue and finds a sample of them.
@@ -127,7 +129,7 @@ class IndexFollower(ABC, Generic[_Index]):
         """
         agrees = self._count() == self._catalog.count_passages() and self._finds_some()
         # If another process has just changed the catalogue, a difference is no damage.
-        return agrees or self._catalog.last_change() > self._catalog.followed(self.name)
+        return agrees or self._catalog.last_change() > self._catalog.followed(self.mark)
 
     def _passages(self, article_ids: Sequence[str]) -> Iterator[StoredPassage]:
         """The passages of these articles; pauses before each article while a search runs."""
@@ -181,11 +183,13 @@ class VectorFollower(IndexFollower[ChromaVectors]):
     def __init__(self, catalog: Catalog, folder: Path, priority: Priority, url: str) -> None:
         super().__init__(catalog, folder, priority)
         self._url = url
+        if url:
+            self.mark = self.name  # the one of all folders
 
     @property
     def of_present_model(self) -> bool:
         """Whether the index holds the vectors of the archive's present embedder alone."""
-        return self._catalog.followed(self.name) >= self._catalog.model_since()
+        return self._catalog.followed(self.mark) >= self._catalog.model_since()
 
     def close(self) -> None:
         """Closes Chroma, which may otherwise keep its SQLite file locked after an error."""

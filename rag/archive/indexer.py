@@ -166,14 +166,14 @@ class Indexer:
     def changes_behind(self) -> int:
         """How many changes of the catalogue the index that is furthest behind lacks, whichever process owns it."""
         last = self._catalog.last_change()
-        return max(0, last - min(self._catalog.followed(one.name) for one in self._followers))
+        return max(0, last - min(self._catalog.followed(one.mark) for one in self._followers))
 
     def _wait_for_the_owner(self) -> None:
         """Waits at most _FOREIGN_SECONDS until the owning process has indexed what this one has stored."""
         last, until = self._catalog.last_change(), monotonic() + _FOREIGN_SECONDS
         with self._changed:
             while monotonic() < until and not self._closed and not self.owns:
-                if all(self._catalog.followed(one.name) >= last for one in self._followers):
+                if all(self._catalog.followed(one.mark) >= last for one in self._followers):
                     return
                 self._changed.wait(0.05)
 
@@ -287,9 +287,9 @@ class Indexer:
         noted = self._noted.get(follower.name)
         if not follower.opened:
             self._mark_open(follower.name)
-        if follower is self._vector_follower and second_process.is_worth_it(self._catalog):
+        if follower is self._vector_follower and second_process.is_worth_it(self._catalog, self._keyword_follower.mark):
             self._mark_open(self._keyword_follower.name)  # which the second process opens
-            with second_process.filling(self._folder, self.priority.next_step):
+            with second_process.filling(self._folder, self.priority.next_step, self._catalog.url):
                 follower.bring_up(noted)
         else:
             follower.bring_up(noted)

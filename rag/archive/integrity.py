@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
 from rag.archive.catalog import Catalog, digest
 from rag.archive.tables import rows
-from rag.archive.tables.database import Database
+from rag.archive.tables.database import UNREADABLE, Database
 from rag.errors import StorageError
 
 _MOST = 20  # problems reported of each kind
@@ -27,36 +27,29 @@ def problems(catalog: Catalog) -> list[str]:
                     break
                 found.append(problem)
         except StorageError as error:
-            found.append(_told(error))
+            found.append(_told(error, catalog.database.engine))
     return list(dict.fromkeys(found))
 
 
 def damaged_pages(catalog: Catalog) -> list[str]:
-    """Pages that SQLite cannot read, as sentences: the fast part of `problems`, about 1 s per GB."""
+    """Pages that cannot be read, as sentences: the fast part of `problems`, about 1 s per GB."""
     try:
-        return catalog.database.read("PRAGMA quick_check(1)", (), _unless_ok)[0]
+        return catalog.database.wrong_pages(1, quickly=True)
     except StorageError as error:
-        return [_told(error)]
+        return [_told(error, catalog.database.engine)]
 
 
-def _told(error: StorageError) -> str:
+def _told(error: StorageError, engine: str) -> str:
     cause = error.__cause__
-    what = "SQLite reports" if isinstance(cause, sqlite3.Error) else "A row holds an invalid value"
+    what = "A row holds an invalid value" if isinstance(cause, UNREADABLE) else f"{engine} reports"
     return f"{what}: {cause}."
 
 
-def _pages(database: Database) -> Iterable[str]:
-    # Unlike quick_check, this also finds an index that disagrees with its table, which would hide an article.
-    found = database.read(f"PRAGMA integrity_check({_MOST + 1})", (), _unless_ok)
-    return [problem for one in found for problem in one]
+def _pages(database: Database[Any]) -> Iterable[str]:
+    return database.wrong_pages(_MOST + 1, quickly=False)
 
 
-def _unless_ok(row: object) -> list[str]:
-    said = rows.text(row)  # type: ignore[arg-type]
-    return [] if said == "ok" else said.splitlines()
-
-
-def _versions(database: Database) -> Iterator[str]:
+def _versions(database: Database[Any]) -> Iterator[str]:
     """Versions whose digest differs from the one taken when they were stored, and articles without current version."""
     last = 0
     while True:
@@ -79,20 +72,20 @@ def _versions(database: Database) -> Iterator[str]:
     )
 
 
-def _passages(database: Database) -> Iterable[str]:
+def _passages(database: Database[Any]) -> Iterable[str]:
     return database.read(
         "SELECT p.article_id, p.number FROM passages p LEFT JOIN articles a ON a.id = p.article_id "
         "LEFT JOIN versions v ON v.article_id = a.id AND v.version = a.version "
-        "WHERE v.text IS NULL OR NOT (0 <= p.start AND p.start <= p.end AND p.end <= length(v.text))",
+        'WHERE v.text IS NULL OR NOT (0 <= p.start AND p.start <= p."end" AND p."end" <= length(v.text))',
         (),
         lambda row: f"Passage {rows.number(row['number'])} of article '{rows.text(row)}' lies outside its text.",
     )
 
 
-def _vectors(database: Database) -> Iterator[str]:
+def _vectors(database: Database[Any]) -> Iterator[str]:
     """Passages without a vector, vectors with values that are not finite, and vectors of different lengths."""
     for missing in database.read(
-        "SELECT count(*) AS n FROM passages WHERE embedded NOT IN (SELECT hash FROM vectors)",
+        "SELECT count(*) AS n FROM passages p LEFT JOIN vectors v ON v.hash = p.embedded WHERE v.hash IS NULL",
         (),
         lambda row: rows.number(row["n"]),
     ):

@@ -74,6 +74,14 @@ class NearDuplicateFollower:
 
     def bring_up(self) -> None:
         """Brings the pairs up to the last change. Raises StorageError, Stopped; the next call goes on from there."""
+        current = self._catalog.get_meta(self.name) == _method()
+        if current and self._catalog.followed(self.name) >= self._catalog.last_change():
+            return
+        with self._catalog.database.hold(self.name) as held:
+            if held:  # or else a process with another folder does it
+                self._bring_up()
+
+    def _bring_up(self) -> None:
         if self._catalog.get_meta(self.name) != _method():
             self._catalog.clear_near_duplicates()
             self._catalog.set_followed(self.name, 0)

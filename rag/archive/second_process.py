@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from rag.archive.catalog import Catalog
@@ -28,21 +28,22 @@ _LOOK_SECONDS = 0.05  # between the calls of `step` during the wait
 _NICE = 5  # searches of the first process go first
 
 
-def is_worth_it(catalog: Catalog) -> bool:
-    """Whether the keyword index is to be filled from its beginning, with much, and there is a core for it."""
-    unfilled = catalog.followed(keyword_index.NAME) == 0
+def is_worth_it(catalog: Catalog, mark: str = keyword_index.NAME) -> bool:
+    """Whether the keyword index, `mark` in the catalogue, is to be filled from its beginning, with much, and there is a
+    core for it."""
+    unfilled = catalog.followed(mark) == 0
     return unfilled and (os.cpu_count() or 1) > 1 and catalog.count_passages() >= LEAST_PASSAGES
 
 
 @contextmanager
-def filling(folder: Path, step: Callable[[], object]) -> Iterator[None]:
+def filling(folder: Path, step: Callable[[], object], url: str = "") -> Iterator[None]:
     """A context during which the second process works on the archive at `folder`; it ends when that process has ended.
 
     `step` is called again and again while the end is waited for; an error that it or the body raises ends the process.
     Where none can be started, nothing happens. The caller holds the locks of the indexes and keeps away from the
-    keyword index meanwhile, but for reading.
+    keyword index meanwhile, but for reading. `url` is that of a catalogue in PostgreSQL.
     """
-    process = _started(folder)
+    process = _started(folder, url)
     if process is None:
         yield
         return
@@ -63,12 +64,12 @@ def _wait_a_moment(process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def _started(folder: Path) -> subprocess.Popen[bytes] | None:
+def _started(folder: Path, url: str) -> subprocess.Popen[bytes] | None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     # -P: files in the working directory must not be imported as modules.
     command = [sys.executable, "-P", "-c", f"from {__name__} import main; main()", str(folder)]
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,  # closed by the system when this process ends, however it ends
             stdout=subprocess.DEVNULL,
@@ -78,6 +79,10 @@ def _started(folder: Path) -> subprocess.Popen[bytes] | None:
         )
     except OSError:
         return None
+    assert process.stdin is not None
+    with suppress(OSError):  # it may have ended already
+        os.write(process.stdin.fileno(), f"{url}\n".encode())  # no argument: everybody on the machine may read those
+    return process
 
 
 def main() -> None:
@@ -85,11 +90,12 @@ def main() -> None:
 
     Ends at once when the standard input closes. Raises StorageError.
     """
+    url = sys.stdin.buffer.readline().decode().strip()
     threading.Thread(target=_end_with_the_first_process, daemon=True).start()
     if os.name != "nt":
         os.nice(_NICE)
     folder, priority = Path(sys.argv[1]), Priority()
-    with closing(Catalog(folder / "catalogue.sqlite")) as catalog:
+    with closing(Catalog(folder / "catalogue.sqlite", url=url)) as catalog:
         with closing(KeywordFollower(catalog, folder / keyword_index.NAME, priority)) as words:
             words.bring_up(None)
         NearDuplicateFollower(catalog, priority).bring_up()

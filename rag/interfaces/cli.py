@@ -255,7 +255,7 @@ def _doctor(args: argparse.Namespace) -> int:
         for problem in health.catalogue:
             print_text(f"Damaged: {problem}")
         print_text(
-            f"The catalogue {settings.data_dir / 'catalogue.sqlite'} is damaged. Replace it with a backup; "
+            f"The catalogue {archive.catalog.database.place} is damaged. Replace it with a backup; "
             "the indexes are then updated from it. The indexes were neither compared nor changed."
         )
     else:

@@ -11,19 +11,34 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+from fakes import WordEmbedder
 
+from ingest.pipeline import ingest
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog, Prepared, digest
 from rag.archive.tables.table import day_number
 from rag.errors import ArchiveMismatch, StorageError
 from rag.schema import Article, Filters
+from rag.settings import Settings
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    catalog = Catalog(tmp_path / "catalogue.sqlite")
+def catalog(tmp_path: Path, catalogue_url: str) -> Iterator[Catalog]:
+    catalog = Catalog(tmp_path / "catalogue.sqlite", url=catalogue_url)
     yield catalog
     catalog.close()
+
+
+@pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
+def listed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, articles: list[Article]
+) -> Iterator[Catalog]:
+    """A catalogue of the ten articles in either engine, for tests that only read it."""
+    url = "" if request.param == "SQLite" else request.getfixturevalue("postgres").empty_catalogue()
+    archive = Archive(Settings(data_dir=tmp_path_factory.mktemp("listed"), llm="none", catalog=url))
+    ingest(articles, archive, WordEmbedder())
+    yield archive.catalog
+    archive.close()
 
 
 def prepared(article: Article, *hashes: str) -> Prepared:
@@ -152,12 +167,11 @@ A, B = "The Tide", "Orr Courier"
         (Filters(outlets=("Nobody",)), []),
     ],
 )
-def test_filters_restrict_the_list_and_the_coverage(stored: Archive, filters: Filters, ids: list[str]) -> None:
-    catalog = stored.catalog
-    assert [article.id for article in catalog.articles(filters)] == ids
-    assert catalog.coverage(filters).articles == len(ids)
-    assert sorted(catalog.article_ids(filters)) == sorted(ids)
-    assert {p.article.id for p in catalog.passages(catalog.passage_keys(filters)).values()} == set(ids)
+def test_filters_restrict_the_list_and_the_coverage(listed: Catalog, filters: Filters, ids: list[str]) -> None:
+    assert [article.id for article in listed.articles(filters)] == ids
+    assert listed.coverage(filters).articles == len(ids)
+    assert sorted(listed.article_ids(filters)) == sorted(ids)
+    assert {p.article.id for p in listed.passages(listed.passage_keys(filters)).values()} == set(ids)
 
 
 @pytest.mark.parametrize(
@@ -172,30 +186,30 @@ def test_filters_restrict_the_list_and_the_coverage(stored: Archive, filters: Fi
         ("%", []),
     ],
 )
-def test_the_list_is_searched_by_words_of_title_outlet_and_byline(stored: Archive, text: str, ids: list[str]) -> None:
-    assert [article.id for article in stored.catalog.articles(text=text)] == ids
+def test_the_list_is_searched_by_words_of_title_outlet_and_byline(listed: Catalog, text: str, ids: list[str]) -> None:
+    assert [article.id for article in listed.articles(text=text)] == ids
 
 
-def test_the_list_can_be_paged(stored: Archive) -> None:
-    whole = [a.id for a in stored.catalog.articles()]
-    pages = [a.id for offset in (0, 4, 8) for a in stored.catalog.articles(limit=4, offset=offset)]
+def test_the_list_can_be_paged(listed: Catalog) -> None:
+    whole = [a.id for a in listed.articles()]
+    pages = [a.id for offset in (0, 4, 8) for a in listed.articles(limit=4, offset=offset)]
     assert pages == whole
 
 
-def test_coverage_spans_the_days_of_dated_articles(stored: Archive) -> None:
-    coverage = stored.catalog.coverage()
+def test_coverage_spans_the_days_of_dated_articles(listed: Catalog) -> None:
+    coverage = listed.coverage()
     assert (coverage.articles, coverage.first, coverage.last) == (10, date(2025, 1, 20), date(2026, 2, 12))
 
 
-def test_outlets_and_languages_are_counted(stored: Archive) -> None:
-    assert stored.catalog.outlets() == {
+def test_outlets_and_languages_are_counted(listed: Catalog) -> None:
+    assert listed.outlets() == {
         "Corvane Ledger": 2, "Diario del Estrecho": 1, "Orr Courier": 2, "The Tide": 3, "島嶼日報": 1,
     }  # fmt: skip
-    assert stored.catalog.languages() == {"en": 8, "es": 1, "zh": 1}
+    assert listed.languages() == {"en": 8, "es": 1, "zh": 1}
 
 
 def test_counts_follow_every_change_also_of_another_process(catalog: Catalog) -> None:
-    other = Catalog(catalog.path)  # its own connection and its own memory, as in another process
+    other = Catalog(catalog.path, url=catalog.url)  # its own connection and its own memory, as in another process
     for reader in (catalog, other):
         assert (reader.coverage().articles, reader.languages()) == (0, {})
     two = replace(RAIN, language="en"), replace(RAIN, id="b", language="es")
@@ -229,12 +243,12 @@ def test_a_day_number_sorts_like_the_day() -> None:
     assert day_number(None) is None
 
 
-def test_a_newer_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path / "catalogue.sqlite")
+def test_a_newer_format_is_refused_with_the_way_out(tmp_path: Path, catalogue_url: str) -> None:
+    catalog = Catalog(tmp_path / "catalogue.sqlite", url=catalogue_url)
     catalog.set_meta({"format": "4"})
     catalog.close()
     with pytest.raises(ArchiveMismatch, match="has format 4; this program knows formats up to 3. Upgrade Dateline"):
-        Catalog(tmp_path / "catalogue.sqlite")
+        Catalog(tmp_path / "catalogue.sqlite", url=catalogue_url)
 
 
 def test_a_file_that_is_no_catalogue_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -267,7 +281,8 @@ def test_a_commit_survives_without_closing(tmp_path: Path) -> None:
     catalog.close()
 
 
-def test_a_writer_does_not_wait_for_a_reader(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_writer_does_not_wait_for_a_reader(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalogue.sqlite")
     catalog.store([prepared(RAIN, "h")], {"h": VECTOR})
     reader = sqlite3.connect(tmp_path / "catalogue.sqlite", isolation_level=None)
     reader.execute("BEGIN")
@@ -277,3 +292,4 @@ def test_a_writer_does_not_wait_for_a_reader(catalog: Catalog, tmp_path: Path) -
     assert perf_counter() - began < 5  # SQLite's patience with a lock is 30 s here
     assert reader.execute("SELECT count(*) FROM articles").fetchone() == (1,)  # what it began with
     reader.close()
+    catalog.close()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fakes import WordEmbedder
@@ -16,6 +16,12 @@ from rag.archive.catalog import Catalog
 from rag.archive.near_duplicates import LEAST_RUNS, same_story
 from rag.schema import Article
 from rag.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path, catalogue_url: str) -> Settings:
+    """Settings of an archive in either engine."""
+    return Settings(data_dir=tmp_path / "archive", llm="none", catalog=catalogue_url)
 
 
 def text_of(words: int, first: int = 0) -> str:
@@ -84,16 +90,17 @@ def test_an_article_that_is_changed_withdrawn_or_removed_changes_its_pairs(empty
     assert pairs(empty_archive) == {}
 
 
-def test_an_archive_of_format_1_is_migrated_and_gets_its_pairs(empty_archive: Archive) -> None:
+def test_an_archive_of_format_1_is_migrated_and_gets_its_pairs(empty_archive: Archive, settings: Settings) -> None:
     ingest([STORY, COPY, OTHER], empty_archive, WordEmbedder())
     empty_archive.close()
-    path = empty_archive.folder / "catalogue.sqlite"
-    with closing(sqlite3.connect(path)) as db:  # what an earlier program left
-        db.executescript(
-            "DROP TABLE near_duplicates; DROP TABLE signature_marks; UPDATE meta SET value = '1' WHERE key = 'format';"
-            "DELETE FROM meta WHERE key = 'near-duplicates'; DELETE FROM followed WHERE name = 'near-duplicates';"
-        )
-    with closing(Archive(Settings(data_dir=empty_archive.folder, llm="none"))) as again:
+    with closing(Catalog(empty_archive.catalog.path, url=settings.catalog)) as left, left.transaction() as db:
+        for statement in (  # what an earlier program left
+            "DROP TABLE near_duplicates", "DROP TABLE signature_marks",
+            "UPDATE meta SET value = '1' WHERE key = 'format'", "DELETE FROM meta WHERE key = 'near-duplicates'",
+            "DELETE FROM followed WHERE name = 'near-duplicates'",
+        ):  # fmt: skip
+            db.execute(statement)
+    with closing(Archive(settings)) as again:
         assert again.catalog.get_meta("format") == "3"
         again.wait_until_indexed()
         assert pairs(again) == {"story": frozenset({"copy"}), "copy": frozenset({"story"})}

@@ -110,7 +110,7 @@ def test_a_large_first_ingest_and_a_rebuild_use_it_and_a_later_ingest_does_not(
 ) -> None:
     started = []
     start = second_process._started
-    monkeypatch.setattr(second_process, "_started", lambda folder: started.append(folder) or start(folder))
+    monkeypatch.setattr(second_process, "_started", lambda folder, url: started.append(folder) or start(folder, url))
     monkeypatch.setattr(second_process.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(second_process, "LEAST_PASSAGES", 3)
     with closing(Archive(settings)) as archive:

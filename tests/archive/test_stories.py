@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from fakes import WordEmbedder
 
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
+from rag.archive.catalog import Catalog
 from rag.archive.stories.clusters import LEAST_AFFINITY, clusters
 from rag.archive.stories.follower import StoryFollower, story_ids
 from rag.errors import StorageError
@@ -31,6 +33,12 @@ _FILLER = (
     "The tram line to Holm harbour is being renewed, so that buses run every ten minutes until August.",
     "Teachers in Arles district demand smaller classes and a fixed number of lessons for beginners.",
 )
+
+
+@pytest.fixture
+def settings(tmp_path: Path, catalogue_url: str) -> Settings:
+    """Settings of an archive in either engine."""
+    return Settings(data_dir=tmp_path / "archive", llm="none", catalog=catalogue_url)
 
 
 def _report(
@@ -192,8 +200,8 @@ def test_filters_choose_stories_with_an_article_within(empty_archive: Archive) -
 def test_an_archive_of_format_2_gets_its_stories(empty_archive: Archive, settings: Settings) -> None:
     _store(empty_archive, _everything())
     empty_archive.close()
-    path = Path(settings.data_dir) / "catalogue.sqlite"
-    _to_format_2(path)
+    with closing(Catalog(empty_archive.catalog.path, url=settings.catalog)) as catalog:
+        _to_format_2(catalog)
     again = Archive(settings)
     try:
         again.wait_until_threaded()
@@ -203,18 +211,14 @@ def test_an_archive_of_format_2_gets_its_stories(empty_archive: Archive, setting
         again.close()
 
 
-def _to_format_2(path: Path) -> None:
-    import sqlite3
-
+def _to_format_2(catalog: Catalog) -> None:
     tables = ("story_profiles", "story_links", "story_pending", "story_articles", "stories")
-    db = sqlite3.connect(path)
-    with db:
+    with catalog.transaction() as db:
         for table in tables:
             db.execute(f"DROP TABLE {table}")
         db.execute("UPDATE meta SET value = '2' WHERE key = 'format'")
         db.execute("DELETE FROM meta WHERE key = 'stories'")
         db.execute("DELETE FROM followed WHERE name = 'stories'")
-    db.close()
 
 
 # --- grouping alone ---------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from fakes import WordEmbedder
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog, Prepared
-from rag.archive.tables import database
+from rag.archive.tables import database, sqlite
 from rag.errors import StorageError
 from rag.schema import Article, Coverage
 
@@ -97,8 +97,8 @@ def test_no_more_than_so_many_read_at_once_and_the_rest_wait_their_turn(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[object] = []
-    connect = database.Database._connect
-    monkeypatch.setattr(database.Database, "_connect", lambda self: opened.append(1) or connect(self))
+    connect = sqlite.SqliteDatabase._connect
+    monkeypatch.setattr(sqlite.SqliteDatabase, "_connect", lambda self: opened.append(1) or connect(self))
     begun = threading.Barrier(40)
 
     def read(_: int) -> str:

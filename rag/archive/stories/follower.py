@@ -62,8 +62,22 @@ class StoryFollower:
 
         Raises StorageError, IndexDamaged, Stopped; the next call goes on from there.
         """
+        if self._catalog.database.shared and self._is_current():
+            return  # without a lock to be taken each time
+        with self._catalog.database.hold(self.name) as held:
+            if held:  # or else a process with another folder does it
+                self._bring_up(vectors, words, interrupted)
+
+    def _is_current(self) -> bool:
+        followed = self._catalog.followed(self.name) >= self._catalog.last_change()
+        return followed and self._catalog.get_meta(self.name) == self._method() and not self._catalog.unthreaded()
+
+    def _method(self) -> str:
+        return f"{_METHOD}, {self._catalog.get_meta('embedder') or ''}"
+
+    def _bring_up(self, vectors: VectorIndex, words: WordIndex, interrupted: Callable[[], bool]) -> None:
         embedder = self._catalog.get_meta("embedder") or ""
-        self._rebuild_if_stale(f"{_METHOD}, {embedder}")
+        self._rebuild_if_stale(self._method())
         changed = self._catalog.changed_since(self._catalog.followed(self.name))
         comparison = _Comparison(self._catalog, vectors, words, embedder, self._priority)
         start = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rag.archive.tables import rows
 from rag.archive.tables.changes import Changes
-from rag.archive.tables.table import condition, day_of
+from rag.archive.tables.table import condition, day_of, up_to
 from rag.language.tokens import fold
 from rag.schema import Article, Coverage, Filters
 
@@ -71,15 +71,18 @@ class Articles(Changes):
     def articles(
         self, filters: Filters = Filters(), *, text: str = "", limit: int = 50, offset: int = 0, live: bool = True
     ) -> list[Article]:
-        """Articles within the filters, newest first; `text` restricts to titles, outlets, bylines with these words."""
+        """Articles within the filters, newest first; `text` restricts to titles, outlets, bylines with these words.
+
+        A limit of -1 is none.
+        """
         where, values = condition(filters, live=live)
         for word in fold(text).split():
-            where += " AND instr(fold(a.title || ' ' || a.outlet || ' ' || v.byline || ' ' || a.id), ?)"
+            where += f" AND instr({self.database.sought}, ?) > 0"
             values.append(word)
         return self._read(
             "SELECT v.* FROM articles a JOIN versions v ON v.article_id = a.id AND v.version = a.version "
             f"WHERE {where} ORDER BY a.day IS NULL, a.day DESC, a.id LIMIT ? OFFSET ?",
-            (*values, limit, offset),
+            (*values, up_to(limit), offset),
             rows.article_row,
         )
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from rag.archive.tables import rows
 from rag.archive.tables.database import Database
-from rag.archive.tables.table import Table
+from rag.archive.tables.table import SET_FOLLOWED, SET_META, Table
 
 _Counted = TypeVar("_Counted")
 
@@ -17,7 +17,7 @@ MODEL_SINCE = "model_since"  # property: the last change of the switch to the pr
 class Changes(Table):
     """The log of changed articles, with the last change that each derived index has applied."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database[Any]) -> None:
         """`database` belongs to the catalogue."""
         super().__init__(database)
         self._counted: dict[str, tuple[int, Any]] = {}  # name -> (last change when it was counted, what was counted)
@@ -30,7 +30,7 @@ class Changes(Table):
     def set_meta(self, values: Mapping[str, str]) -> None:
         """Stores properties of the archive."""
         with self.transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
+            db.executemany(SET_META, list(values.items()))
 
     def last_change(self) -> int:
         """The number of the last change; 0 in a new archive."""
@@ -57,7 +57,7 @@ class Changes(Table):
     def set_followed(self, name: str, seq: int) -> None:
         """Records that the derived index `name` has applied all changes up to `seq`."""
         with self.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO followed VALUES (?, ?)", (name, seq))
+            db.execute(SET_FOLLOWED, (name, seq))
 
     def _at_last_change(self, name: str, count: Callable[[], _Counted]) -> _Counted:
         """The result of `count`, cached until the catalogue changes: every question needs it."""

@@ -1,230 +1,264 @@
-"""A small pool of connections to one SQLite file. Each is borrowed for one read or one transaction and returned.
+"""What the catalogue needs of a database, and the reads and transactions that are the same for each engine.
 
-A connection per thread would leak where every request runs in a new thread: nothing would close it, and each holds two
-file descriptors.
+The SQL of the catalogue is written once, in what SQLite and PostgreSQL have in common, with `?` for each value.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections import deque
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from rag.archive.tables.pool import Pool
 from rag.errors import StorageError
 
 _READERS = 8  # most concurrent reads; further reads wait for one of them to finish, which takes milliseconds
-_PATIENCE = 30  # seconds that SQLite waits for a lock held by another process
-_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 _Made = TypeVar("_Made")
+_Connection = TypeVar("_Connection", bound=Any)
 
 
-class Database:
-    """A pool of connections to one SQLite file. Thread-safe; in WAL mode, readers never wait for the writer.
+class Row(Protocol):
+    """A row; its values by name and by number."""
 
-    Every method raises StorageError when the file is damaged, the disk is full or the database is closed.
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Result(Protocol):
+    """What a statement gave."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows it has changed."""
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """All further rows."""
+
+
+class Statements(Protocol):
+    """What an open transaction takes."""
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Result:
+        """The result of one statement."""
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> object:
+        """Runs a statement for each row of values."""
+
+
+class Database(ABC, Generic[_Connection]):
+    """A pool of connections to one database. Thread-safe; readers never wait for the writer.
+
+    Every method raises StorageError when the database fails or is closed. Only one transaction runs at a time, of all
+    processes, so the numbers of the change log are in the order of the commits.
     """
 
-    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], object]) -> None:
-        """Does not open the file yet. `prepare` is called with each new connection."""
-        self.path = path
-        self._prepare = prepare
+    engine: str  # its name in messages
+    choice: str  # what a user names to use another archive: "folder with --data-dir"
+    shared: bool  # whether processes with other folders, on other machines too, may use the same database
+    sought: str  # an SQL expression: what the list of articles is searched in, folded; of `articles a`, `versions v`
+    errors: tuple[type[Exception], ...]  # what the engine raises
+    pauses: tuple[float, ...] = ()  # seconds between the attempts to reach the server again
+
+    def __init__(self, place: str, folder: str, patience: float | None = None) -> None:
+        """Opens nothing yet. Messages name the database by `place`, and the archive that it belongs to by `folder`.
+
+        `patience`: how many seconds a read waits for a connection while all are in use; None: as long as it takes.
+        """
+        self.place, self.folder = place, folder
         self._write = threading.RLock()
-        self._writer: sqlite3.Connection | None = None
-        self._pool = threading.Lock()  # guards the next four attributes
-        self._idle: list[sqlite3.Connection] = []
-        self._lent = 0
-        self._waiting: deque[Future[None]] = deque()  # each completes when its thread may borrow a connection
-        self._closed = False
+        self._writer: _Connection | None = None
+        self._pool: Pool[_Connection] = Pool(lambda: self._connect(), self._check_open, _READERS, patience)
         self._of_thread = threading.local()  # `db`: the connection of this thread's open transaction
 
     # --- reading and writing ------------------------------------------------------------------
 
-    def read(self, sql: str, values: Sequence[Any], made: Callable[[sqlite3.Row], _Made]) -> list[_Made]:
+    def read(self, sql: str, values: Sequence[Any], made: Callable[[Any], _Made]) -> list[_Made]:
         """The result of `made` for each row. Raises StorageError when `made` rejects a row, which is then damaged."""
         held = getattr(self._of_thread, "db", None)
-        try:
+        with self.reported():
             if held is not None:
-                rows = held.execute(sql, values).fetchall()
+                rows = self._fetched(held, sql, values)
             else:
-                rows = self._read_with_one_of_the_pool(sql, values)
-        except (sqlite3.Error, OSError) as error:
-            raise self._explained(error) from error
+                rows = self._repeated(lambda: self._read_with_one_of_the_pool(sql, values))
         try:
             return [made(row) for row in rows]
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self.damaged(f"a row holds an invalid value: {error}") from error
 
-    def _read_with_one_of_the_pool(self, sql: str, values: Sequence[Any]) -> list[sqlite3.Row]:
-        db = self._borrowed()
+    def _read_with_one_of_the_pool(self, sql: str, values: Sequence[Any]) -> Sequence[Row]:
+        db = self._pool.borrowed()
         sound = False
         try:
-            rows = db.execute(sql, values).fetchall()
+            rows = self._fetched(db, sql, values)
             sound = True
         finally:
-            self._give_back(db if sound else None)
+            self._pool.give_back(db if sound else None)
             if not sound:
                 db.close()  # its state is unknown after an error
         return rows
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, rolled back on any exception, KeyboardInterrupt too. Reads of this thread see its changes."""
-        with self._write, self.reported():
-            assert not self.in_transaction  # SQLite does not nest transactions
-            db = self._opened_writer()
-            outer = getattr(self._of_thread, "db", None)
+    def _repeated(self, attempt: Callable[[], _Made]) -> _Made:
+        """The result of `attempt`, which is made again after a pause while the server is away."""
+        for pause in self.pauses:
             try:
-                db.execute("BEGIN IMMEDIATE")
-                self._of_thread.db = db
-                yield db
-                db.execute("COMMIT")
-            except BaseException as error:
-                if not self._rolled_back(db) or isinstance(error, sqlite3.Error):
-                    self._close_writer()
-                raise
-            finally:
-                self._of_thread.db = outer
+                return attempt()
+            except self.errors as error:
+                if not self._is_away(error):
+                    raise
+            self._pool.drop_idle()
+            time.sleep(pause)
+        return attempt()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Statements]:
+        """A transaction, rolled back on any exception, KeyboardInterrupt too. Reads of this thread see its changes."""
+        with self._write:
+            assert not self.in_transaction  # they do not nest
+            with self.reported():
+                db = self._repeated(self._begun)
+            with self.reported(begun=True):
+                try:
+                    self._of_thread.db = db
+                    yield self._statements(db)
+                    self._commit(db)
+                except BaseException as error:
+                    if not self._rolled_back(db) or isinstance(error, self.errors):
+                        self._close_writer()
+                    raise
+                finally:
+                    self._of_thread.db = None
+
+    def _begun(self) -> _Connection:
+        self._check_open()
+        if self._writer is None:
+            self._writer = self._connect()
+        try:
+            self._begin(self._writer)
+        except BaseException:
+            self._close_writer()
+            raise
+        return self._writer
 
     @property
     def in_transaction(self) -> bool:
         """Whether the calling thread has an open transaction."""
-        db = getattr(self._of_thread, "db", None)
-        return db is not None and db.in_transaction
+        return getattr(self._of_thread, "db", None) is not None
 
     def close(self) -> None:
         """Closes every connection; one in use is closed when its read ends. Waits for a running transaction."""
-        with self._pool:
-            self._closed = True
-            idle, self._idle = self._idle, []
-            while self._waiting:
-                self._waiting.popleft().set_result(None)
-        for db in idle:
-            db.close()
+        self._pool.close()
         with self._write:
             self._close_writer()
-
-    # --- errors -------------------------------------------------------------------------------
-
-    @contextmanager
-    def reported(self) -> Iterator[None]:
-        """Converts errors of SQLite and the file system to StorageError."""
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise self._explained(error) from error
-
-    def damaged(self, why: str) -> StorageError:
-        """The error for content that Dateline cannot have written; `why` completes the sentence."""
-        return StorageError(
-            f"The catalogue {self.path} cannot be used: {why}. It is damaged: replace it with a backup, and remove "
-            "catalogue.sqlite-wal unless it belongs to the same backup. Nothing was changed; dateline doctor lists the "
-            "damage."
-        )
-
-    def _explained(self, error: sqlite3.Error | OSError) -> StorageError:
-        name = getattr(error, "sqlite_errorname", None) or ""
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "decode to UTF-8" in str(error):
-            return self.damaged(str(error))
-        if name == "SQLITE_FULL":
-            advice = "The disk is full: free some space"
-        else:
-            advice = "Check the free space and the write permission of the folder"
-        return StorageError(
-            f"The catalogue {self.path} cannot be used: {error}. {advice}; data stored earlier is intact."
-        )
-
-    # --- connections --------------------------------------------------------------------------
-
-    def _borrowed(self) -> sqlite3.Connection:
-        """A connection of the pool; waits for one when all of them are in use."""
-        with self._pool:
-            self._check_open()
-            turn: Future[None] | None = None
-            if self._lent < _READERS:
-                self._lent += 1
-            else:
-                turn = Future()
-                self._waiting.append(turn)
-        if turn is not None:
-            self._wait_for(turn)
-        try:
-            with self._pool:
-                self._check_open()
-                if self._idle:
-                    return self._idle.pop()
-            return self._connect()
-        except BaseException:
-            self._give_back(None)
-            raise
-
-    def _wait_for(self, turn: Future[None]) -> None:
-        try:
-            turn.result()
-        except BaseException:  # such as KeyboardInterrupt
-            with self._pool:
-                handed_over = turn not in self._waiting
-                if not handed_over:
-                    self._waiting.remove(turn)
-            if handed_over:
-                self._give_back(None)
-            raise
-
-    def _give_back(self, db: sqlite3.Connection | None) -> None:
-        """Returns a connection to the pool; None when it was closed or never opened.
-
-        The right to borrow passes to the thread that has waited longest. If any thread could take it, one that reads in
-        a loop would take it again before a waiting thread woke up, for minutes.
-        """
-        with self._pool:
-            if db is not None and not self._closed:
-                self._idle.append(db)
-                db = None
-            if self._waiting:
-                self._waiting.popleft().set_result(None)
-            else:
-                self._lent -= 1
-        if db is not None:
-            db.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StorageError(f"The catalogue {self.path} was closed. Open the archive again.")
-
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-        try:
-            db.row_factory = sqlite3.Row
-            db.execute("PRAGMA journal_mode=WAL")
-            # FULL: a committed transaction survives a power cut (sqlite.org/pragma.html#pragma_synchronous).
-            db.execute("PRAGMA synchronous=FULL")
-            self._prepare(db)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _opened_writer(self) -> sqlite3.Connection:
-        self._check_open()
-        if self._writer is None:
-            self._writer = self._connect()
-        return self._writer
 
     def _close_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
-    @staticmethod
-    def _rolled_back(db: sqlite3.Connection) -> bool:
-        """Whether a rollback succeeded. After some errors, such as a full disk, SQLite has already rolled back."""
-        with suppress(sqlite3.Error):
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            return True
-        return False
+    # --- errors -------------------------------------------------------------------------------
+
+    @contextmanager
+    def reported(self, *, begun: bool = False) -> Iterator[None]:
+        """Converts errors of the engine and of the operating system to StorageError. `begun`: in a transaction."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, (OSError, *self.errors)):
+                raise self._explained(error, begun) from error
+            raise
+
+    def _check_open(self) -> None:
+        if self._pool.closed:
+            raise StorageError(f"The catalogue {self.place} was closed. Open the archive again.")
+
+    @abstractmethod
+    def damaged(self, why: str) -> StorageError:
+        """The error for content that Dateline cannot have written; `why` completes the sentence."""
+
+    @abstractmethod
+    def foreign(self) -> StorageError:
+        """The error for a database of another program."""
+
+    @abstractmethod
+    def _explained(self, error: Exception, begun: bool) -> StorageError:
+        """What a user is told of an error of the engine or the operating system; `begun`: in a transaction."""
+
+    @abstractmethod
+    def _is_away(self, error: Exception) -> bool:
+        """Whether the server was not reached and may be back in a moment."""
+
+    # --- the whole database -------------------------------------------------------------------
+
+    @abstractmethod
+    def begin_use(self, left: Sequence[Path]) -> None:
+        """Prepares the first connection. `left` are what is left of indexes that were made from this catalogue.
+
+        Raises StorageError, and changes nothing, where there are such and the place of the catalogue is empty.
+        """
+
+    def lost(self, how: str, left: Sequence[Path]) -> StorageError:
+        """The error for a catalogue that is gone while its indexes are there; `how` it is."""
+        names = " and ".join(str(one) for one in left)
+        return StorageError(
+            f"The catalogue {self.place} {how}, but {names} {'is' if len(left) == 1 else 'are'} not: articles were "
+            "stored here. Put the catalogue back from a backup. Only if all articles are to be ingested again: delete "
+            f"{names}. Nothing was changed."
+        )
+
+    @abstractmethod
+    def tables(self) -> set[str]:
+        """The names of the tables that there are."""
+
+    @abstractmethod
+    def create(self, db: Statements, schema: str) -> None:
+        """Makes the tables of a schema, written for SQLite, that are not there yet."""
+
+    def note_sought(self, db: Statements, article_id: str, text: str) -> None:
+        """Stores what the list of articles finds this one by, where `sought` does not compute it."""
+        return
+
+    @abstractmethod
+    def wrong_pages(self, most: int, *, quickly: bool) -> list[str]:
+        """At most `most` faults of the stored form, as sentences; those of the content are not looked for."""
+
+    @abstractmethod
+    def hold(self, name: str, *, together: bool = False) -> AbstractContextManager[bool]:
+        """A context that holds a lock of this name against every process that uses the database, and gives whether it
+        does: False where another one holds it. Several hold it `together`. Where the database is not `shared`, the
+        locks of the folder do this, and it gives True."""
+
+    # --- connections --------------------------------------------------------------------------
+
+    @abstractmethod
+    def _connect(self) -> _Connection:
+        """A new connection."""
+
+    @abstractmethod
+    def _fetched(self, db: _Connection, sql: str, values: Sequence[Any]) -> Sequence[Row]:
+        """All rows that a query gives."""
+
+    @abstractmethod
+    def _statements(self, db: _Connection) -> Statements:
+        """The connection as those see it who write."""
+
+    @abstractmethod
+    def _begin(self, db: _Connection) -> None:
+        """Begins a transaction, as the only writer."""
+
+    @abstractmethod
+    def _commit(self, db: _Connection) -> None:
+        """Commits the transaction."""
+
+    @abstractmethod
+    def _rolled_back(self, db: _Connection) -> bool:
+        """Whether a rollback succeeded."""

@@ -42,10 +42,10 @@ class NearDuplicates(Passages):
             db.executemany("DELETE FROM near_duplicates WHERE article_id = ?", ids)
             db.executemany("DELETE FROM near_duplicates WHERE other_id = ?", ids)
             db.executemany(
-                "INSERT OR IGNORE INTO signature_marks VALUES (?, ?)",
+                "INSERT INTO signature_marks VALUES (?, ?) ON CONFLICT DO NOTHING",
                 [(mark, article_id) for article_id, own in marks.items() for mark in own],
             )
-            db.executemany("INSERT OR IGNORE INTO near_duplicates VALUES (?, ?)", both)
+            db.executemany("INSERT INTO near_duplicates VALUES (?, ?) ON CONFLICT DO NOTHING", both)
 
     def clear_near_duplicates(self) -> None:
         """Removes all marks and pairs, for another way of computing them."""

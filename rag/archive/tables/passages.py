@@ -86,9 +86,7 @@ class Passages(Articles):
             )
         missing = len(unique) - len(found)
         if missing:
-            raise StorageError(
-                f"{missing} passages of {self.database.path.parent} have no vector. Run: dateline reindex"
-            )
+            raise StorageError(f"{missing} passages of {self.database.folder} have no vector. Run: dateline reindex")
         if len({len(vector) for vector in found.values()}) > 1:
             raise self.database.damaged("its vectors have different lengths")
         return np.array([found[h] for h in hashes], dtype=np.float32)
@@ -128,7 +126,7 @@ class Passages(Articles):
     def spread_passages(self, n: int) -> list[StoredPassage]:
         """At most n passages spread evenly over the keys, from the first to the last."""
         ends = self._read(
-            "SELECT min(key) AS low, max(key) AS high FROM passages HAVING low IS NOT NULL",
+            "SELECT min(key) AS low, max(key) AS high FROM passages HAVING min(key) IS NOT NULL",
             made=lambda row: (rows.number(row["low"]), rows.number(row["high"])),
         )
         keys = {low + (high - low) * i // max(n - 1, 1) for low, high in ends for i in range(n)}

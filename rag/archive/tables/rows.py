@@ -7,12 +7,12 @@ or a similar error, which Database.read reports as damage.
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
+from rag.archive.tables.database import Row
 from rag.schema import Article
 
 
@@ -42,12 +42,12 @@ def number(value: object) -> int:
     return value
 
 
-def text(row: sqlite3.Row) -> str:
+def text(row: Row) -> str:
     """The first column, checked to be text. Raises ValueError."""
     return written(row[0])
 
 
-def cut_row(row: sqlite3.Row) -> CutRow:
+def cut_row(row: Row) -> CutRow:
     """The values of a row of the table of passages."""
     return CutRow(
         key=number(row["key"]), article_id=written(row["article_id"]), number=number(row["number"]),
@@ -55,7 +55,7 @@ def cut_row(row: sqlite3.Row) -> CutRow:
     )  # fmt: skip
 
 
-def vector_row(row: sqlite3.Row) -> tuple[str, np.ndarray]:
+def vector_row(row: Row) -> tuple[str, np.ndarray]:
     """A hash and its vector, float16 of shape (dim,)."""
     return text(row), np.frombuffer(row["vector"], dtype=np.float16)
 
@@ -67,7 +67,7 @@ def _moment(value: object) -> datetime | None:
 _TEXTS = ("url", "title", "outlet", "byline", "genre", "language", "text", "status", "source")
 
 
-def article_row(row: sqlite3.Row) -> Article:
+def article_row(row: Row) -> Article:
     """The article that a row of the table of versions holds."""
     if row["status"] not in ("live", "withdrawn"):
         raise ValueError(f"an article's status is {row['status']!r}")

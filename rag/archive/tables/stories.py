@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +10,9 @@ import numpy as np
 
 from rag.archive.stories.likeness import Profile
 from rag.archive.tables import rows
+from rag.archive.tables.database import Row, Statements
 from rag.archive.tables.near_duplicates import NearDuplicates
-from rag.archive.tables.table import condition, day_of, parameters
+from rag.archive.tables.table import condition, day_of, parameters, up_to
 from rag.schema import Article, Filters, Story
 
 _AT_ONCE = 500  # values in one SQL statement
@@ -38,7 +38,7 @@ class Stories(NearDuplicates):
         where, values = condition(filters)
         return self._stories_by(
             f"SELECT DISTINCT sa.story_id FROM story_articles sa JOIN articles a ON a.id = sa.article_id WHERE {where}",
-            (*values, limit, offset),
+            (*values, up_to(limit), offset),
         )
 
     def count_stories(self, filters: Filters = Filters()) -> int:
@@ -82,7 +82,7 @@ class Stories(NearDuplicates):
             "SELECT v.* FROM story_articles sa JOIN articles a ON a.id = sa.article_id "
             "JOIN versions v ON v.article_id = a.id AND v.version = a.version WHERE sa.story_id = ? "
             "ORDER BY a.day IS NULL, a.day, a.id LIMIT ? OFFSET ?",
-            (story_id, limit, offset),
+            (story_id, up_to(limit), offset),
             rows.article_row,
         )
 
@@ -149,9 +149,11 @@ class Stories(NearDuplicates):
             for article_id, one in profiles.items()
         ]
         with self.transaction() as db:
-            db.executemany("INSERT OR IGNORE INTO story_pending VALUES (?)", ids)
+            db.executemany("INSERT INTO story_pending VALUES (?) ON CONFLICT DO NOTHING", ids)
             db.executemany(
-                "INSERT OR IGNORE INTO story_pending SELECT other_id FROM story_links WHERE article_id = ?", ids
+                "INSERT INTO story_pending SELECT other_id FROM story_links WHERE article_id = ? "
+                "ON CONFLICT DO NOTHING",
+                ids,
             )
             db.executemany("DELETE FROM story_links WHERE article_id = ?", ids)
             db.executemany("DELETE FROM story_links WHERE other_id = ?", ids)
@@ -162,7 +164,11 @@ class Stories(NearDuplicates):
         """Stores links in both directions."""
         both = [row for one, other, like in links for row in ((one, other, like), (other, one, like))]
         with self.transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO story_links VALUES (?, ?, ?)", both)
+            db.executemany(
+                "INSERT INTO story_links VALUES (?, ?, ?) "
+                "ON CONFLICT (article_id, other_id) DO UPDATE SET likeness = excluded.likeness",
+                both,
+            )
 
     def replace_stories(self, article_ids: Collection[str], threaded: Iterable[Threaded]) -> None:
         """Replaces all stories of these articles by `threaded`, in one transaction; nothing is unthreaded then."""
@@ -180,10 +186,13 @@ class Stories(NearDuplicates):
         with self.transaction() as db:
             db.execute("DELETE FROM story_profiles")
             db.execute("DELETE FROM story_links")
-            db.execute("INSERT OR IGNORE INTO story_pending SELECT article_id FROM story_articles")
+            # WHERE: without it SQLite reads ON as the beginning of a join (sqlite.org/lang_upsert.html).
+            db.execute(
+                "INSERT INTO story_pending SELECT article_id FROM story_articles WHERE TRUE ON CONFLICT DO NOTHING"
+            )
 
 
-def _insert(db: sqlite3.Connection, story: Threaded) -> None:
+def _insert(db: Statements, story: Threaded) -> None:
     db.executemany("INSERT INTO story_articles VALUES (?, ?)", [(article, story.id) for article in story.articles])
     row = db.execute(
         "SELECT min(a.day) AS first, max(a.day) AS last, count(*) AS n FROM story_articles sa "
@@ -198,7 +207,7 @@ def _insert(db: sqlite3.Connection, story: Threaded) -> None:
     )
 
 
-def _story_row(row: sqlite3.Row) -> Story:
+def _story_row(row: Row) -> Story:
     return Story(
         id=rows.text(row),
         headline=rows.written(row["headline"]),
@@ -213,7 +222,7 @@ def _with_outlets(story: Story, outlets: tuple[str, ...]) -> Story:
     return replace(story, outlets=outlets)
 
 
-def _profile_row(row: sqlite3.Row) -> tuple[str, Profile]:
+def _profile_row(row: Row) -> tuple[str, Profile]:
     vector = np.frombuffer(row["vector"], dtype=np.float16).astype(np.float32)
     words = {str(word): float(count) for word, count in json.loads(rows.written(row["words"])).items()}
     return rows.text(row), Profile(words, vector, day_of(row["day"]), rows.written(row["language"]))

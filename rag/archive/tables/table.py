@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any, TypeVar
 
-from rag.archive.tables.database import Database
+from rag.archive.tables.database import Database, Row, Statements
 from rag.language.tokens import fold
 from rag.schema import Filters
 
@@ -27,7 +26,7 @@ CREATE INDEX IF NOT EXISTS versions_digest ON versions (digest);
 CREATE INDEX IF NOT EXISTS versions_source ON versions (source);
 CREATE TABLE IF NOT EXISTS passages (
     key INTEGER PRIMARY KEY AUTOINCREMENT, article_id TEXT NOT NULL, number INTEGER NOT NULL,
-    start INTEGER NOT NULL, end INTEGER NOT NULL, embedded TEXT NOT NULL, UNIQUE (article_id, number));
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL, embedded TEXT NOT NULL, UNIQUE (article_id, number));
 CREATE TABLE IF NOT EXISTS vectors (hash TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, article_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS followed (name TEXT PRIMARY KEY, seq INTEGER NOT NULL);
@@ -60,10 +59,13 @@ CREATE INDEX IF NOT EXISTS stories_last ON stories (last);
 CREATE INDEX IF NOT EXISTS story_links_other ON story_links (other_id);
 """
 
+SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+SET_FOLLOWED = "INSERT INTO followed VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq"
+
 _Made = TypeVar("_Made")
 
 
-def as_it_is(row: sqlite3.Row) -> Any:
+def as_it_is(row: Row) -> Any:
     """The row itself, for reads that only check whether a row exists."""
     return row
 
@@ -71,24 +73,27 @@ def as_it_is(row: sqlite3.Row) -> Any:
 class Table:
     """Reads and writes of one kind of content. Every method raises StorageError when the database fails."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database[Any]) -> None:
         """`database` belongs to the catalogue, which closes it."""
         self.database = database
 
-    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[Statements]:
         """A transaction, rolled back on any exception, including KeyboardInterrupt."""
         return self.database.transaction()
 
-    def _read(
-        self, sql: str, values: Sequence[Any] = (), made: Callable[[sqlite3.Row], _Made] = as_it_is
-    ) -> list[_Made]:
+    def _read(self, sql: str, values: Sequence[Any] = (), made: Callable[[Row], _Made] = as_it_is) -> list[_Made]:
         """The result of `made` for each row. All reads go through here, so that every failure is a StorageError."""
         return self.database.read(sql, values, made)
 
 
 def parameters(values: Sequence[object]) -> str:
-    """As many SQL parameters as there are values, separated by commas."""
-    return ",".join("?" * len(values))
+    """As many SQL parameters as there are values, comma between; NULL, which equals nothing, where there is none."""
+    return ",".join("?" * len(values)) or "NULL"
+
+
+def up_to(limit: int) -> int:
+    """A limit for SQL: PostgreSQL, unlike SQLite, takes no negative number for none."""
+    return limit if limit >= 0 else 2**62
 
 
 def day_number(day: date | None) -> int | None:
@@ -103,7 +108,7 @@ def day_of(number: int | None) -> date | None:
 
 def condition(filters: Filters, *, live: bool = True) -> tuple[str, list[Any]]:
     """An SQL condition on `articles a` for these filters, and its values."""
-    terms = ["a.status = 'live'"] if live else ["1"]
+    terms = ["a.status = 'live'"] if live else ["TRUE"]
     values: list[Any] = []
     columns: tuple[tuple[str, Sequence[str], Callable[[str], str]], ...] = (
         ("a.outlet_key", filters.outlets, fold),
@@ -114,7 +119,7 @@ def condition(filters: Filters, *, live: bool = True) -> tuple[str, list[Any]]:
             terms.append(f"{column} IN ({parameters(wanted)})")
             values += [key(value) for value in wanted]
     if filters.authors:
-        terms.append("(" + " OR ".join("instr(a.byline_key, ?)" for _ in filters.authors) + ")")
+        terms.append("(" + " OR ".join("instr(a.byline_key, ?) > 0" for _ in filters.authors) + ")")
         values += [fold(author) for author in filters.authors]
     if filters.since:
         terms.append("a.day >= ?")
