@@ -20,6 +20,7 @@ from rag.archive.indexer import Indexer, lock_file
 from rag.archive.indexes import keyword_index, vector_index
 from rag.archive.indexes.word_index import WordIndex
 from rag.archive.side_threads import SideThreads
+from rag.archive.tables.changes import IMPORTING
 from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
 
@@ -214,11 +215,22 @@ class Archive:
     # --- one writer, one model ------------------------------------------------------------------
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """The lock to hold while articles are stored or removed. Raises ArchiveBusy when another process holds it."""
+    def writing(self, *, importing: bool = False) -> Iterator[None]:
+        """The lock to hold while articles are stored or removed. Raises ArchiveBusy when another process holds it, and
+        unless `importing`, ArchiveMismatch where an import is unfinished."""
         busy = f"Another ingest is writing to {self.folder}. Wait until it has finished, then run this again."
         with self._locked("ingest.lock", busy):
+            if not importing:
+                self.check_whole()
             yield
+
+    def check_whole(self) -> None:
+        """Raises ArchiveMismatch where an import is unfinished: what is stored then is not what the archive will be."""
+        if self.catalog.get_meta(IMPORTING) is not None:
+            raise ArchiveMismatch(
+                f"An import into the archive at {self.folder} is unfinished. Run the same dateline import again, which "
+                "goes on with it, or name another folder with --data-dir."
+            )
 
     @contextmanager
     def reindexing(self, model: str) -> Iterator[None]:
@@ -257,6 +269,7 @@ class Archive:
 
         Raises ArchiveMismatch, which names both values and the command that resolves it.
         """
+        self.check_whole()
         for key, value in properties.items():
             stored = self.catalog.get_meta(key)
             if stored is not None and stored != value:

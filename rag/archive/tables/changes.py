@@ -12,6 +12,7 @@ from rag.archive.tables.table import Table
 _Counted = TypeVar("_Counted")
 
 MODEL_SINCE = "model_since"  # property: the last change of the switch to the present embedder; absent before any
+IMPORTING = "importing"  # property: how far a dateline import has come that is not finished
 
 
 class Changes(Table):

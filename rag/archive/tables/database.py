@@ -91,6 +91,22 @@ class Database:
             finally:
                 self._of_thread.db = outer
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Callable[[str, Sequence[Any]], Sequence[sqlite3.Row]]]:
+        """A function that reads rows (SQL, values), all from one state of the database, whatever is written meanwhile.
+
+        Errors of the database are StorageErrors; what the body does with files it has to report itself.
+        """
+        self._check_open()
+        with self.reported():
+            db = self._connect()
+            try:
+                db.execute("BEGIN")
+                db.execute("SELECT 1 FROM meta").fetchall()  # SQLite fixes the state with the first read
+                yield lambda sql, values: db.execute(sql, values).fetchall()
+            finally:
+                db.close()
+
     @property
     def in_transaction(self) -> bool:
         """Whether the calling thread has an open transaction."""
