@@ -236,6 +236,7 @@ class Archive:
     def reindexing(self, model: str) -> Iterator[None]:
         """Held while vectors of another embedder are stored beside those in use. Raises ArchiveBusy when another
         process does so. An ingest may go on meanwhile."""
+        self.check_whole()
         busy = f"Another dateline reindex works on {self.folder}. Wait until it has finished."
         with self._locked("reindex.lock", busy):
             self.catalog.begin_reindex(model)

@@ -248,6 +248,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
     settings = _settings(args)
     with closing(Archive(settings)) as archive:
+        archive.check_whole()
         health = archive.health()
         embedder = {} if health.catalogue else _embedder_of(archive, settings)
     if args.json:

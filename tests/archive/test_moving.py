@@ -22,6 +22,7 @@ from fakes import WordEmbedder
 
 from app import main
 from ingest.pipeline import ingest, remove
+from ingest.reindex import reindex
 from rag.archive.archive import Archive
 from rag.archive.moving.contents import CONTENTS
 from rag.archive.moving.exporting import export
@@ -268,11 +269,13 @@ def test_an_archive_in_the_middle_of_an_import_is_not_used(
         for use in (
             lambda: ingest(articles[:1], archive, WordEmbedder()),
             lambda: archive.rebuild(),
+            lambda: reindex(archive, WordEmbedder()),
             lambda: Assistant(archive, WordEmbedder(), None, Settings(data_dir=archive.folder, llm="none")),
             lambda: export(archive, tmp_path / "other"),
         ):
-            with pytest.raises((ArchiveMismatch, ArchiveMissing), match="unfinished|no article"):
+            with pytest.raises(ArchiveMismatch, match="is unfinished. Run the same dateline import again"):
                 use()
+    assert main(["doctor", "--data-dir", str(tmp_path / "new")]) == 2
 
 
 def test_another_export_does_not_go_on_with_it(
@@ -285,6 +288,7 @@ def test_another_export_does_not_go_on_with_it(
 
 
 def test_an_archive_with_other_articles_is_left_alone(exported: Path, archive: Archive) -> None:
+    archive.wait_until_threaded()  # or else it changes by itself
     before = tables(archive)
     with pytest.raises(ArchiveMismatch, match="holds other articles than the export"):
         import_into(archive, exported)
@@ -314,6 +318,21 @@ def test_an_export_is_not_written_over(source: Archive, exported: Path, tmp_path
     with pytest.raises(SettingsError, match=r"it holds 'letter\.txt'"):
         export(source, tmp_path)
     assert (tmp_path / "letter.txt").exists()
+
+
+def test_an_export_to_where_nothing_can_be_written_says_so(source: Archive, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="The export .* cannot be written: .*or name another folder"):
+        export(source, tmp_path / "file" / "export")
+
+
+def test_two_exports_do_not_write_to_one_folder(source: Archive, tmp_path: Path) -> None:
+    def begin_another(part: object) -> None:
+        with pytest.raises(ArchiveBusy, match="Another dateline export writes to"):
+            export(source, tmp_path / "export")
+
+    export(source, tmp_path / "export", progress=begin_another)
+    assert not (tmp_path / "export" / "export.lock").exists()
 
 
 def test_an_empty_archive_is_not_exported(empty_archive: Archive, tmp_path: Path) -> None:
@@ -436,6 +455,8 @@ def forged(folder: Path, name: str, change: Callable[[list[dict[str, Any]]], obj
         ("vectors", lambda rows: rows[0].update(vector="no base64"), "row 1: "),
         ("passages", lambda rows: rows[0].update(start=9, end=3), "no usable place"),
         ("passages", lambda rows: rows[0].update(key=10**30), "row 1: "),
+        ("passages", lambda rows: rows[0].update(key=2**63 - 1), "leaves no room"),
+        ("changes", lambda rows: rows[0].update(seq=0), "leaves no room"),
         ("passages", lambda rows: rows[0].update(number=True), "row 1: "),
         ("passages", lambda rows: rows[0].update(end=10**6), "lies outside its text"),
         ("passages", lambda rows: rows.append(dict(rows[0])), "passages of the catalogue are not as its manifest"),

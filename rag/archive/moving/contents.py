@@ -192,7 +192,17 @@ def _check_version(row: Row) -> None:
 
 
 def _check_passage(row: Row) -> None:
-    _require(row["key"] > 0 and row["number"] >= 0 and 0 <= row["start"] <= row["end"], "a passage has no usable place")
+    _check_counter(row["key"])
+    _require(row["number"] >= 0 and 0 <= row["start"] <= row["end"], "a passage has no usable place")
+
+
+def _check_change(row: Row) -> None:
+    _check_counter(row["seq"])
+
+
+def _check_counter(value: int) -> None:
+    """A number that the catalogue counts on from."""
+    _require(0 < value < 1 << 53, f"{value} leaves no room for the next")
 
 
 def _check_profile(row: Row) -> None:
@@ -218,7 +228,7 @@ def _check_followed(row: Row) -> None:
 
 def _store_articles(db: Statements, part: Sequence[Row]) -> None:
     """The list of articles is made from their newest versions, not taken from an export."""
-    columns = ("version", "status", "day", "outlet", "outlet_key", "language", "byline_key", "title")
+    columns = ("id", "version", "status", "day", "outlet", "outlet_key", "language", "byline_key", "title")
     values = []
     for row in part:
         a = rows.article_row(row)  # type: ignore[arg-type]
@@ -227,8 +237,9 @@ def _store_articles(db: Statements, part: Sequence[Row]) -> None:
              a.title)
         )  # fmt: skip
     db.executemany(
-        "INSERT INTO articles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-        f"{', '.join(f'{name} = excluded.{name}' for name in columns)} WHERE excluded.version > articles.version",
+        f"INSERT INTO articles ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
+        f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in columns[1:])} "
+        "WHERE excluded.version > articles.version",
         values,
     )
 
@@ -298,7 +309,7 @@ CONTENTS = (
         only=(f"key NOT IN ({', '.join('?' * len(RESERVED))})", RESERVED),
         replaces=True,
     ),
-    Content(table="changes", columns={"seq": NUMBER, "article_id": TEXT}, key=("seq",)),
+    Content(table="changes", columns={"seq": NUMBER, "article_id": TEXT}, key=("seq",), check=_check_change),
 )  # fmt: skip
 BY_NAME = {content.name: content for content in CONTENTS}
 # What says whether an archive holds an export: the indexer may have brought all else up to date since.

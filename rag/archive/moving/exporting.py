@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,10 +14,11 @@ from rag.archive.archive import Archive
 from rag.archive.indexer import lock_file
 from rag.archive.moving import parts
 from rag.archive.moving.contents import CONTENTS, Content, Read
-from rag.archive.moving.manifest import NAME, Manifest, Part, Total, is_part_name, sync_folder
+from rag.archive.moving.manifest import NAME, Manifest, Part, Total, is_part_name
 from rag.errors import ArchiveBusy, ArchiveMissing, BadInput, SettingsError, StorageError
 
 _LOCK = "export.lock"
+_OWN = (_LOCK, NAME, f"{NAME}.new")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,9 @@ def export(
     export. Raises ArchiveMissing, ArchiveBusy, SettingsError for a folder that holds anything else, StorageError.
     """
     began = time.perf_counter()
+    archive.check_whole()
     if not archive.catalog.last_change():
         raise ArchiveMissing(f"The archive at {archive.folder} holds no article yet: there is nothing to export.")
-    archive.check_whole()
     with _reported(folder), _prepared(folder):
         with archive.catalog.database.snapshot() as read, _reported(folder):
             _check_vectors(read, archive)
@@ -91,13 +92,7 @@ def _reported(folder: Path) -> Iterator[None]:
 def _prepared(folder: Path) -> Iterator[None]:
     """The folder, made or emptied of an unfinished export, and locked."""
     private_files.make_folder(folder)
-    if (folder / NAME).exists():
-        raise SettingsError(
-            f"{folder} holds a finished export, which is not written over. Name a new folder, or delete this one."
-        )
-    others = [
-        one.name for one in folder.iterdir() if not (is_part_name(one.name) or one.name in (_LOCK, f"{NAME}.new"))
-    ]
+    others = [one.name for one in folder.iterdir() if not (is_part_name(one.name) or one.name in _OWN)]
     if others:
         raise SettingsError(
             f"{folder} is not empty: it holds {sorted(others)[0]!r}. An export needs a new or an empty folder."
@@ -106,13 +101,17 @@ def _prepared(folder: Path) -> Iterator[None]:
     if lock is None:
         raise ArchiveBusy(f"Another dateline export writes to {folder}. Wait until it has finished.")
     try:
+        if (folder / NAME).exists():  # seen with the lock held: another process may just have finished it
+            raise SettingsError(
+                f"{folder} holds a finished export, which is not written over. Name a new folder, or delete this one."
+            )
         for left in folder.iterdir():
             if left.name != _LOCK:
                 left.unlink()
         yield
-        (folder / _LOCK).unlink(missing_ok=True)
-        sync_folder(folder)
     finally:
+        with suppress(PermissionError):  # Windows deletes no open file
+            (folder / _LOCK).unlink(missing_ok=True)  # before the release: who waits for it sees that it is gone
         lock.release()
 
 

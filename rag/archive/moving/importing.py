@@ -62,6 +62,7 @@ def import_into(
 ) -> ImportReport:
     """Fills a new archive from the export in a folder, or goes on where an import of it was interrupted.
 
+    The archive has just been opened: nothing has asked it for its indexes, whose thread would see half of the articles.
     `embedder` is the name of the model that the settings choose, "" where they choose none. An archive that holds this
     very export stays as it is. Raises BadInput for a damaged file, which it names; ArchiveMismatch for another format,
     model or other articles; ArchiveBusy while another process writes to the archive or serves it; StorageError.

@@ -17,7 +17,7 @@ from rag.archive.moving.manifest import Part, Sum, damaged, line_of
 
 # Of a part, unpacked: it is stored in one transaction. A longer line makes a longer part.
 PART_BYTES = 16_000_000
-# Of gzip: level 1 made the vectors of 2,000 generated articles as small as level 9 did; texts 15% larger.
+# Of gzip: on the demo archive, two to three times as fast as level 9; texts come out 9% larger, vectors 2%.
 _LEVEL = 3
 _READ_BYTES = 1 << 20
 
