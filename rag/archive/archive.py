@@ -270,9 +270,11 @@ class Archive:
 
         Raises ArchiveMismatch, which names both values and the command that resolves it.
         """
-        self.check_whole()
+        present = self.catalog.get_all_meta([*properties, IMPORTING])  # with one read: each search claims its embedder
+        if IMPORTING in present:
+            self.check_whole()
         for key, value in properties.items():
-            stored = self.catalog.get_meta(key)
+            stored = present.get(key)
             if stored is not None and stored != value:
                 # A user can set the model back; how passages are cut belongs to the program.
                 remedy = "Set DATELINE_EMBEDDER back, or embed" if key == "embedder" else "Cut and embed"
@@ -280,5 +282,5 @@ class Archive:
                     f"The archive at {self.folder} was built with {key} '{stored}', this program uses '{value}'. "
                     f"{remedy} the archive again: dateline reindex --data-dir {self.folder}"
                 )
-        if any(self.catalog.get_meta(key) is None for key in properties):
+        if not present.keys() >= properties.keys():
             self.catalog.set_meta(properties)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from rag.archive.tables import rows
 from rag.archive.tables.database import Database
-from rag.archive.tables.table import Table
+from rag.archive.tables.table import Table, parameters
 
 _Counted = TypeVar("_Counted")
 
@@ -27,6 +27,11 @@ class Changes(Table):
         """A stored property of the archive, or None."""
         found = self._read("SELECT value FROM meta WHERE key = ?", (key,), rows.text)
         return found[0] if found else None
+
+    def get_all_meta(self, keys: Sequence[str]) -> dict[str, str]:
+        """Those of these properties of the archive that are stored."""
+        sql = f"SELECT key, value FROM meta WHERE key IN ({parameters(keys)})"
+        return dict(self._read(sql, keys, lambda row: (rows.text(row), rows.written(row["value"]))))
 
     def set_meta(self, values: Mapping[str, str]) -> None:
         """Stores properties of the archive."""
