@@ -21,6 +21,7 @@ from rag.archive.indexer import Indexer, lock_file
 from rag.archive.indexes import keyword_index, vector_index
 from rag.archive.indexes.word_index import WordIndex
 from rag.archive.side_threads import SideThreads
+from rag.archive.tables.changes import IMPORTING
 from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
 
@@ -215,14 +216,25 @@ class Archive:
     # --- one writer, one model ------------------------------------------------------------------
 
     @contextmanager
-    def writing(self, *, alone: bool = False) -> Iterator[None]:
-        """The lock to hold while articles are stored or removed. Raises ArchiveBusy when another process holds it.
+    def writing(self, *, alone: bool = False, importing: bool = False) -> Iterator[None]:
+        """The lock to hold while articles are stored or removed. Raises ArchiveBusy when another process holds it, and
+        unless `importing`, ArchiveMismatch where an import is unfinished.
 
-        In PostgreSQL any number of processes hold it together, but for one that asks to be `alone`.
+        In PostgreSQL any number of processes hold it together, but for one that asks to be `alone`, or imports.
         """
         busy = f"Another ingest is writing to {self._place}. Wait until it has finished, then run this again."
-        with self._locked("ingest.lock", busy, together=not alone):
+        with self._locked("ingest.lock", busy, together=not (alone or importing)):
+            if not importing:
+                self.check_whole()
             yield
+
+    def check_whole(self) -> None:
+        """Raises ArchiveMismatch where an import is unfinished: what is stored then is not what the archive will be."""
+        if self.catalog.get_meta(IMPORTING) is not None:
+            raise ArchiveMismatch(
+                f"An import into the archive at {self._place} is unfinished. Run the same dateline import again, which "
+                "goes on with it, or name another folder with --data-dir."
+            )
 
     @property
     def _place(self) -> str:
@@ -232,6 +244,7 @@ class Archive:
     def reindexing(self, model: str) -> Iterator[None]:
         """Held while vectors of another embedder are stored beside those in use. Raises ArchiveBusy when another
         process does so. An ingest may go on meanwhile."""
+        self.check_whole()
         busy = f"Another dateline reindex works on {self._place}. Wait until it has finished."
         with self._locked("reindex.lock", busy):
             self.catalog.begin_reindex(model)
@@ -271,8 +284,11 @@ class Archive:
 
         Raises ArchiveMismatch, which names both values and the command that resolves it.
         """
+        present = self.catalog.get_all_meta([*properties, IMPORTING])  # with one read: each search claims its embedder
+        if IMPORTING in present:
+            self.check_whole()
         for key, value in properties.items():
-            stored = self.catalog.get_meta(key)
+            stored = present.get(key)
             if stored is not None and stored != value:
                 # A user can set the model back; how passages are cut belongs to the program.
                 remedy = "Set DATELINE_EMBEDDER back, or embed" if key == "embedder" else "Cut and embed"
@@ -280,5 +296,5 @@ class Archive:
                     f"The archive at {self.folder} was built with {key} '{stored}', this program uses '{value}'. "
                     f"{remedy} the archive again: dateline reindex --data-dir {self.folder}"
                 )
-        if any(self.catalog.get_meta(key) is None for key in properties):
+        if not present.keys() >= properties.keys():
             self.catalog.set_meta(properties)

@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, get_args
 
 from rag.errors import DatelineError, SettingsError
+from rag.interfaces.moving import COMMANDS as MOVING
 from rag.schema import QuestionKind
 from rag.terminal import DONE, NOTHING, Command, add_common_options, day, fail, print_json, print_note, print_text
 
@@ -247,6 +248,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
     settings = _settings(args)
     with closing(Archive(settings)) as archive:
+        archive.check_whole()
         health = archive.health()
         embedder = {} if health.catalogue else _embedder_of(archive, settings)
     if args.json:
@@ -366,6 +368,7 @@ COMMANDS = (
         add_arguments=_add_stories,
     ),
     Command(name="show", help="print an article", run=_show, add_arguments=_add_show),
+    *MOVING,
     Command(name="doctor", help="check the catalogue and compare the indexes with it", run=_doctor),
     Command(
         name="key",

@@ -34,7 +34,7 @@ _LEAST_LIKENESS = 0.015
 # How rare a word is shows only among articles enough, so while an archive is small its links are made anew each
 # time that it has grown by half: three times the work of linking the first 2,000 articles, and none later.
 _GROWTH, _SETTLED = 1.5, 2_000
-_LINKED = "stories linked"  # entry of the archive: how many articles there were when all links were made
+LINKED = "stories linked"  # entry of the archive: how many articles there were when all links were made
 _KEPT_PROFILES = 2_000  # in memory while links are made; about 10 MB
 
 
@@ -96,11 +96,11 @@ class StoryFollower:
     def _rebuild_if_stale(self, method: str) -> None:
         """Rebuilds where links were made in another way, or when the archive was so small that no word was rare."""
         articles = self._catalog.coverage().articles
-        linked = int(self._catalog.get_meta(_LINKED) or 0)
+        linked = int(self._catalog.get_meta(LINKED) or 0)
         outgrown = linked < _SETTLED and articles > _GROWTH * linked
         if outgrown or self._catalog.get_meta(self.name) != method:
             self.rebuild()
-            self._catalog.set_meta({self.name: method, _LINKED: str(articles)})
+            self._catalog.set_meta({self.name: method, LINKED: str(articles)})
 
     def _thread(self, pending: Sequence[str]) -> None:
         """Makes the stories of these articles, and of all that are connected with them, anew."""

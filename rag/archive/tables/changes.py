@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from rag.archive.tables import rows
 from rag.archive.tables.database import Database
-from rag.archive.tables.table import SET_FOLLOWED, SET_META, Table
+from rag.archive.tables.table import SET_FOLLOWED, SET_META, Table, parameters
 
 _Counted = TypeVar("_Counted")
 
 MODEL_SINCE = "model_since"  # property: the last change of the switch to the present embedder; absent before any
+IMPORTING = "importing"  # property: how far a dateline import has come that is not finished
 
 
 class Changes(Table):
@@ -26,6 +27,11 @@ class Changes(Table):
         """A stored property of the archive, or None."""
         found = self._read("SELECT value FROM meta WHERE key = ?", (key,), rows.text)
         return found[0] if found else None
+
+    def get_all_meta(self, keys: Sequence[str]) -> dict[str, str]:
+        """Those of these properties of the archive that are stored."""
+        sql = f"SELECT key, value FROM meta WHERE key IN ({parameters(keys)})"
+        return dict(self._read(sql, keys, lambda row: (rows.text(row), rows.written(row["value"]))))
 
     def set_meta(self, values: Mapping[str, str]) -> None:
         """Stores properties of the archive."""

@@ -67,6 +67,7 @@ class Database(ABC, Generic[_Connection]):
     shared: bool  # whether processes with other folders, on other machines too, may use the same database
     sought: str  # an SQL expression: what the list of articles is searched in, folded; of `articles a`, `versions v`
     errors: tuple[type[Exception], ...]  # what the engine raises
+    begin_snapshot: str  # begins a transaction that reads one state
     pauses: tuple[float, ...] = ()  # seconds between the attempts to reach the server again
 
     def __init__(self, place: str, folder: str, patience: float | None = None) -> None:
@@ -148,6 +149,22 @@ class Database(ABC, Generic[_Connection]):
             self._close_writer()
             raise
         return self._writer
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Callable[[str, Sequence[Any]], Sequence[Row]]]:
+        """A function that reads rows (SQL, values), all from one state of the database, whatever is written meanwhile.
+
+        Errors of the database are StorageErrors; what the body does with files it has to report itself.
+        """
+        self._check_open()
+        with self.reported():
+            db = self._connect()
+            try:
+                db.execute(self.begin_snapshot)
+                self._fetched(db, "SELECT 1 FROM meta", ())  # the first read fixes the state
+                yield lambda sql, values: self._fetched(db, sql, values)
+            finally:
+                db.close()
 
     @property
     def in_transaction(self) -> bool:

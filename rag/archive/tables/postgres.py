@@ -114,6 +114,7 @@ class PostgresDatabase(Database[Any]):
     engine = "PostgreSQL"
     choice = "database with DATELINE_CATALOG"
     shared = True
+    begin_snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     sought = "a.sought"
     errors = (psycopg.Error,)
     pauses = _PAUSES

@@ -22,6 +22,7 @@ class SqliteDatabase(Database[sqlite3.Connection]):
     engine = "SQLite"
     choice = "folder with --data-dir"
     shared = False
+    begin_snapshot = "BEGIN"
     sought = "fold(a.title || ' ' || a.outlet || ' ' || v.byline || ' ' || a.id)"
     errors = (sqlite3.Error,)
 

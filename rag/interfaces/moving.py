@@ -1,0 +1,96 @@
+"""The commands that move an archive: `dateline export` and `dateline import`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.terminal import DONE, Command, print_json, print_note, print_text
+
+if TYPE_CHECKING:
+    from rag.archive.moving.manifest import Manifest, Part
+    from rag.settings import Settings
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the export")
+
+
+def _export(args: argparse.Namespace) -> int:
+    from rag.archive.archive import Archive
+    from rag.archive.moving.exporting import export
+    from rag.settings import Settings
+
+    with closing(Archive(Settings.load(data_dir=args.data_dir))) as archive:
+        report = export(archive, args.folder.expanduser().absolute(), progress=_told)
+    if args.json:
+        print_json(report.as_dict())
+        return DONE
+    print_text(
+        f"Exported {_counts(report.manifest)} to {report.folder}: {len(report.manifest.parts)} parts, "
+        f"{report.bytes:,} bytes, in {report.seconds:.1f} s.\n"
+        "Verified: each passage has its vector; each part was read back and has its SHA-256."
+    )
+    return DONE
+
+
+def _import(args: argparse.Namespace) -> int:
+    from rag.archive.archive import Archive
+    from rag.archive.moving.importing import import_into
+    from rag.settings import Settings
+
+    settings = Settings.load(data_dir=args.data_dir)
+    with closing(Archive(settings)) as archive:
+        folder = args.folder.expanduser().absolute()
+        report = import_into(archive, folder, embedder=_chosen_embedder(settings), progress=_told)
+    if args.json:
+        print_json(report.as_dict())
+        return DONE
+    print_text(
+        f"The archive at {report.archive} holds {_counts(report.manifest)} of {report.folder}; nothing was embedded. "
+        f"{report.parts} of {len(report.manifest.parts)} parts were stored now, in {report.seconds:.1f} s.\n"
+        "Verified: SHA-256 of each part; number and digest of the rows of each table; each article's digest; "
+        f"all {report.passages:,} passages in both indexes."
+    )
+    return DONE
+
+
+def _counts(manifest: Manifest) -> str:
+    rows = {name: total.rows for name, total in manifest.contents.items()}
+    return (
+        f"{manifest.articles:,} articles ({rows['versions']:,} versions), {rows['passages']:,} passages, "
+        f"{rows['vectors']:,} vectors and {rows['stories']:,} stories"
+    )
+
+
+def _chosen_embedder(settings: Settings) -> str:
+    """The name of the embedder that the settings choose; "" where they leave it to the archive."""
+    from rag.models.embeddings import open_embedder
+
+    if settings.embedder == "packaged" and not settings.embedder_url:
+        return ""
+    return open_embedder(settings).name
+
+
+def _told(part: Part) -> None:
+    if sys.stderr.isatty():
+        print_note(f"{part.name}: {part.rows:,} rows")
+
+
+COMMANDS = (
+    Command(
+        name="export",
+        help="write the whole archive, with its vectors, to a folder of files",
+        run=_export,
+        add_arguments=_add_folder,
+    ),
+    Command(
+        name="import",
+        help="fill a new archive from an export, without embedding, or go on with it",
+        run=_import,
+        add_arguments=_add_folder,
+    ),
+)
