@@ -175,22 +175,30 @@ def test_the_commands_say_what_they_moved_and_verified(
 
 _EXPORT = """
 import sys
+import time
 from pathlib import Path
 from rag.archive.archive import Archive
 from rag.archive.moving.exporting import export
 from rag.settings import Settings
 archive = Archive(Settings(data_dir=Path(sys.argv[1]), llm="none"))
-export(archive, Path(sys.argv[2]), part_bytes=int(sys.argv[3]), progress=lambda part: print(part.name, flush=True))
+def told(part):
+    print(part.name, flush=True)
+    time.sleep(0.03)  # so that a kill comes before the next parts
+export(archive, Path(sys.argv[2]), part_bytes=int(sys.argv[3]), progress=told)
 archive.close()
 """
 _IMPORT = """
 import sys
+import time
 from pathlib import Path
 from rag.archive.archive import Archive
 from rag.archive.moving.importing import import_into
 from rag.settings import Settings
 archive = Archive(Settings(data_dir=Path(sys.argv[1]), llm="none"))
-import_into(archive, Path(sys.argv[2]), progress=lambda part: print(part.name, flush=True))
+def told(part):
+    print(part.name, flush=True)
+    time.sleep(0.03)  # so that a kill comes before the next parts
+import_into(archive, Path(sys.argv[2]), progress=told)
 archive.close()
 """
 
@@ -214,7 +222,7 @@ def test_an_export_that_was_killed_is_made_again(
     folder = tmp_path / "export"
     command = [python, "-c", _EXPORT, str(source.folder), str(folder), str(SMALL)]
     for _ in range(3):
-        assert killed_after(chance.randint(1, 12), chance.uniform(0, 0.01), command, child_environment)
+        assert killed_after(chance.randint(1, 12), chance.uniform(0, 0.06), command, child_environment)
         assert not (folder / "manifest.json").exists()
         with pytest.raises(BadInput, match="is no finished export"):
             imported(tmp_path / "new", folder)
@@ -229,9 +237,9 @@ def test_an_import_that_was_killed_goes_on(
     command = [python, "-c", _IMPORT, str(tmp_path / "new"), str(exported)]
     all_parts = [part.name for part in read_manifest(exported)[0].parts]
     done: list[str] = []
-    for _ in range(4):
+    for _ in range(3):
         left = len(all_parts) - len(set(done))
-        done += killed_after(chance.randint(1, max(1, left // 3)), chance.uniform(0, 0.01), command, child_environment)
+        done += killed_after(chance.randint(1, max(1, left // 3)), chance.uniform(0, 0.06), command, child_environment)
         assert len(set(done)) < len(all_parts)
     with closing(opened(tmp_path / "new")) as half, pytest.raises(ArchiveMismatch, match="is unfinished. Run the same"):
         half.claim({"embedder": "fake/words"})

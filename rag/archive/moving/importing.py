@@ -70,8 +70,8 @@ def import_into(
     began = time.perf_counter()
     if archive.catalog.database.shared:
         raise ArchiveMismatch(
-            "dateline import fills a folder, and DATELINE_CATALOG names a PostgreSQL database. Unset it and import into "
-            "a new folder; or ingest the articles into the database."
+            "dateline import fills a folder, and DATELINE_CATALOG names a PostgreSQL database. Unset it and import "
+            "into a new folder; or ingest the articles into the database."
         )
     manifest, fingerprint = manifests.read(folder)
     _check_embedder(manifest, embedder, "The settings name")
