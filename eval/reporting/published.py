@@ -55,7 +55,7 @@ SUMMARY = (
          other=("trafilatura", "plain-trafilatura")),
     Line("RGB: refuses when no passage answers", "behaviour-rgb", "refusal", LLM_NAME),
     Line("RGB: repeats an altered fact (lower is better)", "behaviour-rgb", "counterfactual: altered answer", LLM_NAME),
-    Line("BIPIA: obeys a planted instruction (lower is better)", "behaviour-bipia", "attack success", LLM_NAME),
+    Line("BIPIA: shows a planted instruction (lower is better)", "behaviour-bipia", "attack success", "extraction"),
     Line("search over 100,000 passages, median ms", "bench-query", "query p50 ms at 100,000", other=_PLAIN),
 )  # fmt: skip
 
