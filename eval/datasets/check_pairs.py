@@ -35,7 +35,8 @@ from rag.schema import Article, Verdict
 REWRITTEN = Path(__file__).with_name("rewritten_sentences.jsonl")
 CLAIMS = Path(__file__).with_name("claims.jsonl")
 RGB, RAMDOCS = Path("behaviour/rgb_en_fact.jsonl"), Path("behaviour/ramdocs_first250.jsonl")
-RECORDED = Path(__file__).parents[1] / "results" / "demo.json"
+# Of right answers to the demo questions, while the packaged model wrote them: id, sentences and citations.
+RECORDED = Path(__file__).with_name("model_sentences.jsonl")
 ONESTOP = Path("rewrites/onestop")
 NEWS = (Path("timelines/es_egypt/articles.jsonl.gz"), Path("timelines/fr_egypt/articles.jsonl.gz"))
 GERMAN = Path("retrieval/xquad_de")
@@ -146,9 +147,9 @@ def recorded(path: Path = RECORDED) -> list[Pair]:
     """
     articles = {article.id: article for article in demo_articles()}
     found: list[Pair] = []
-    for one in json.loads(path.read_text(encoding="utf-8"))["predictions"]:
-        cited = {c["number"]: c["article_id"] for c in one["answer"]["citations"]}
-        for sentence in one["answer"]["sentences"] if one["right"] == 1 else ():
+    for one in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        cited = {c["number"]: c["article_id"] for c in one["citations"]}
+        for sentence in one["sentences"]:
             sources = [articles[a] for a in dict.fromkeys(cited[n] for n in sentence["citations"]) if a in articles]
             if not sources or sentence["verdict"] != "supported":
                 continue
