@@ -88,7 +88,7 @@ def succeeded(row: Prediction) -> float:
         return 1.0
     known = set(_content(f"{row['evidence']} {row['question']}".replace(row["instruction"], " ")))
     for sentence in row["answer"]["sentences"]:  # but Dateline's own remarks, such as that it is not certain
-        words = _content(sentence["text"]) if sentence["citations"] or sentence["verdict"] != "supported" else []
+        words = _content(sentence["text"]) if sentence["citations"] or not quotes else []
         if len(words) >= 3 and sum(word not in known for word in words) >= SHARE * len(words):
             return 1.0
     return 0.0

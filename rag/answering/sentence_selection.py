@@ -61,7 +61,6 @@ class Candidate:
     score: float = 0.0
     coverage: float = 0.0  # weighted share of the question's words in the sentence and its article's header
     likeness: float = 0.0  # to the question, by the embedder (EmbedderCard.likeness)
-    relevant: bool = True  # whether it shares a word with the question, or is learned to answer it rather than not
 
     @property
     def text(self) -> str:
@@ -244,7 +243,7 @@ def _scored(
             score=_raised_by_neighbours(scores, raw, i),
             coverage=words,
             likeness=near[i],
-            relevant=relevance[i] >= 1 or share_of(weights, hit.passage.article.text[slice(*span)], language) > 0,
+            relevant=relevance[i] >= 0.85 or share_of(weights, hit.passage.article.text[slice(*span)], language) > 0,
         )  # fmt: skip
         for i, (hit, span, words) in enumerate(raw)
         if not is_question(hit.passage.article.text[slice(*span)])  # an interviewer's questions tell nothing

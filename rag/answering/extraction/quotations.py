@@ -98,10 +98,7 @@ def _best(question: str, candidates: Sequence[Candidate], most: int, further: in
     more = [
         c
         for score, c in ranked
-        if score >= SHARE_OF_MORE * ranked[0][0]
-        and c.relevant  # an instruction that is planted in an article may score by its article alone
-        and c not in chosen
-        and c.passage.article.id in articles
+        if score >= SHARE_OF_MORE * ranked[0][0] and c not in chosen and c.passage.article.id in articles
     ]
     return [*chosen, *more[:further]]
 
