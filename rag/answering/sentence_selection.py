@@ -243,7 +243,6 @@ def _scored(
             score=_raised_by_neighbours(scores, raw, i),
             coverage=words,
             likeness=near[i],
-            relevant=relevance[i] >= 0.85 or share_of(weights, hit.passage.article.text[slice(*span)], language) > 0,
         )  # fmt: skip
         for i, (hit, span, words) in enumerate(raw)
         if not is_question(hit.passage.article.text[slice(*span)])  # an interviewer's questions tell nothing
