@@ -25,11 +25,14 @@ from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog, Prepared
 from rag.archive.indexes import keyword_index, place
 from rag.archive.indexes.keyword_index import TantivyWords
-from rag.archive.tables import postgres as engine
-from rag.archive.tables.postgres import PostgresDatabase, translated
 from rag.errors import ArchiveBusy, StorageError, without_location
 from rag.schema import Article, Filters
 from rag.settings import Settings
+
+pytest.importorskip("psycopg", reason="needs the extra 'many', which make test installs")
+
+from rag.archive.tables import postgres as engine  # noqa: E402
+from rag.archive.tables.postgres import PostgresDatabase, translated  # noqa: E402
 
 RAIN = Article(id="rain", title="Rain", text="It rained. It pours.", outlet="The Tide", published=datetime(2025, 3, 4))
 VECTOR = np.array([0.6, 0.8], dtype=np.float32)

@@ -179,7 +179,7 @@ class Database(ABC, Generic[_Connection]):
 
     def _close_writer(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            self._pool.shut(self._writer)
             self._writer = None
 
     # --- errors -------------------------------------------------------------------------------

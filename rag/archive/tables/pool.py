@@ -30,6 +30,7 @@ class Pool(Generic[_Connection]):
         self._lent = 0
         self._waiting: deque[Future[None]] = deque()  # each completes when its thread may borrow a connection
         self.closed = False
+        self._closing = threading.Lock()
 
     def borrowed(self) -> _Connection:
         """A connection; waits for one when all of them are in use. Raises TimeoutError after `patience` seconds."""
@@ -80,13 +81,19 @@ class Pool(Generic[_Connection]):
             else:
                 self._lent -= 1
         if db is not None:
-            db.close()
+            self.shut(db)
 
     def drop_idle(self) -> None:
         """Closes the connections that nobody uses, as after the server has ended all of them."""
         with self._guard:
             idle, self._idle = self._idle, []
         for db in idle:
+            self.shut(db)
+
+    def shut(self, db: _Connection) -> None:
+        """Closes a connection, one at a time: of two that SQLite closes at once neither is the last, which takes the
+        write-ahead log along."""
+        with self._closing:
             db.close()
 
     def close(self) -> None:
