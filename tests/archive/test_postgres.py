@@ -31,8 +31,8 @@ from rag.settings import Settings
 
 pytest.importorskip("psycopg", reason="needs the extra 'many', which make test installs")
 
-from rag.archive.tables import postgres as engine  # noqa: E402
-from rag.archive.tables.postgres import PostgresDatabase, translated  # noqa: E402
+from rag.archive.tables import postgres as engine
+from rag.archive.tables.postgres import PostgresDatabase, translated
 
 RAIN = Article(id="rain", title="Rain", text="It rained. It pours.", outlet="The Tide", published=datetime(2025, 3, 4))
 VECTOR = np.array([0.6, 0.8], dtype=np.float32)
