@@ -13,6 +13,8 @@ from rag.language.tokens import Token, fold, tokens
 _GROUPED = re.compile(r"(?<=\d)[.,\u00a0\u202f ](?=\d{3}(?!\d))")
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th|º|ª|\.)$")
 _JOINED = re.compile(r"[\s\u00ad\u2010\u2011-]*")
+# Longer numbers, and greater powers of ten, are compared as they are written: no float holds them.
+_LONGEST_NUMBER, _GREATEST_POWER = 30, 30
 # Number words are short, German ones written as one word included; longer tokens are not given to the library.
 _LONGEST_WORD = 80
 
@@ -64,6 +66,8 @@ def _scale_behind(words: Sequence[Token], index: int, lexicon: Lexicon) -> int:
 
 
 def _scaled(value: str, power: int) -> str:
+    if len(value) > _LONGEST_NUMBER or power > _GREATEST_POWER:
+        return value
     try:
         scaled = float(value) * 10**power
     except ValueError:

@@ -60,3 +60,8 @@ def test_readable_languages_are_those_with_a_lexicon() -> None:
 @given(st.text(max_size=60), st.sampled_from([*LEXICONS, "", "xx"]))
 def test_no_text_breaks_the_reading(text: str, language: str) -> None:
     assert all(number for number in numbers(text, language))
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + " million crowns", "9" * 310 + " thousand", "5 " + "trillion " * 200])
+def test_a_number_that_no_float_holds_is_text(text: str) -> None:
+    assert numbers(text, "en") == {text.split()[0]}
