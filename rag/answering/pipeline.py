@@ -23,7 +23,7 @@ from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
 from rag.answering.quoting import is_quoted, is_unsaid, led, quoted
-from rag.answering.retrieval.of_reading import hits_for, hits_of_kind, is_later, window_in
+from rag.answering.retrieval.of_reading import hits_for, hits_of_kind, is_later, stands_alone, window_in
 from rag.answering.sentence_selection import Candidate, Evidence, gather
 from rag.answering.tracer import ended
 from rag.language.identify import LANGUAGE_NAMES, archive_language, detect_language
@@ -93,6 +93,8 @@ def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
 def _read(ask: Ask) -> Reading:
     """The question in its conversation, without days where the caller has said in which days to search."""
     reading = read(ask.question, ask.history, ask.today)
+    if reading.may_stand_alone and stands_alone(ask, reading):
+        reading = read(ask.question, (), ask.today)
     return replace(reading, window=None, elsewhere=False) if ask.filters.since or ask.filters.until else reading
 
 

@@ -150,6 +150,14 @@ def test_a_follow_up_without_days_has_those_of_the_conversation() -> None:
     assert (reading.window.first, reading.window.last) == (date(2026, 6, 8), date(2026, 6, 14))
 
 
+@pytest.mark.parametrize(
+    ("question", "may"),
+    [("What had the union asked for?", True), ("Why?", False), ("and the strike?", False), (COMPLETE, False)],
+)
+def test_a_short_question_that_points_at_nothing_may_stand_alone(question: str, may: bool) -> None:
+    assert read(question, SEAT, TODAY).may_stand_alone is may
+
+
 def test_the_subject_survives_three_follow_ups() -> None:
     turns = [GANNET, Turn(question="and in 2026?", answer="“La marea de enero”."), Turn(question="why?", answer="x")]
     reading = read("Who was the director?", turns, TODAY)
@@ -190,6 +198,20 @@ def last_of(assistant: Assistant, first: str, *more: str) -> Answer:
 @pytest.mark.models
 @pytest.mark.skipif(not files.has_packaged_e5(), reason="the multilingual embedder is not installed")
 class TestAnswers:
+    @pytest.mark.parametrize(
+        ("first", "question", "said"),
+        [
+            ("Why was Lake Thessaly lowered?", "how many people are waiting for an operation at the moment", "198,300"),
+            ("What happened to the Kestrel Sound?", "Compare the 2025 and 2026 budgets", "43.9 billion"),
+        ],
+    )
+    def test_a_question_on_something_else_begins_a_new_subject(
+        self, assistant: Assistant, first: str, question: str, said: str
+    ) -> None:
+        alone = assistant.ask(question, today=TODAY)
+        assert said in alone.text
+        assert last_of(assistant, first, question).text == alone.text
+
     @pytest.mark.parametrize(
         ("questions", "said"),
         [

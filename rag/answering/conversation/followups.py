@@ -47,7 +47,8 @@ class Reading:
     the question names, or those of the conversation it leans on; `elsewhere`: they are other days than the
     conversation's, and an article from outside them answers nothing. `said` are the answers not to repeat. `move` is
     what the question does with the one before it, None where it is complete. `base` is the question that began the
-    subject, on the days last asked for.
+    subject, on the days last asked for. `may_stand_alone`: the question points at nothing before it, and is taken for
+    a continuation since it is short and names nobody.
     """
 
     text: str
@@ -60,6 +61,7 @@ class Reading:
     elsewhere: bool = False
     said: tuple[str, ...] = ()
     move: Move | None = None
+    may_stand_alone: bool = False
 
 
 def read(question: str, history: Sequence[Turn], today: date | None = None) -> Reading:
@@ -68,9 +70,17 @@ def read(question: str, history: Sequence[Turn], today: date | None = None) -> R
     window = named_window(question, today) if today else None
     undated = without_days(question, today or date.today()) if history else question
     move = move_of(question, undated) if history else "content"
-    if not history or (move == "content" and not _is_follow_up(question, history)):
+    continues = move != "content" or _needs_another(question)
+    if not history or not (continues or _may_continue(question, history)):
         return Reading(text=question, asked=question, kind_text=question, subject=question, window=window,
                        base=question)  # fmt: skip
+    return replace(_continued(question, history, today, window, move, undated), may_stand_alone=not continues)
+
+
+def _continued(
+    question: str, history: Sequence[Turn], today: date | None, window: TimeWindow | None, move: Move, undated: str
+) -> Reading:
+    """A question as what it does with the one before it."""
     before, last = read(history[-1].question, history[:-1], today), history[-1]
     days = window or before.window
     if move == "content" and today:
@@ -115,11 +125,15 @@ def _means_person(word: str, *, is_last: bool) -> bool:
     return word in _PERSONS - _AMBIGUOUS or (is_last and word in _AMBIGUOUS)
 
 
-def _is_follow_up(question: str, history: Sequence[Turn]) -> bool:
+def _needs_another(question: str) -> bool:
+    """Whether a question can only be understood with one before it: it points back or has one content word."""
     words = [token.folded for token in tokens(question)]
-    content = [word for word in words if word not in STOP_WORDS]
-    if len(content) <= 1 or _points_back(question, words):
-        return True
+    return sum(word not in STOP_WORDS for word in words) <= 1 or _points_back(question, words)
+
+
+def _may_continue(question: str, history: Sequence[Turn]) -> bool:
+    """Whether a question is short and names nobody, so that one before it may tell what it is about."""
+    content = _content_of(question).split()
     return not names(question) and len(content) < COMPLETE_WORDS and any(map(_has_subject, history))
 
 
