@@ -83,6 +83,20 @@ def test_no_article_has_more_hits_than_allowed() -> None:
     assert [h.passage.id for h in select(ranked, top_k=2, per_article=9)] == ["long#0", "long#1"]
 
 
+def test_a_copy_with_another_number_is_a_hit_beside_the_story() -> None:
+    told = "A fire at the paper mill killed {} workers on Sunday night, the fire service said. " + text_of(90)
+    ids = ["story", "copy", *(f"false{n}" for n in range(5)), *(f"other{n}" for n in range(5))]
+    killed = ["three", "three", *["thirty"] * 5, "forty", "fifty", "sixty", "seventy", "eighty"]
+    ranked = [
+        Candidate(passage(article(name, told.format(dead))), 1 - n / 20, frozenset(ids) - {name})
+        for n, (name, dead) in enumerate(zip(ids, killed, strict=True))
+    ]
+    hits = select(ranked, top_k=8, per_article=2)
+    assert [hit.passage.article.id for hit in hits] == ["story", "false0", "other0"]  # MOST_VARIANTS of one text
+    assert [one.id for one in hits[1].copies] == ["false1", "false2", "false3", "false4"]
+    assert [one.id for one in hits[0].copies] == ["copy", "other1", "other2", "other3", "other4"]
+
+
 def test_copies_are_folded_into_the_best_hit_and_named_there() -> None:
     story, copy, other = (
         article("story", text_of(100)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from fakes import WordEmbedder
 from ingest.pipeline import ingest, remove
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
-from rag.archive.near_duplicates import LEAST_RUNS, same_story
+from rag.archive.near_duplicates import DAYS_OF_SHORT, LEAST_RUNS, LEAST_RUNS_OF_SHORT, same_story
 from rag.schema import Article
 from rag.settings import Settings
 
@@ -41,7 +42,9 @@ def article(article_id: str, text: str) -> Article:
         (text_of(100), text_of(100, 40), True),  # 60 common words: 56 of 96 runs = .58
         (text_of(100), text_of(100, 55), False),  # 45 common words: 41 of 96 runs = .43
         (text_of(100), text_of(300), False),  # 96 < .4 * 296: a note within a long report is a quotation
-        (text_of(LEAST_RUNS + 3), text_of(LEAST_RUNS + 3), False),  # 79 runs: a short notice
+        (text_of(LEAST_RUNS + 3), text_of(LEAST_RUNS + 3), True),  # 79 runs, all of them: a short notice
+        (text_of(LEAST_RUNS + 3), text_of(LEAST_RUNS + 3, 20), False),  # 59 of 79 = .75: too few for short ones
+        (text_of(LEAST_RUNS_OF_SHORT + 3), text_of(LEAST_RUNS_OF_SHORT + 3), False),
         (text_of(LEAST_RUNS + 4), text_of(LEAST_RUNS + 4), True),  # 80 runs
         ("", "", False),
         ("one two three", text_of(100), False),
@@ -50,6 +53,15 @@ def article(article_id: str, text: str) -> Article:
 def test_a_copy_shares_half_of_the_shorter_ones_runs_of_five_words(one: str, other: str, same: bool) -> None:
     assert same_story(article("a", one), article("b", other)) is same
     assert same_story(article("b", other), article("a", one)) is same
+
+
+def test_short_notices_are_copies_only_of_about_the_same_day() -> None:
+    day = datetime(2025, 3, 12, tzinfo=UTC)
+    one = replace(article("a", text_of(40)), published=day)
+    for days, same in ((0, True), (DAYS_OF_SHORT, True), (DAYS_OF_SHORT + 1, False)):
+        other = replace(article("b", text_of(40)), published=day + timedelta(days=days))
+        assert same_story(one, other) is same
+    assert not same_story(one, article("b", text_of(40)))  # of an unknown day
 
 
 STORY = article("story", text_of(200))

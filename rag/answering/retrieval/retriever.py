@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 
 import numpy as np
 
+from rag.answering.retrieval.variants import differ
 from rag.archive.archive import Archive
 from rag.errors import ArchiveBusy
 from rag.language.identify import detect_language
@@ -17,6 +18,7 @@ from rag.models.embeddings import Embedder
 from rag.schema import Article, Filters, Hit, Passage, TimeWindow
 from rag.settings import Settings
 
+MOST_VARIANTS = 3  # hits of one text that tell different numbers; more tell nothing more. Set by hand.
 _ATTEMPTS = 3  # at a search during which the archive's embedder changes
 # Days after a window in which an article still counts as one of it: a daily reports the next day, a weekly in seven.
 REPORTED_DAYS = 7
@@ -182,9 +184,10 @@ def fuse(dense: dict[int, float], sparse: dict[int, float], weight: float) -> li
 def select(ranked: Iterable[Candidate], top_k: int, per_article: int) -> list[Hit]:
     """The best `top_k` passages with at most `per_article` of each story; copies are named on the first hit.
 
-    An article that is a near-duplicate of one with a better passage is a copy of that one.
+    An article that is a near-duplicate of one with a better passage is a copy of that one, unless it tells another
+    number: so thirty copies of a false report are one hit, beside the true one.
     """
-    leaders: list[str] = []
+    leaders: dict[str, Passage] = {}
     copies: dict[str, list[Article]] = {}
     leader_of: dict[str, str] = {}
     taken: dict[str, int] = {}
@@ -192,12 +195,12 @@ def select(ranked: Iterable[Candidate], top_k: int, per_article: int) -> list[Hi
     for candidate in ranked:
         article = candidate.passage.article
         if article.id not in leader_of:
-            leader = next((one for one in leaders if one in candidate.near_duplicates), article.id)
+            leader = _leader(candidate, leaders)
             leader_of[article.id] = leader
             if leader != article.id:
                 copies[leader].append(article)
             else:
-                leaders.append(article.id)
+                leaders[article.id] = candidate.passage
                 copies[article.id] = []
         if leader_of[article.id] != article.id or taken.get(article.id, 0) >= per_article:
             continue
@@ -206,3 +209,13 @@ def select(ranked: Iterable[Candidate], top_k: int, per_article: int) -> list[Hi
         if len(hits) >= top_k:
             break
     return [Hit(passage=h.passage, score=h.score, copies=tuple(copies[h.passage.article.id])) for h in hits]
+
+
+def _leader(candidate: Candidate, leaders: Mapping[str, Passage]) -> str:
+    """The first of the leaders of which a candidate's article is a copy that tells the same; itself where there is
+    none, and the first one where there are MOST_VARIANTS of the text."""
+    alike = [one for one in leaders if one in candidate.near_duplicates]
+    same = [one for one in alike if not differ(leaders[one], candidate.passage)]
+    if same or len(alike) >= MOST_VARIANTS:
+        return (same or alike)[0]
+    return candidate.passage.article.id
