@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ KIND_NAMES: Mapping[QuestionKind, str] = {
     "statements": "statements",
     "archive": "about the archive",
 }
+_MARKDOWN = re.compile(r"[\[<`]")
 UNSUPPORTED = "[unsupported]"  # follows a sentence that failed its check
 CONTRADICTED = r"\[contradicted by \d+(?:, \d+)*\]"  # the same of one that its citations contradict: a pattern
 
@@ -170,6 +172,11 @@ def layout(answer: Answer) -> tuple[str, str]:
 def sentence_text(sentence: Sentence) -> str:
     """The sentence with its citation numbers, and with a warning where it failed its check."""
     return f"{marked(sentence)} {warning(sentence)}".rstrip()
+
+
+def as_markdown(text: str) -> str:
+    """Words of an article for a client that renders Markdown: none of their links, images, HTML and [n] works."""
+    return _MARKDOWN.sub(r"\\\g<0>", text)
 
 
 def warning(sentence: Sentence) -> str:

@@ -165,6 +165,14 @@ def test_a_sentence_that_failed_its_check_says_so_in_the_text() -> None:
     assert message(RAIN) == ("It rained. It snowed. [unsupported] It froze.", "stop")
 
 
+def test_words_of_an_article_are_no_markdown_and_no_citation() -> None:
+    hostile = answer_of(("He quit [3][7], see ![x](http://a.example/p.png) and <img src=x> or `x`.", "supported"))
+    assert message(hostile) == (
+        r"He quit \[3]\[7], see !\[x](http://a.example/p.png) and \<img src=x> or \`x\`.",
+        "stop",
+    )
+
+
 def test_a_contradicted_sentence_has_its_source_at_the_warning_alone() -> None:
     article = Article(id="rain", title="Rain", text="It rained.")
     citation = Citation(number=2, passage=Passage(article=article, number=0, start=0, end=10), start=0, end=10)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from openai.types.chat.chat_completion_message import Annotation, AnnotationURLC
 
 from rag.interfaces.http.openai_requests import CHAT_MODEL, ChatRequest, EmbeddingRequest, count_tokens
 from rag.interfaces.json import answer_data, coverage_data, hit_data
-from rag.interfaces.text import is_settled, layout, sentence_text, warning
+from rag.interfaces.text import as_markdown, is_settled, layout, sentence_text, warning
 from rag.models.chat import LLM
 from rag.schema import Answer, Citation, Sentence
 
@@ -41,9 +41,9 @@ def message_of(answer: Answer, request: ChatRequest) -> Message:
     for sentence in answer.sentences:
         text += (separator if text else "") + mark
         start = len(text)
-        text += sentence_text(sentence)
+        text += sentence_text(replace(sentence, text=as_markdown(sentence.text)))
         places.append((start, len(text), sentence))
-    return _cut(Message(text if places else answer.refusal, tuple(places)), request)
+    return _cut(Message(text if places else as_markdown(answer.refusal), tuple(places)), request)
 
 
 def _cut(whole: Message, request: ChatRequest) -> Message:
