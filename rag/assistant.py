@@ -21,6 +21,7 @@ from rag.answering.tracer import NoTracer, Tracer
 from rag.archive.archive import Archive
 from rag.errors import ArchiveMissing, DatelineError, QuestionError
 from rag.language.identify import detect_language, load_identifier_in_background
+from rag.language.tokens import fold
 from rag.models.archive_embedder import ArchiveEmbedder, embedder_for
 from rag.models.chat import LLM, OpenAIChat, begin_llm, ready
 from rag.models.embeddings import CachedEmbedder, Embedder, close_embedder
@@ -234,10 +235,9 @@ class Assistant:
             raise QuestionError("The question is empty. Type what you want to know.")
         if not any(char.isalnum() for char in question):
             raise QuestionError("The question has no word. Type what you want to know.")
-        if len(question) > limit:
-            raise QuestionError(
-                f"The question has {len(question):,} characters; at most {limit:,} are read. Shorten it."
-            )
+        # Some characters are read as many: "ﷺ" as 18.
+        if (length := max(len(question), len(fold(question[: limit + 1])))) > limit:
+            raise QuestionError(f"The question has {length:,} characters; at most {limit:,} are read. Shorten it.")
         _check_filters(filters)
         if today is not None and today.year < 1000:
             raise QuestionError(f"today is {today}, expected a day of the years 1000 to 9999, such as 2025-03-01.")
@@ -330,4 +330,13 @@ def _check_filters(filters: Filters) -> None:
 
 def _recent(history: Sequence[Turn], question_chars: int) -> list[Turn]:
     """The latest turns, shortened: the length of a conversation is up to the client."""
-    return [Turn(question=turn.question[:question_chars], answer=turn.answer[:TURN_CHARS]) for turn in history[-TURNS:]]
+    return [
+        Turn(question=_shortened(turn.question, question_chars), answer=_shortened(turn.answer, TURN_CHARS))
+        for turn in history[-TURNS:]
+    ]
+
+
+def _shortened(text: str, chars: int) -> str:
+    """The beginning of a text that is read as no more than about so many characters."""
+    text = text[:chars]
+    return text[: chars * len(text) // read] if (read := len(fold(text))) > chars else text

@@ -208,6 +208,7 @@ def test_a_sentence_said_twice_is_given_once(assistant: Asked) -> None:
         ("", Filters(), "The question is empty"),
         (" \n\t ", Filters(), "The question is empty"),
         ("x" * 2001, Filters(), "has 2,001 characters; at most 2,000"),
+        ("\ufdfa" * 1990, Filters(), "has 35,820 characters; at most 2,000"),  # each is read as 18
         (
             "Rain?",
             Filters(since=date(2025, 3, 2), until=date(2025, 3, 1)),
