@@ -1,8 +1,14 @@
 """Whose words a sentence reports."""
 
+import numpy as np
 import pytest
 
+from rag.answering.compose.material import Line
 from rag.answering.compose.sentences.speakers import speaker_of
+from rag.answering.compose.statements import _before, _meant
+from rag.answering.sentence_selection import Candidate
+from rag.language.sentences import sentence_spans
+from rag.schema import Article, Passage
 
 
 @pytest.mark.parametrize(
@@ -32,3 +38,36 @@ def test_without_a_verb_of_saying_a_place_is_no_speaker():
     speaker = speaker_of(text, "en")
     assert speaker
     assert speaker.name == "Mr Achebe"
+
+
+def lines_of(text: str) -> list[Line]:
+    """The lines of an article of one paragraph, as composers have them."""
+    article = Article(id="x", title="The post", text=text, language="en", outlet="Northline News")
+    passage = Passage(article=article, number=0, start=0, end=len(text))
+    return [
+        Line(Candidate(passage, start, end), place, np.ones(1))
+        for place, (start, end) in enumerate(sentence_spans(text))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "speaker"),
+    [
+        (
+            "Helena Marsh, the prime minister, declined to comment. The prime minister said it was settled.",
+            "Helena Marsh",
+        ),
+        (
+            "Prime Minister Helena Marsh named him. Two had turned the post down, a person close to the minister's office said.",
+            "",
+        ),
+        ("“It is too low,” said Magnus Tarrow, a fisherman. The winners promised a fund of 4 million crowns.", ""),
+    ],
+)
+def test_a_description_means_who_was_named_before_only_where_it_describes_him(text: str, speaker: str) -> None:
+    lines = lines_of(text)
+    own, before = speaker_of(lines[-1].text, "en"), _before(lines, len(lines) - 1)
+    assert before
+    meant = _meant(own, before, lines)
+    assert meant
+    assert meant.name == speaker

@@ -91,10 +91,22 @@ def _spoken(material: Material) -> list[_Spoken]:
         if not reports(line.text, line.article.language):
             continue
         own = speaker_of(line.text, line.article.language)
-        speaker = own if own and own.name else _before(material.lines, index) or own
+        speaker = own if own and own.name else _meant(own, _before(material.lines, index), material.lines)
         if speaker:
             found.append(_Spoken(line, speaker, speaker is own))
     return found
+
+
+def _meant(own: Speaker | None, before: Speaker | None, lines: Sequence[Line]) -> Speaker | None:
+    """Who speaks in a sentence that names nobody: the one named before, unless it describes another ("a person close to
+    his office said"). "The minister said" means him where a sentence says that he is a minister."""
+    if own is None or before is None:
+        return before or own
+    role = tokens(own.described)[-1].folded
+    told = [
+        one.described for line in lines for one in mentions(line.text, line.article.language) if one.key == before.key
+    ]
+    return before if role in _folded(" ".join(told)) else own
 
 
 def _asked(who: str, topic: str, spoken: list[_Spoken], material: Material) -> tuple[list[_Spoken], str]:
