@@ -135,7 +135,7 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
     further = composer.FURTHER.get(answer.kind, 0)
     material = collect(
         subject, foreign or own, answer.hits, ask.archive, ask.sentence_embedder, least, further=further,
-        foreign=bool(foreign), series=answer.kind in composer.SERIES_KINDS,
+        foreign=bool(foreign), series=answer.kind in composer.SERIES_KINDS, today=ask.today,
     )  # fmt: skip
     if reading.move == "more":
         lines = tuple(one for one in material.lines if is_unsaid(one.text, reading, one.article.language))

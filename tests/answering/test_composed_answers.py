@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 
@@ -104,6 +105,13 @@ def test_a_question_without_an_answer_beside_one_with_an_answer_is_named(assista
 def test_a_question_why_is_answered_by_a_sentence_that_gives_the_cause(assistant: Assistant) -> None:
     answer = assistant.ask("Pourquoi le taux d'intérêt a-t-il été réduit en février 2026 ?")
     assert "hurt more than expected by the autumn's dock strike" in answer.text
+
+
+@pytest.mark.parametrize("question", ["What is the key interest rate now?", "Timeline of the interest rate"])
+def test_a_composition_reads_no_article_of_days_to_come(assistant: Assistant, question: str) -> None:
+    answer = assistant.ask(question, today=date(2025, 6, 1))
+    assert answer.sentences
+    assert all(one.passage.article.day <= date(2025, 6, 1) for one in answer.citations if one.passage.article.day)
 
 
 def test_the_caller_may_choose_another_form(assistant: Assistant) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 from rag.answering.compose.sentences.corrections import corrects
 from rag.answering.compose.sentences.nearness import Nearness, Subject
 from rag.answering.compose.sentences.quotations import whole_quotations
+from rag.answering.relevance.addressed import addresses_machines, addresses_readers
 from rag.answering.relevance.sentences import logits
 from rag.answering.sentence_selection import (
     Candidate,
-    addresses_machines,
     citable,
     header,
     missing_anchors,
@@ -134,6 +134,7 @@ def collect(
     further: int = 0,
     foreign: bool = False,
     series: bool = False,
+    today: date | None = None,
 ) -> Material:
     """The lines of those articles among the hits that are about the subject, which is in the language `language`.
 
@@ -141,11 +142,11 @@ def collect(
     `least_share` of the best article's nearness is needed of the others. `further` sentences are read behind the first
     ones of the articles, from the passages nearest to the subject. Where the subject names years, articles from
     other years are left out. `series`: articles are kept that tell of the same thing as the nearest one at another
-    time.
+    time. Articles later than `today` are left out where there are others.
     """
     nearness, topic = Nearness.of(archive, embedder), without_years(subject)
     to_topic = nearness.to(topic)
-    found = _candidates(subject, language, hits, archive)
+    found = _candidates(subject, language, hits, archive, today)
     titles = embedder.embed_passages([one.article.title for one in found]) if found else ()
     for one, title in zip(found, titles, strict=True):
         one.title = title
@@ -266,8 +267,9 @@ class _Found:
         return self.likeness + SCORE * self.score + WORDS * self.words
 
 
-def _candidates(subject: str, language: str, hits: Sequence[Hit], archive: Archive) -> list[_Found]:
-    """The articles of the hits from the years that the subject names, the best by score and words first."""
+def _candidates(subject: str, language: str, hits: Sequence[Hit], archive: Archive, today: date | None) -> list[_Found]:
+    """The articles of the hits from the years that the subject names, the best by score and words first; none of days
+    after `today` where there are others."""
     weights = word_weights(without_years(subject), language, archive)
     best: dict[str, Hit] = {}
     for hit in hits:
@@ -277,6 +279,7 @@ def _candidates(subject: str, language: str, hits: Sequence[Hit], archive: Archi
         for hit in _of_years(_with_stories(list(best.values()), archive), years_of(subject), archive)
         for a in [hit.passage.article]
     ]
+    found = [one for one in found if not (today and one.article.day and one.article.day > today)] or found
     return sorted(found, key=lambda one: -one.nearness)[:MOST_ARTICLES]
 
 
@@ -349,6 +352,7 @@ def _embedded(sentences: Sequence[_Sentence], one: _Found, topic: Subject, langu
     if not sentences:
         return []
     vectors = topic.embedder.embed_passages([at.text for at in sentences])
+    addressed = addresses_readers(vectors, topic.embedder)
     return [
         Line(
             Candidate(
@@ -358,7 +362,8 @@ def _embedded(sentences: Sequence[_Sentence], one: _Found, topic: Subject, langu
             at.place,
             own,
         )
-        for at, own in zip(sentences, vectors, strict=True)
+        for at, own, no_evidence in zip(sentences, vectors, addressed, strict=True)
+        if not no_evidence
     ]  # fmt: skip
 
 

@@ -36,7 +36,14 @@ def told_of_days(ask: Ask, reading: Reading) -> tuple[Sequence[Hit], Sequence[Se
     days = replace(ask.filters, since=window.first, until=window.last)
     hits = ask.retriever.retrieve(subject, days, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE)
     material = collect(
-        subject, foreign or own, hits, ask.archive, ask.sentence_embedder, LEAST_SHARE, foreign=bool(foreign)
+        subject,
+        foreign or own,
+        hits,
+        ask.archive,
+        ask.sentence_embedder,
+        LEAST_SHARE,
+        foreign=bool(foreign),
+        today=ask.today,
     )
     lacks = material.missing and not foreign and reading.text == ask.question  # a follow-up or translation respells
     return hits, summary.of_days(material, window) if material.suffices and not lacks else ()
