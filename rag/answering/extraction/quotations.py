@@ -43,8 +43,9 @@ def quotations(
 ) -> list[Sentence]:
     """The best sentences verbatim, each its own citation; to a question why, those first that give a cause.
 
-    A sentence that refers to somebody is quoted from the one that names him. Where they are from several days, the
-    newest comes first, of a year that the question names if any is, and each has its day and outlet in front.
+    A sentence that refers to somebody is quoted from the one that names him. Where they are from several days, each has
+    its day and outlet in front, and behind the best one the newest come first, of a year that the question names if any
+    is.
     """
     if groups := differing(question, candidates):
         return _differences(groups, citer)
@@ -52,7 +53,7 @@ def quotations(
     if len({c.passage.article.day for c in chosen}) < 2:
         return [citer.sentence(c.text, (c,), "") for c in chosen]
     years = years_named(question)
-    chosen.sort(key=lambda c: (_is_of(c, years), c.passage.article.day or date.min), reverse=True)
+    chosen[1:] = sorted(chosen[1:], key=lambda c: (_is_of(c, years), c.passage.article.day or date.min), reverse=True)
     return [citer.sentence(sourced(c.passage.article, c.text), (c,), "") for c in chosen]
 
 
@@ -104,7 +105,7 @@ def _best(question: str, candidates: Sequence[Candidate], most: int, further: in
 
 
 def _of_each_time(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Of each time at which articles answer a question that names no year the best sentence, best first.
+    """Of each time at which articles answer a question that names no year the best sentence, the newest first.
 
     An answer holds the kind of words asked for, and its article the names of the question that any of them holds. None
     where all answers are of one time, or the question does not tell which kind of words answers it.
@@ -126,7 +127,7 @@ def _of_each_time(question: str, candidates: Sequence[Candidate]) -> list[Candid
         max(of_one, key=lambda c: c.score + NEWEST * new.get(c.passage.article.day, 0.0))
         for of_one, new in zip(times, newness, strict=True)
     ]
-    return sorted(best, key=lambda c: -c.score)
+    return best[::-1]
 
 
 def _names_held(question: str, candidates: Sequence[Candidate]) -> set[str]:
