@@ -58,7 +58,7 @@ def lines_of(text: str) -> list[Line]:
             "Helena Marsh",
         ),
         (
-            "Prime Minister Helena Marsh named him. Two had turned the post down, a person close to the minister's office said.",
+            "Prime Minister Helena Marsh named him. The post was open, a person close to the minister's office said.",
             "",
         ),
         ("“It is too low,” said Magnus Tarrow, a fisherman. The winners promised a fund of 4 million crowns.", ""),
