@@ -8,17 +8,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.question import expected, holds
+from rag.answering.relevance.addressed import addresses_machines
 from rag.answering.relevance.sentences import AskedQuestion, PassageSentences, as_asked, compared
 from rag.archive.archive import Archive
 from rag.language.dates import annotated, written
-from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
+from rag.language.lexicons import lexicon
 from rag.language.misspelling import edits_allowed, is_misspelt
 from rag.language.names import names
 from rag.language.numbers import numbers
 from rag.language.sentences import is_question, sentence_spans
 from rag.language.stems import stem
 from rag.language.stop_words import STOP_WORDS
-from rag.language.tokens import count_tokens, fold, folded_words, is_unspaced, tokens
+from rag.language.tokens import count_tokens, folded_words, is_unspaced, tokens
 from rag.models.embeddings import Embedder
 from rag.schema import Article, Hit, Passage, Span
 
@@ -229,18 +230,22 @@ def _scored(
     top = max(hit.score for hit, _, _ in raw) or 1.0
     wanted = expected(question, language)
     holding = [holds(wanted, hit.passage.article.text[slice(*span)], question, language) for hit, span, _ in raw]
-    near, relevance = compared(asked, _passages(raw, holding if wanted else []), embedder)
+    found = compared(asked, _passages(raw, holding if wanted else []), embedder)
     years = years_named(question)
     scores = []
     for i, (hit, span, words) in enumerate(raw):
         sentence = hit.passage.article.text[slice(*span)]
-        score = LIKENESS * near[i] + RELEVANCE * relevance[i] + WORDS * words
+        score = LIKENESS * found.near[i] + RELEVANCE * found.relevance[i] + WORDS * words
         score += RANK * hit.score / top + KIND * holding[i]
         scores.append(score * (1.0 if _is_of(years, hit.passage, sentence) else OF_OTHER_YEARS))
     return [
-        Candidate(hit.passage, *span, score=_raised_by_neighbours(scores, raw, i), coverage=words, likeness=near[i])
+        Candidate(
+            hit.passage, *span, score=_raised_by_neighbours(scores, raw, i), coverage=words, likeness=found.near[i]
+        )
         for i, (hit, span, words) in enumerate(raw)
-        if not is_question(hit.passage.article.text[slice(*span)])  # an interviewer's questions tell nothing
+        # An interviewer's questions tell nothing, nor does the question itself without its mark.
+        if not found.addressed[i] and not is_question(text := hit.passage.article.text[slice(*span)])
+        if folded_words(text) != folded_words(question)
     ]
 
 
@@ -259,13 +264,6 @@ def _passages(raw: Sequence[tuple[Hit, Span, float]], holding: Sequence[bool]) -
         )
         for own in groups.values()
     ]
-
-
-def addresses_machines(passage: Passage, start: int, end: int) -> bool:
-    """Whether a sentence addresses language models that read the article. It is stored and shown, but not evidence."""
-    folded = fold(passage.text[start:end])
-    lexicons = (EVERY_LANGUAGE, lexicon(passage.article.language))
-    return any(pattern(one.machine_address).search(folded) for one in lexicons)
 
 
 def years_named(question: str) -> set[str]:

@@ -53,7 +53,7 @@ def e5() -> LazyEmbedder:
     ],
 )
 def test_the_sentence_that_answers_is_most_relevant(e5: LazyEmbedder, question: str, place: int) -> None:
-    _, relevance = compared(as_asked(question, question, e5), [passage(SENTENCES)], e5)
+    relevance = compared(as_asked(question, question, e5), [passage(SENTENCES)], e5).relevance
     assert int(np.argmax(relevance)) == place
     assert all(0 <= one <= 2 for one in relevance)
 
@@ -99,7 +99,7 @@ def test_articles_suffice_where_one_sentence_answers(
 def test_sentences_beyond_the_best_passages_get_a_low_estimate() -> None:
     long = tuple(f"Sentence number {i} of the report." for i in range(EMBEDDED_SENTENCES))
     passages = [passage(("Unread words.",), promise=0.1), passage(long, first=1)]
-    near, relevance = compared(as_asked("Which report?", "Which report?", WordEmbedder()), passages, WordEmbedder())
+    near, relevance, _ = compared(as_asked("Which report?", "Which report?", WordEmbedder()), passages, WordEmbedder())
     assert near[0] == pytest.approx(0.8 * min(near[1:]))
     assert relevance[0] == min(relevance)
 
@@ -109,21 +109,21 @@ def test_other_embedders_have_no_relevance_and_get_no_headline(monkeypatch: pyte
     embedded: list[str] = []
     embed = embedder.embed_passages
     monkeypatch.setattr(embedder, "embed_passages", lambda texts: embedded.extend(texts) or embed(texts))
-    _, relevance = compared(as_asked("Who?", "Who?", embedder), [passage(SENTENCES)], embedder)
+    relevance = compared(as_asked("Who?", "Who?", embedder), [passage(SENTENCES)], embedder).relevance
     assert relevance == [0.0] * len(SENTENCES)
     assert embedded == list(SENTENCES)
 
 
 def test_the_same_model_run_elsewhere_tells_no_tokens_and_has_no_relevance() -> None:
     embedder = WordEmbedder(E5_SMALL.name)
-    _, relevance = compared(as_asked(UNION, UNION, embedder), [passage(SENTENCES)], embedder)
+    relevance = compared(as_asked(UNION, UNION, embedder), [passage(SENTENCES)], embedder).relevance
     assert relevance == [0.0] * len(SENTENCES)
 
 
 def test_likeness_is_to_the_expanded_question_and_relevance_to_the_question(e5: LazyEmbedder) -> None:
     asked = as_asked(UNION, TRAINS, e5)
     assert np.array_equal([asked.expanded, asked.vector], e5.embed_queries([TRAINS, UNION]))
-    near, relevance = compared(asked, [passage(SENTENCES)], e5)
+    near, relevance, _ = compared(asked, [passage(SENTENCES)], e5)
     assert (int(np.argmax(near)), int(np.argmax(relevance))) == (3, 2)
 
 

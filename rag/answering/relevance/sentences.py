@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from rag.answering.relevance import late_interaction, learned
+from rag.answering.relevance.addressed import addresses_readers
 from rag.answering.relevance.late_interaction import TokenRelevance
 from rag.answering.relevance.learned import Context
 from rag.models.cards import E5_SMALL, card_of
@@ -44,6 +46,15 @@ class AskedQuestion:
     tokens: np.ndarray | None
 
 
+class Compared(NamedTuple):
+    """For each sentence its likeness to the question (EmbedderCard.likeness), its relevance, 0 to 2, and whether it
+    addresses its reader, so that it is no evidence."""
+
+    near: list[float]
+    relevance: list[float]
+    addressed: list[bool]
+
+
 def as_asked(question: str, expanded: str, embedder: Embedder) -> AskedQuestion:
     """The vectors of a question and of the same expanded by the conversation. Raises ModelUnavailable."""
     texts = list(dict.fromkeys([expanded, question]))
@@ -55,17 +66,14 @@ def as_asked(question: str, expanded: str, embedder: Embedder) -> AskedQuestion:
     return AskedQuestion(read[0].vector, read[-1].vector, read[-1].tokens)
 
 
-def compared(
-    asked: AskedQuestion, passages: Sequence[PassageSentences], embedder: Embedder
-) -> tuple[list[float], list[float]]:
-    """For each place the likeness of its sentence to the question (EmbedderCard.likeness), and its relevance, 0 to 2;
-    a low estimate for those of passages that are not embedded.
+def compared(asked: AskedQuestion, passages: Sequence[PassageSentences], embedder: Embedder) -> Compared:
+    """The sentences by their places; low estimates for those of passages that are not embedded.
 
     The relevances are 0 where the embedder is not the one for which they were learned. Raises ModelUnavailable.
     """
     chosen, card = _chosen(passages), card_of(embedder.name)
     count, found = sum(len(one.places) for one in passages), _learned(embedder)
-    near, relevance = np.full(count, np.nan), np.full(count, np.nan)
+    near, relevance, addressed = np.full(count, np.nan), np.full(count, np.nan), np.zeros(count, dtype=bool)
     if found is None or asked.tokens is None:
         vectors, relevance = embedder.embed_passages([text for one in chosen for text in one.texts]), np.zeros(count)
     else:
@@ -75,9 +83,11 @@ def compared(
             likely = found[0].scores_of(asked.vector, asked.tokens, context, told)
             relevance[one.places] = 1 + np.clip(likely / MOST_CERTAIN_OF_TOKENS, -1, 1)
     places = [place for one in chosen for place in one.places]
+    addressed[places] = addresses_readers(vectors, embedder)
     near[places] = [card.likeness(cosine) for cosine in (vectors @ asked.expanded).tolist()]
     near = np.where(np.isnan(near), 0.8 * np.nanmin(near), near)
-    return near.tolist(), np.where(np.isnan(relevance), np.nanmin(relevance), relevance).tolist()
+    relevance = np.where(np.isnan(relevance), np.nanmin(relevance), relevance)
+    return Compared(near.tolist(), relevance.tolist(), addressed.tolist())
 
 
 def relevance_of(logit: float | np.ndarray) -> np.ndarray:
