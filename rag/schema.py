@@ -129,12 +129,14 @@ class Sentence:
     """A sentence of an answer, its verdict, and the citations that support it, or that contradict it.
 
     `reason` says in a few words why a sentence is unsupported or what contradicts it; empty for a supported one.
+    `side` is 1 or 2 where a comparison tells of one of its sides alone, else 0.
     """
 
     text: str
     verdict: Verdict
     citations: tuple[Citation, ...] = ()
     reason: str = ""
+    side: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,6 +135,7 @@ def test_a_comparison_of_long_articles_stays_short_and_tells_each_side_alike():
     told = comparison.compose(material("what wards paid in 2025 and 2026", *facts.values()))
     sides = [sum(f"June {year}" in sentence.text for sentence in told) for year in (2025, 2026)]
     assert sides == [comparison.MOST // 2] * 2
+    assert [sentence.side for sentence in told] == [1] * sides[0] + [2] * sides[1]
 
 
 def test_a_comparison_sets_sentences_that_count_the_same_against_each_other(monkeypatch):

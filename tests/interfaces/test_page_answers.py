@@ -153,6 +153,17 @@ def test_an_exchange_begins_with_its_sources_and_grows_by_drafts(assistant: Aske
     assert (last.state, last.draft, [line.text for line in last.lines]) == ("done", "", [AGROUND])
 
 
+def test_the_story_of_an_answer_is_named_with_how_many_cited_articles_are_in_it(stored: Archive) -> None:
+    catalog = stored.catalog
+    one = Assistant(stored, WordEmbedder(), None, Settings(data_dir=stored.folder, llm="none"))
+    told = [exchanges(one, question)[-1] for question in (QUESTION, f"A summary: {QUESTION}")]
+    assert any(exchange.story.id for exchange in told)
+    for exchange in told:
+        cited = {card.article for card in exchange.cards if card.number}
+        within = {a for a, story in catalog.stories_of(cited).items() if story == exchange.story.id}
+        assert (exchange.story.within, exchange.story.cited) == ((len(within), len(cited)) if within else (0, 0))
+
+
 def test_a_question_that_cannot_be_asked_is_an_error(assistant: Asked) -> None:
     with pytest.raises(QuestionError, match="The question is empty"):
         exchanges(assistant(), "  ")

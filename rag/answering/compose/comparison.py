@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -76,9 +76,11 @@ def compose(material: Material) -> list[Sentence]:
     if not all(sides):
         stated = [line for line in stated if states_difference(line)]
     told = side_by_side(sides, material, stated) if all(sides) else []
+    ordered = [(0, line) for line in stated]
+    ordered += [(side, line) for side, own in enumerate(told, 1) for line in sorted(own, key=_order)]
     return [
-        citer.sentence(sourced(line.article, line.text), (line.candidate,), "")
-        for line in (*stated, *(line for own in told for line in sorted(own, key=_order)))
+        replace(citer.sentence(sourced(line.article, line.text), (line.candidate,), ""), side=side)
+        for side, line in ordered
     ]
 
 

@@ -81,6 +81,9 @@ class PageAnswers:
         for card in exchange.cards:
             if card.article in stories:
                 weight[stories[card.article]] += 2 if card.number else 1
-        cited = {stories[card.article] for card in exchange.cards if card.number and card.article in stories}
-        found = catalog.story(max(sorted(cited), key=weight.__getitem__)) if cited else None
-        return Part.of(found) if found else Part()
+        cited = {card.article for card in exchange.cards if card.number}
+        told = {stories[article] for article in cited if article in stories}
+        found = catalog.story(max(sorted(told), key=weight.__getitem__)) if told else None
+        if found is None:
+            return Part()
+        return Part.of(found, sum(stories.get(article) == found.id for article in cited), len(cited))

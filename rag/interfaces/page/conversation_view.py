@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from rag.answering.compose.composer import COMPOSERS
-from rag.interfaces.page.exchange import Card, Exchange, card_of, opinion, outlet_and_day
+from rag.interfaces.page.exchange import Card, Exchange, Line, card_of, day_of, opinion, outlet_and_day
 from rag.interfaces.page.templating import render
 from rag.interfaces.text import dropped_text, kind_name
 from rag.schema import Article, Coverage, QuestionKind, Sentence, marked
@@ -20,7 +22,38 @@ _ICON = (
     "text-anchor='middle' fill='%23fbfaf6'%3ED%3C/text%3E%3C/svg%3E"
 )
 FORMS: tuple[QuestionKind, ...] = ("fact", *COMPOSERS)
-CLOSEST = 3  # passages shown beside a refusal; the others are folded away
+CLOSEST = 3  # articles shown beside a refusal; the others are folded away
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Neighbouring sentences under one label, each with its speaker where that is known; `iso` is the day for machines.
+
+    Without a day it is a sentence that quotes no article.
+    """
+
+    day: str
+    iso: str
+    outlet: str
+    lines: list[tuple[str, Line]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Entries that all have a label, or that all have none; of one side of a comparison (1 or 2), or of none (0)."""
+
+    side: int
+    labelled: bool
+    entries: list[_Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An article beside an answer: `card` is its first one, `quotes` are all of them."""
+
+    card: Card
+    quotes: list[Card]
+    also: list[str]
 
 
 def conversation(exchanges: Sequence[Exchange], first: int = 1) -> str:
@@ -40,6 +73,7 @@ def exchange_html(exchange: Exchange, place: int, *, newest: bool = True) -> str
         place=place,
         newest=newest,
         titles={card.number: card.title for card in exchange.cards},
+        blocks=_blocks(exchange) if exchange.in_lines else [],
         draft=exchange.draft.strip(),
         reason=exchange.reason.rstrip("."),
         waiting=_waiting(exchange),
@@ -84,10 +118,49 @@ def _footer(exchange: Exchange) -> str:
     return " · ".join(part for part in (how, took) if part)
 
 
-def _sources(exchange: Exchange) -> tuple[str, list[Card], list[Card]]:
-    """The heading of the sources, the cards below it, and those that are folded away."""
-    cited = [card for card in exchange.cards if card.number]
-    found = [card for card in exchange.cards if not card.number]
+def _blocks(exchange: Exchange) -> list[tuple[bool, list[_Block]]]:
+    """What an answer in lines shows, in order; true: the blocks stand side by side."""
+    cards = {card.number: card for card in exchange.cards if card.number}
+    entries: list[tuple[int, _Entry]] = []
+    before: object = None
+    for line in exchange.lines:
+        day, _, source = line.label.partition(", ")
+        card = cards.get(next(iter(line.numbers), 0))
+        outlet = card.outlet if card and (source == card.outlet or source.startswith(f"{card.outlet}, ")) else ""
+        speaker = source.removeprefix(outlet).removeprefix(", ")
+        # A label without outlet is that of a timeline: several articles may tell of the day.
+        key = (line.side, day, card.article if card and source else "") if day else None
+        if key is None or key != before:
+            entries.append((line.side, _Entry(day, day_of(day), outlet, [])))
+        entries[-1][1].lines.append((speaker, line))
+        before = key
+    blocks = [
+        _Block(side, labelled, [entry for _, entry in group])
+        for (side, labelled), group in groupby(entries, key=lambda one: (one[0], bool(one[1].day)))
+    ]
+    return [(apart, list(group)) for apart, group in groupby(blocks, key=lambda block: block.side > 0)]
+
+
+def _grouped(cards: Iterable[Card]) -> list[_Source]:
+    """The cards by article, each in the place of its first one. Where several words of an article are quoted, they
+    stand without what is around them: that would repeat the next quote, and the article is a click away."""
+    by_article: dict[tuple[str, int], list[Card]] = {}
+    for card in cards:
+        by_article.setdefault((card.article, card.version), []).append(card)
+    return [
+        _Source(
+            own[0],
+            [replace(one, before="", after="") if one.quote and len(own) > 1 else one for one in own],
+            list(dict.fromkeys(name for one in own for name in one.also)),
+        )
+        for own in by_article.values()
+    ]
+
+
+def _sources(exchange: Exchange) -> tuple[str, list[_Source], list[_Source]]:
+    """The heading of the sources, the articles below it, and those that are folded away."""
+    cited = _grouped(card for card in exchange.cards if card.number)
+    found = _grouped(card for card in exchange.cards if not card.number)
     if cited:
         return "Sources", cited, found
     if exchange.refusal and found:

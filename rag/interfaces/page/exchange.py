@@ -5,9 +5,10 @@ The reader's browser keeps them, and may send back anything: `Exchange.from_data
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal, TypeVar
 
 from rag.interfaces.text import quoted, short_days, story_size, window_days
@@ -17,11 +18,14 @@ from rag.schema import Answer, Article, Citation, Hit, Sentence, Story, Turn
 State = Literal["writing", "done", "stopped"]
 
 # Words kept around a quote on a card, and of a passage without one; the whole article is a click away.
-AROUND_CHARS = 170
+AROUND_CHARS = 110
 FOUND_CHARS = 260
 # Browsers keep 5 MB for a site (html.spec.whatwg.org says "about"); an exchange takes 3 to 10 kB.
 KEPT_EXCHANGES = 30
 KEPT_FOUND = 4
+
+# A day, and behind it outlet and speaker; no other words in front of a colon.
+_LABEL = re.compile(r"(?:\d{1,2} [^\W\d_]+ \d{4}|Undated)(?:, .+)?")
 
 _OPINION = frozenset(
     ("opinion", "column", "columna", "comment", "commentary", "editorial", "op-ed", "tribuna", "letters", "meinung")
@@ -53,12 +57,23 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A sentence of an answer with the numbers it cites; `reason` says why it is not supported, or contradicted."""
+    """A sentence of an answer with the numbers it cites; `reason` says why it is not supported, or contradicted.
+
+    `label` is what stands in front of quoted words in `text`: a day, and mostly the outlet behind it. `side` as for
+    rag.schema.Sentence.
+    """
 
     text: str
     numbers: tuple[int, ...] = ()
     reason: str = ""
     contradicted: bool = False
+    label: str = ""
+    side: int = 0
+
+    @property
+    def words(self) -> str:
+        """The text without its label."""
+        return self.text.removeprefix(f"{self.label}: ") if self.label else self.text
 
     @property
     def doubt(self) -> str:
@@ -70,17 +85,40 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The story that an answer is part of: its id ("" for none), headline, size and days in words."""
+    """The story that an answer is part of: its id ("" for none), headline, size and days in words.
+
+    Of the `cited` articles of the answer, `within` are in the story, which has so many `articles`; 0: not known.
+    """
 
     id: str = ""
     headline: str = ""
     size: str = ""
     days: str = ""
+    articles: int = 0
+    within: int = 0
+    cited: int = 0
 
     @classmethod
-    def of(cls, story: Story) -> Part:
+    def of(cls, story: Story, within: int = 0, cited: int = 0) -> Part:
         """The story in the words of the page."""
-        return cls(id=story.id, headline=story.headline, size=story_size(story), days=short_days(story))
+        return cls(
+            id=story.id, headline=story.headline, size=story_size(story), days=short_days(story),
+            articles=story.articles, within=within, cited=cited,
+        )  # fmt: skip
+
+    @property
+    def lead(self) -> str:
+        """`Part of`, or how much of what is cited is part of the story: `2 of the 3 articles cited are part of`."""
+        if not self.within or self.within >= self.cited:
+            return "Part of"
+        return f"{self.within} of the {self.cited} articles cited {'is' if self.within == 1 else 'are'} part of"
+
+    @property
+    def name(self) -> str:
+        """`a story of 5 articles, 21 Jan–3 Mar 2026`. Not the headline: that of an early article states what is
+        outdated by now."""
+        of = f" of {self.articles} articles" if self.articles else ""
+        return ", ".join(part for part in (f"a story{of}", self.days) if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +154,7 @@ class Exchange:
             lines=tuple(_line(sentence) for sentence in answer.sentences),
             cards=_cards(answer),
             draft=answer.draft,
-            preview=tuple(quoted(sentence) for sentence in answer.preview),
+            preview=tuple(quoted(replace(one, text=_line(one).words)) for one in answer.preview),
             refusal=answer.refusal,
             reason=answer.reason,
             model=answer.model,
@@ -182,7 +220,8 @@ def _shaped(kind: type[T], data: Any) -> T:
 _FIELD_TYPES: dict[str, type] = {
     "number": int, "version": int, "start": int, "end": int, "also": tuple, "numbers": tuple, "lines": tuple,
     "story": Mapping, "cards": tuple, "preview": tuple, "withheld": int, "seconds": float, "by_extraction": bool,
-    "days_dropped": bool, "in_lines": bool, "contradicted": bool,
+    "days_dropped": bool, "in_lines": bool, "contradicted": bool, "side": int, "articles": int, "within": int,
+    "cited": int,
 }  # fmt: skip
 
 
@@ -205,7 +244,16 @@ def _line(sentence: Sentence) -> Line:
         numbers=numbers,
         reason=_why(sentence),
         contradicted=sentence.verdict == "contradicted",
+        label=_label(sentence),
+        side=sentence.side,
     )
+
+
+def _label(sentence: Sentence) -> str:
+    """What stands in front of the words of an article that a sentence quotes: `3 March 2025, The Tide`, else ""."""
+    quotes = (f": {citation.quote}" for citation in sentence.citations)
+    label = next((sentence.text.removesuffix(quote) for quote in quotes if sentence.text.endswith(quote)), "")
+    return label if _LABEL.fullmatch(label) else ""
 
 
 def _why(sentence: Sentence) -> str:
@@ -280,6 +328,14 @@ def outlet_and_day(card: Card) -> str:
     except ValueError:
         day = "undated"
     return " · ".join(part for part in (card.outlet, day) if part)
+
+
+def day_of(text: str) -> str:
+    """The ISO 8601 form of a day such as `3 March 2025`; "" for other text."""
+    try:
+        return datetime.strptime(text, "%d %B %Y").date().isoformat()
+    except ValueError:
+        return ""
 
 
 def day_text(day: date) -> str:
