@@ -1,4 +1,4 @@
-"""How the page shows a composed answer: entries under their day and outlet, sides beside each other, an article once."""
+"""How the page shows a composed answer: entries under day and outlet, sides beside each other, an article once."""
 
 from __future__ import annotations
 
