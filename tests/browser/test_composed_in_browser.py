@@ -115,11 +115,12 @@ def test_a_citation_mark_never_stands_alone_on_a_line(served: Served, visit: Vis
 def test_what_stands_on_screen_stays_in_its_place_while_an_answer_streams(served: Served, visit: Visit) -> None:
     served.says(f"{AGROUND} Nobody was hurt, the coastguard said.", seconds_a_word=0.05)
     tab = visit(served)
+    watched = [".turn h2", ".turn .answer > .prose-text", ".preview", ".turn .sources", "#composer"]
     tab.evaluate(
-        """() => {
+        """(watched) => {
             window.places = {};
             const note = () => {
-                for (const what of [".turn h2", ".turn .answer > .prose-text", ".preview", ".turn .sources", "#composer"]) {
+                for (const what of watched) {
                     const one = document.querySelector(what);
                     if (!one) continue;
                     const { left, top } = one.getBoundingClientRect();
@@ -130,14 +131,15 @@ def test_what_stands_on_screen_stays_in_its_place_while_an_answer_streams(served
             new MutationObserver((_, self) => {
                 if (document.querySelector(".turn .card")) { self.disconnect(); requestAnimationFrame(note); }
             }).observe(document.body, { childList: true, subtree: true });
-        }"""
+        }""",
+        watched,
     )
     ask(tab, QUESTION)
     tab.wait_for_selector(".draft")
     finished(tab)
     tab.wait_for_timeout(300)
     places = tab.evaluate("Object.fromEntries(Object.entries(window.places).map(([what, at]) => [what, [...at]]))")
-    assert set(places) == {".turn h2", ".turn .answer > .prose-text", ".preview", ".turn .sources", "#composer"}
+    assert set(places) == set(watched)
     assert {what: at for what, at in places.items() if len(at) > 1} == {}
 
 

@@ -135,6 +135,16 @@ def test_an_article_is_one_card_with_each_of_its_quotes() -> None:
     assert {one.get("href")[1:] for one in root.xpath("//a[@class='cite']")} == set(root.xpath("//li/@id"))
 
 
+def test_an_article_that_is_cited_is_not_found_besides() -> None:
+    made = answer("summary", told("4 March 2025, The Tide", MONDAY))
+    further = [Hit(passage=Passage(article=one, number=7, start=0, end=9), score=0.5) for one in (RAIN, WIND)]
+    root = lxml.html.document_fromstring(
+        page.exchange_html(Exchange.of(replace(made, hits=(*made.hits, *further)), "done"), 1)
+    )
+    assert texts(root, "//h4") == ["Rain", "Wind"]
+    assert texts(root, "//summary[span][parent::*[@class='also-found']]") == ["Also found 1 article"]
+
+
 def test_a_single_quote_keeps_what_is_around_it() -> None:
     root = shown("summary", told("4 March 2025, The Tide", TUESDAY))
     assert texts(root, "//blockquote") == [RAIN.text]

@@ -158,9 +158,10 @@ def _grouped(cards: Iterable[Card]) -> list[_Source]:
 
 
 def _sources(exchange: Exchange) -> tuple[str, list[_Source], list[_Source]]:
-    """The heading of the sources, the articles below it, and those that are folded away."""
+    """The heading of the sources, the articles below it, and those that are folded away, which are not cited."""
     cited = _grouped(card for card in exchange.cards if card.number)
-    found = _grouped(card for card in exchange.cards if not card.number)
+    shown = {article.card.article for article in cited}
+    found = _grouped(card for card in exchange.cards if card.article not in shown)
     if cited:
         return "Sources", cited, found
     if exchange.refusal and found:

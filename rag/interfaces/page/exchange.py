@@ -184,9 +184,10 @@ class Exchange:
             return None
 
     def data(self) -> dict[str, Any]:
-        """Plain data for the reader's browser: the cited cards and the nearest others."""
+        """Plain data for the reader's browser: the cited cards and the nearest ones of other articles."""
         cited = [card for card in self.cards if card.number]
-        found = [card for card in self.cards if not card.number]
+        shown = {card.article for card in cited}
+        found = [card for card in self.cards if card.article not in shown]
         return asdict(replace(self, cards=(*cited, *found[:KEPT_FOUND]), draft="", preview=()))
 
     @property
