@@ -172,10 +172,14 @@ def hostile_pieces() -> list[str]:
     sentence = Sentence(text=HOSTILE, verdict="unsupported", citations=(citation,), reason=HOSTILE)
     hit = Hit(passage=passage, score=1.0, copies=(article,))
     made = answer(sentence, hits=(hit,), question=HOSTILE, model=HOSTILE, draft=HOSTILE, refusal=HOSTILE)
+    quoted = f"4 March 2025, {HOSTILE}, {HOSTILE}: {citation.quote}"
+    entry = Sentence(text=quoted, verdict="supported", citations=(citation,), side=1)
     rejection = {"source": HOSTILE, "reason": HOSTILE, "message": HOSTILE}
     report = dict.fromkeys(("read", "kept", "updated", "unchanged", "withdrawn", "passages", "seconds"), 1)
     return [
         shown(made),
+        shown(replace(made, kind="comparison", sentences=(entry, sentence))),
+        shown(replace(made, sentences=(), preview=(entry,)), "writing"),
         shown(made, "writing"),
         shown(replace(made, sentences=())),
         page.notice_html(HOSTILE),

@@ -93,6 +93,12 @@ def test_the_sides_of_a_comparison_stand_beside_each_other_below_what_tells_of_b
     assert texts(root, "//div[@class='composed']/ol//p[@class='prose-text']") == ["It rained on Monday.1"]
 
 
+def test_what_several_articles_say_alike_is_an_entry_too() -> None:
+    alike = replace(told("4 March 2025, The Tide", MONDAY), citations=(MONDAY, SNOWED))
+    root = shown("fact", Sentence(text="The sources may differ.", verdict="supported"), alike)
+    assert texts(root, "//ol/li/p") == ["4 March 2025 · The Tide", "It rained on Monday.14"]
+
+
 def test_what_quotes_no_article_is_no_entry() -> None:
     said = Sentence(text="Found in 1 of the 2 articles: there may be others.", verdict="supported")
     root = shown("list", told("Undated, Orr Courier", BLEW), said)

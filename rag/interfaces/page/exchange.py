@@ -148,10 +148,11 @@ class Exchange:
     @classmethod
     def of(cls, answer: Answer, state: State) -> Exchange:
         """The exchange that shows an answer, finished or growing."""
+        lines = tuple(_line(sentence) for sentence in answer.sentences)
         return cls(
             question=answer.question,
             state=state,
-            lines=tuple(_line(sentence) for sentence in answer.sentences),
+            lines=lines,
             cards=_cards(answer),
             draft=answer.draft,
             preview=tuple(quoted(replace(one, text=_line(one).words)) for one in answer.preview),
@@ -162,7 +163,7 @@ class Exchange:
             withheld=len(answer.withheld),
             seconds=round((answer.timings.total_ms or 0) / 1000, 1),
             kind="" if answer.kind == "fact" else answer.kind,
-            in_lines=answer.in_lines,
+            in_lines=answer.in_lines or any(line.label for line in lines),
             kind_dropped=answer.kind_dropped or "",
             days=window_days(answer.window) if answer.window else "",
             days_dropped=bool(answer.window and answer.window.dropped),
