@@ -7,6 +7,7 @@ vectors/ words/      derived, may be deleted          only the process that hold
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -222,7 +223,7 @@ class Archive:
 
         In PostgreSQL any number of processes hold it together, but for one that asks to be `alone`, or imports.
         """
-        busy = f"Another ingest is writing to {self._place}. Wait until it has finished, then run this again."
+        busy = f"Another ingest is writing to {self.place}. Wait until it has finished, then run this again."
         with self._locked("ingest.lock", busy, together=not (alone or importing)):
             if not importing:
                 self.check_whole()
@@ -230,14 +231,22 @@ class Archive:
 
     def check_whole(self) -> None:
         """Raises ArchiveMismatch where an import is unfinished: what is stored then is not what the archive will be."""
-        if self.catalog.get_meta(IMPORTING) is not None:
+        mark = self.catalog.get_meta(IMPORTING)
+        if mark is None:
+            return
+        if command := json.loads(mark).get("command"):
             raise ArchiveMismatch(
-                f"An import into the archive at {self._place} is unfinished. Run the same dateline import again, which "
-                "goes on with it, or name another folder with --data-dir."
+                f"A move of articles to the archive at {self.place} is unfinished. Run it again, which goes on with "
+                f"it: {command}"
             )
+        raise ArchiveMismatch(
+            f"An import into the archive at {self.place} is unfinished. Run the same dateline import again, which "
+            f"goes on with it, or name another {self.catalog.database.choice}."
+        )
 
     @property
-    def _place(self) -> str:
+    def place(self) -> str:
+        """The folder, or the database without its password, by which messages name the archive."""
         return self.catalog.database.folder
 
     @contextmanager
@@ -245,7 +254,7 @@ class Archive:
         """Held while vectors of another embedder are stored beside those in use. Raises ArchiveBusy when another
         process does so. An ingest may go on meanwhile."""
         self.check_whole()
-        busy = f"Another dateline reindex works on {self._place}. Wait until it has finished."
+        busy = f"Another dateline reindex works on {self.place}. Wait until it has finished."
         with self._locked("reindex.lock", busy):
             self.catalog.begin_reindex(model)
             yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -192,7 +192,7 @@ class Catalog(Stories):
             a.id, version, a.status, day_number(a.day), a.outlet, fold(a.outlet), a.language, fold(a.byline), a.title,
         )  # fmt: skip
         db.execute(_STORE_ARTICLE, values)
-        self.database.note_sought(db, a.id, f"{a.title} {a.outlet} {a.byline} {a.id}")
+        self.database.note_sought(db, [replace(a, version=version)])
         db.execute("DELETE FROM passages WHERE article_id = ?", (a.id,))
         if a.status == "live":
             db.executemany(

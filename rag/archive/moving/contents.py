@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.stories.follower import LINKED, StoryFollower
 from rag.archive.tables import rows
 from rag.archive.tables.changes import IMPORTING, MODEL_SINCE
+from rag.archive.tables.database import Database, Statements
 from rag.archive.tables.table import day_number, day_of
 from rag.language.tokens import fold
 
@@ -34,13 +35,6 @@ _LARGEST = 2**63 - 1  # of a number in the catalogue
 FOLLOWED = (NearDuplicateFollower.name, StoryFollower.name)
 RESERVED = ("format", IMPORTING)  # properties that belong to the archive itself
 _COUNTS = (MODEL_SINCE, LINKED)  # properties that are numbers
-
-
-class Statements(Protocol):
-    """What stores rows: an open transaction of the catalogue."""
-
-    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> object:
-        """Runs a statement for each row of values."""
 
 
 # --- the values of a column ---------------------------------------------------------------------------
@@ -102,7 +96,7 @@ class Content:
     only: tuple[str, tuple[Any, ...]] = ("", ())  # an SQL condition on the rows that are exported, and its values
     replaces: bool = False  # whether a row replaces that of the same key
     packs: str = ""  # the last column of the key, whose values make one row of the export together
-    also: Callable[[Statements, Sequence[Row]], object] = lambda db, part: None  # what is stored besides
+    also: Callable[[Database[Any], Statements, Sequence[Row]], object] = lambda *_: None  # what is stored besides
 
     @property
     def name(self) -> str:
@@ -152,7 +146,18 @@ class Content:
             found.append(made)
         return found
 
-    def store(self, db: Statements, part: Sequence[Row]) -> None:
+    def without_nuls(self, row: Row) -> Row:
+        """A row of an export with "?" for each NUL, as an ingest has it; a version with the digest of its new words.
+
+        Raises as `checked`, which the row has to pass as it came.
+        """
+        self.checked(row)
+        changed = {name: value.replace("\0", "?") if isinstance(value, str) else value for name, value in row.items()}
+        if "digest" in changed:
+            changed["digest"] = digest(rows.article_row(changed))
+        return changed
+
+    def store(self, database: Database[Any], db: Statements, part: Sequence[Row]) -> None:
         """Stores checked rows. A row whose key is there is left out, unless it `replaces`: counting shows it."""
         names = list(self.columns)
         told = "DO NOTHING"
@@ -164,7 +169,7 @@ class Content:
             f"ON CONFLICT {told}"
         )
         db.executemany(sql, [tuple(row[name] for name in names) for row in part])
-        self.also(db, part)
+        self.also(database, db, part)
 
 
 def _quoted(name: str) -> str:
@@ -226,22 +231,21 @@ def _check_followed(row: Row) -> None:
     _require(row["name"] in FOLLOWED and row["seq"] >= 0, f"'{row['name']}' is not carried over")
 
 
-def _store_articles(db: Statements, part: Sequence[Row]) -> None:
+def _store_articles(database: Database[Any], db: Statements, part: Sequence[Row]) -> None:
     """The list of articles is made from their newest versions, not taken from an export."""
     columns = ("id", "version", "status", "day", "outlet", "outlet_key", "language", "byline_key", "title")
-    values = []
-    for row in part:
-        a = rows.article_row(row)
-        values.append(
-            (a.id, a.version, a.status, day_number(a.day), a.outlet, fold(a.outlet), a.language, fold(a.byline),
-             a.title)
-        )  # fmt: skip
+    articles = [rows.article_row(row) for row in part]
+    values = [
+        (a.id, a.version, a.status, day_number(a.day), a.outlet, fold(a.outlet), a.language, fold(a.byline), a.title)
+        for a in articles
+    ]
     db.executemany(
         f"INSERT INTO articles ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
         f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in columns[1:])} "
         "WHERE excluded.version > articles.version",
         values,
     )
+    database.note_sought(db, articles)
 
 
 _PAIR = {"article_id": TEXT, "other_id": TEXT}

@@ -19,6 +19,8 @@ from rag.errors import ArchiveBusy, ArchiveMissing, BadInput, SettingsError, Sto
 
 _LOCK = "export.lock"
 _OWN = (_LOCK, NAME, f"{NAME}.new")
+# A join: PostgreSQL compares every passage with every vector for a NOT IN that exceeds its memory.
+_WITHOUT_VECTOR = "SELECT count(*) AS n FROM passages p LEFT JOIN vectors v ON v.hash = p.embedded WHERE v.hash IS NULL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ def export(
     began = time.perf_counter()
     archive.check_whole()
     if not archive.catalog.last_change():
-        raise ArchiveMissing(f"The archive at {archive.folder} holds no article yet: there is nothing to export.")
+        raise ArchiveMissing(f"The archive at {archive.place} holds no article yet: there is nothing to export.")
     with _reported(folder), _prepared(folder):
         with archive.catalog.database.snapshot() as read, _reported(folder):
             _check_vectors(read, archive)
@@ -116,10 +118,10 @@ def _prepared(folder: Path) -> Iterator[None]:
 
 
 def _check_vectors(read: Read, archive: Archive) -> None:
-    missing = read("SELECT count(*) AS n FROM passages WHERE embedded NOT IN (SELECT hash FROM vectors)", ())[0]["n"]
+    missing = read(_WITHOUT_VECTOR, ())[0]["n"]
     if missing:
         raise StorageError(
-            f"{missing} passages of {archive.folder} have no vector, so they could not be imported. "
+            f"{missing} passages of {archive.place} have no vector, so they could not be imported. "
             "Run: dateline reindex"
         )
 

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from rag.archive.tables.pool import Pool
 from rag.errors import StorageError
+from rag.schema import Article
 
 _READERS = 8  # most concurrent reads; further reads wait for one of them to finish, which takes milliseconds
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -240,8 +241,16 @@ class Database(ABC, Generic[_Connection]):
     def create(self, db: Statements, schema: str) -> None:
         """Makes the tables of a schema, written for SQLite, that are not there yet."""
 
-    def note_sought(self, db: Statements, article_id: str, text: str) -> None:
-        """Stores what the list of articles finds this one by, where `sought` does not compute it."""
+    def note_sought(self, db: Statements, articles: Sequence[Article]) -> None:
+        """Stores what the list of articles finds each of these by, where `sought` does not compute it.
+
+        An article of which another version is the present one is left as it is.
+        """
+        return
+
+    def count_on(self, db: Statements) -> None:
+        """Makes the numbers of passages and changes go on after the highest there is, where rows were stored with
+        numbers of their own and the database does not see to it."""
         return
 
     @abstractmethod

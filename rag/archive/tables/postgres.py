@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from rag.archive.tables.database import Database, Result, Row, Statements
 from rag.errors import SettingsError, StorageError
 from rag.language.tokens import fold
+from rag.schema import Article
 
 try:
     import psycopg
@@ -209,9 +210,20 @@ class PostgresDatabase(Database[Any]):
             if f"EXISTS {table} (" in schema:
                 db.execute(statement)
 
-    def note_sought(self, db: Statements, article_id: str, text: str) -> None:
-        """Stores the folded text: PostgreSQL has no function that folds as `rag.language.tokens.fold` does."""
-        db.execute("UPDATE articles SET sought = ? WHERE id = ?", (fold(text), article_id))
+    def note_sought(self, db: Statements, articles: Sequence[Article]) -> None:
+        """Stores the folded texts: PostgreSQL has no function that folds as `rag.language.tokens.fold` does."""
+        db.executemany(
+            "UPDATE articles SET sought = ? WHERE id = ? AND version = ?",
+            [(fold(f"{a.title} {a.outlet} {a.byline} {a.id}"), a.id, a.version) for a in articles],
+        )
+
+    def count_on(self, db: Statements) -> None:
+        """Sets the sequences, which do not see a number that a statement has given."""
+        for table, column in (("passages", "key"), ("changes", "seq")):
+            db.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), greatest(max({column}), 1), "
+                f"max({column}) IS NOT NULL) FROM {table}"
+            )
 
     def wrong_pages(self, most: int, *, quickly: bool) -> list[str]:
         """Nothing: the server checks a page when it reads it, and the checks of the content read all of them."""

@@ -1,0 +1,249 @@
+"""Moving house between a folder and PostgreSQL: there and back the archive is the same, also where it was killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import WordEmbedder
+from postgres_server import PostgresServer
+
+from ingest.pipeline import ingest, remove
+from rag.archive.archive import Archive
+from rag.archive.catalog import Prepared
+from rag.archive.moving.contents import CONTENTS
+from rag.archive.moving.exporting import export
+from rag.archive.moving.importing import import_into
+from rag.archive.moving.manifest import Part
+from rag.archive.moving.manifest import read as read_manifest
+from rag.archive.near_duplicates import NearDuplicateFollower
+from rag.archive.priority import Priority
+from rag.assistant import Assistant
+from rag.errors import ArchiveMismatch
+from rag.schema import Article
+from rag.settings import Settings
+
+pytest.importorskip("psycopg", reason="needs the extra 'many', which make test installs")
+
+SMALL = 1500  # bytes of a part, so that the few articles make many
+QUESTIONS = ("When did the ferry run aground off Port Selwyn?", "¿Cuánto cuesta el muelle de Almenara?", "捷運新線")
+
+
+def opened(folder: Path, url: str = "") -> Archive:
+    return Archive(Settings(data_dir=folder, llm="none", catalog=url))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]) -> Iterator[Archive]:
+    """A folder with versions, a withdrawal, a removal, near-duplicates, a story, undated and foreign articles."""
+    with closing(opened(tmp_path_factory.mktemp("source") / "archive")) as archive:
+        ingest(articles, archive, WordEmbedder())
+        ingest([replace(articles[0], text=articles[0].text + " Nobody knows why.")], archive, WordEmbedder())
+        ingest([replace(articles[6], status="withdrawn")], archive, WordEmbedder())
+        remove(archive, "a10")
+        archive.rebuild()  # tantivy weighs words by removed passages too, until it merges its segments
+        archive.wait_until_threaded()
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def exported(source: Archive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of it in many parts."""
+    folder = tmp_path_factory.mktemp("export") / "export"
+    export(source, folder, part_bytes=SMALL)
+    return folder
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> str:
+    """The address of an empty catalogue."""
+    return postgres.empty_catalogue()
+
+
+def tables(archive: Archive) -> dict[str, list[tuple[Any, ...]]]:
+    """The whole content of the catalogue, table by table, without the columns that one engine alone has."""
+    columns = {content.table: ", ".join(f'"{name}"' for name in content.columns) for content in CONTENTS}
+    columns["articles"] = "id, version, status, day, outlet, outlet_key, language, byline_key, title"
+    where = {content.table: content.only for content in CONTENTS if content.only[0]}
+    found = {}
+    for name, listed in columns.items():
+        condition, values = where.get(name, ("TRUE", ()))
+        sql = f"SELECT {listed} FROM {name} WHERE {condition}"
+        found[name] = sorted(archive.catalog.database.read(sql, values, tuple), key=repr)
+    return found
+
+
+def answers(archive: Archive) -> list[tuple[str, list[tuple[str, int, int]]]]:
+    """What an assistant over the archive says, and where it has it from."""
+    assistant = Assistant(archive, WordEmbedder(), None, Settings(data_dir=archive.folder, llm="none"))
+    told = [assistant.ask(question) for question in QUESTIONS]
+    return [(one.text, [(c.passage.article.id, c.start, c.end) for c in one.citations]) for one in told]
+
+
+# --- export and import ------------------------------------------------------------------------------
+
+
+def test_an_archive_goes_to_postgresql_and_back_and_is_the_same(
+    source: Archive, exported: Path, url: str, tmp_path: Path
+) -> None:
+    with closing(opened(tmp_path / "there", url)) as there:
+        import_into(there, exported)
+        assert tables(there) == tables(source)
+        assert answers(there) == answers(source)
+        assert any(cited for _, cited in answers(there))
+        for text in ("ferry", "benítez", "a9"):
+            listed = [[one.id for one in archive.catalog.articles(text=text)] for archive in (there, source)]
+            assert listed[0] == listed[1] != []
+        assert there.health().sound
+        export(there, tmp_path / "again", part_bytes=SMALL)
+    assert read_manifest(tmp_path / "again")[0].parts == read_manifest(exported)[0].parts
+    with closing(opened(tmp_path / "back")) as back:
+        import_into(back, tmp_path / "again")
+        assert tables(back) == tables(source)
+        assert answers(back) == answers(source)
+
+
+def test_what_is_ingested_after_an_import_is_found_everywhere(
+    source: Archive, exported: Path, url: str, tmp_path: Path
+) -> None:
+    with closing(opened(tmp_path / "one", url)) as one, closing(opened(tmp_path / "other", url)) as other:
+        import_into(one, exported)
+        before, last = set(one.catalog.passage_keys()), one.catalog.last_change()
+        snow = Article(id="b1", title="Snow", text="It snowed.", language="en")
+        assert ingest([snow], other, WordEmbedder()).kept == 1
+        (key,) = set(one.catalog.passage_keys()) - before
+        assert key > max(before)
+        assert one.catalog.last_change() == last + 1
+        for archive in (one, other):
+            assert archive.health().sound
+        assert tables(source)["versions"] == [row for row in tables(one)["versions"] if row[0] != "b1"]
+
+
+def test_an_empty_export_leaves_an_archive_that_counts_from_one(
+    url: str, tmp_path: Path, articles: list[Article]
+) -> None:
+    with closing(opened(tmp_path / "source")) as emptied:
+        ingest(articles[:1], emptied, WordEmbedder())
+        remove(emptied, "a1")
+        export(emptied, tmp_path / "export")
+    with closing(opened(tmp_path / "there", url)) as there:
+        import_into(there, tmp_path / "export")
+        assert ingest(articles[:2], there, WordEmbedder()).kept == 2
+        assert there.catalog.passage_keys()[0] == 1
+
+
+def test_the_same_import_again_changes_nothing(exported: Path, url: str, tmp_path: Path, archive: Archive) -> None:
+    with closing(opened(tmp_path / "there", url)) as there:
+        assert import_into(there, exported).parts > 20
+    with closing(opened(tmp_path / "there", url)) as there:
+        before = tables(there)
+        assert import_into(there, exported).parts == 0
+        assert tables(there) == before
+    export(archive, tmp_path / "other")
+    with (
+        closing(opened(tmp_path / "there", url)) as there,
+        pytest.raises(ArchiveMismatch, match="holds other articles than the export.*database with DATELINE_CATALOG"),
+    ):
+        import_into(there, tmp_path / "other")
+
+
+def test_a_nul_that_a_folder_holds_becomes_a_question_mark(url: str, tmp_path: Path, articles: list[Article]) -> None:
+    with closing(opened(tmp_path / "source")) as old:  # as an earlier program stored it
+        ingest(articles[:3], old, WordEmbedder())
+        text = "It rained\0 in Harrow Bay."
+        rain = Article(id="rain", title="Rain", text=text, language="en", source="/rain.txt")
+        vectors = {"of rain": WordEmbedder().embed_passages([text])[0]}
+        old.catalog.store([Prepared(article=rain, spans=((0, len(text)),), hashes=("of rain",))], vectors)
+        export(old, tmp_path / "export")
+    with closing(opened(tmp_path / "there", url)) as there:
+        assert import_into(there, tmp_path / "export").parts > 0
+        found = there.catalog.article("rain")
+        assert found is not None
+        assert found.text == text.replace("\0", "?")
+        assert there.health().sound
+        report = ingest([rain], there, WordEmbedder())
+        assert (report.unchanged, report.embedded) == (1, 0)
+    with closing(opened(tmp_path / "there", url)) as there:
+        there.catalog.remove("rain")
+        there.catalog.store(
+            [Prepared(article=replace(rain, text="It rained? in Harrow Bay!"), spans=(), hashes=())], {}
+        )
+        with pytest.raises(ArchiveMismatch, match="holds other articles"):
+            import_into(there, tmp_path / "export")
+
+
+def test_a_process_beside_an_import_does_not_spoil_it(
+    source: Archive, exported: Path, url: str, tmp_path: Path
+) -> None:
+    """One that is awake on the empty database looks for near-duplicates, of which half are there."""
+    with closing(opened(tmp_path / "one", url)) as one, closing(opened(tmp_path / "other", url)) as other:
+        follower = NearDuplicateFollower(other.catalog, Priority())
+
+        def beside(part: Part) -> None:
+            if part.content in ("near_duplicates", "followed"):
+                follower.bring_up()
+            with pytest.raises(ArchiveMismatch, match="is unfinished. Run the same dateline import again"):
+                Assistant(other, WordEmbedder(), None, Settings(data_dir=other.folder, llm="none"))
+
+        import_into(one, exported, progress=beside)
+        assert tables(one) == tables(source)
+        other.wait_until_threaded()
+        assert answers(other) == answers(source)
+
+
+# --- killed -------------------------------------------------------------------------------------------
+
+_IMPORT = """
+import sys
+import time
+from pathlib import Path
+from rag.archive.archive import Archive
+from rag.archive.moving.importing import import_into
+from rag.settings import Settings
+archive = Archive(Settings(data_dir=Path(sys.argv[1]), llm="none", catalog=sys.argv[3]))
+def told(part):
+    print(part.name, flush=True)
+    time.sleep(0.03)  # so that a kill comes before the next parts
+import_into(archive, Path(sys.argv[2]), progress=told)
+archive.close()
+"""
+
+
+def killed_after(parts: int, pause: float, command: list[str], environment: dict[str, str]) -> list[str]:
+    """Kills a process a moment after it has done so many parts; the names of those it did until then."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    with process:
+        assert process.stdout is not None
+        done = [process.stdout.readline().strip() for _ in range(parts)]
+        time.sleep(pause)
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        return [name for name in [*done, *process.stdout.read().splitlines()] if name]
+
+
+def test_an_import_that_was_killed_goes_on(
+    source: Archive, exported: Path, url: str, tmp_path: Path, child_environment: dict[str, str], python: str
+) -> None:
+    chance = random.Random(14)
+    command = [python, "-c", _IMPORT, str(tmp_path / "new"), str(exported), url]
+    parts = len(read_manifest(exported)[0].parts)
+    done: set[str] = set()
+    for _ in range(2):
+        done |= set(killed_after(chance.randint(1, parts // 4), chance.uniform(0, 0.06), command, child_environment))
+        assert len(done) < parts
+    with closing(opened(tmp_path / "other", url)) as half, pytest.raises(ArchiveMismatch, match="is unfinished. Run"):
+        half.claim({"embedder": "fake/words"})
+    ran = subprocess.run(command, env=child_environment, check=True, capture_output=True, text=True)
+    assert 0 < len(ran.stdout.split()) <= parts - len(done)
+    with closing(opened(tmp_path / "new", url)) as new:
+        assert tables(new) == tables(source)
+        assert new.health().sound
