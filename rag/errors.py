@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 _DATABASE = re.compile(r"(?: at)? postgres(?:ql)?://\S*[^\s.,;:]")
+_COMMAND = re.compile(r": (?:DATELINE_CATALOG=\S+ )?dateline move .*")
 
 
 class DatelineError(Exception):
@@ -80,5 +81,5 @@ class AnswerGone(DatelineError):
 
 def without_location(error: DatelineError, folder: Path | None) -> str:
     """The message of an error for a reader elsewhere: it names neither the folder of the archive nor its database."""
-    text = _DATABASE.sub("", str(error))
+    text = _DATABASE.sub("", _COMMAND.sub(".", str(error)))
     return text.replace(f" at {folder}", "").replace(str(folder), "the archive") if folder else text

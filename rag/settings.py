@@ -137,7 +137,14 @@ class Settings(BaseModel):
                     )
                 if value != "":
                     values[key] = value
-        values |= {key: value for key, value in options.items() if value is not None}
+        return cls._checked(values | {key: value for key, value in options.items() if value is not None})
+
+    def with_catalog(self, catalog: str, data_dir: Path) -> Settings:
+        """The same settings of an archive elsewhere. Raises SettingsError."""
+        return self._checked(self.model_dump() | {"catalog": catalog, "data_dir": data_dir})
+
+    @classmethod
+    def _checked(cls, values: dict[str, Any]) -> Settings:
         try:
             return cls(**values)
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The commands that move an archive: `dateline export` and `dateline import`."""
+"""The commands that move an archive: `dateline export`, `dateline import` and `dateline move`."""
 
 from __future__ import annotations
 
@@ -57,6 +57,37 @@ def _import(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _add_move(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", required=True, metavar="TARGET", help="postgresql://user@host/name, or a new folder")
+    parser.add_argument(
+        "--through",
+        type=Path,
+        metavar="FOLDER",
+        help="where there is space for an export (else: folder of the archive)",
+    )
+
+
+def _move(args: argparse.Namespace) -> int:
+    from rag.archive.moving.move import move
+    from rag.settings import Settings
+
+    report = move(Settings.load(data_dir=args.data_dir), args.to, args.through, progress=_told)
+    if args.json:
+        print_json(report.as_dict())
+        return DONE
+    imported = report.imported
+    use = f"DATELINE_CATALOG={report.shown_target}" if report.to_database else f"--data-dir {report.shown_target}"
+    print_text(
+        f"The archive at {report.target} holds {_counts(imported.manifest)} of the one at {report.source}, which is as "
+        f"it was; nothing was embedded. {imported.parts} of {len(imported.manifest.parts)} parts were stored now, in "
+        f"{imported.seconds:.1f} s.\n"
+        f"Verified: {'; '.join(imported.verified)}.\n"
+        f"Use it from now on with {use}. Its indexes are built at the first start: dateline doctor builds and checks "
+        "them."
+    )
+    return DONE
+
+
 def _counts(manifest: Manifest) -> str:
     rows = {name: total.rows for name, total in manifest.contents.items()}
     return (
@@ -91,5 +122,11 @@ COMMANDS = (
         help="fill a new archive from an export, without embedding, or go on with it",
         run=_import,
         add_arguments=_add_folder,
+    ),
+    Command(
+        name="move",
+        help="fill a PostgreSQL database, or a new folder, with the whole archive, without embedding, or go on with it",
+        run=_move,
+        add_arguments=_add_move,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ import pytest
 from fakes import WordEmbedder
 from postgres_server import PostgresServer
 
+from app import main
 from ingest.pipeline import ingest, remove
 from rag.archive.archive import Archive
 from rag.archive.catalog import Prepared
@@ -25,10 +27,11 @@ from rag.archive.moving.exporting import export
 from rag.archive.moving.importing import import_into
 from rag.archive.moving.manifest import Part
 from rag.archive.moving.manifest import read as read_manifest
+from rag.archive.moving.move import move
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.priority import Priority
 from rag.assistant import Assistant
-from rag.errors import ArchiveMismatch
+from rag.errors import ArchiveBusy, ArchiveMismatch, SettingsError, StorageError, without_location
 from rag.schema import Article
 from rag.settings import Settings
 
@@ -247,3 +250,175 @@ def test_an_import_that_was_killed_goes_on(
     with closing(opened(tmp_path / "new", url)) as new:
         assert tables(new) == tables(source)
         assert new.health().sound
+
+
+# --- dateline move --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def house(source: Archive, tmp_path: Path) -> Path:
+    """A folder with the archive that nobody has open, to be moved."""
+    export(source, tmp_path / "to-fill-it")
+    with closing(opened(tmp_path / "house")) as archive:
+        import_into(archive, tmp_path / "to-fill-it")
+    return tmp_path / "house"
+
+
+def test_an_archive_is_moved_to_postgresql_and_back_by_command(
+    source: Archive,
+    house: Path,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = {path.name for path in house.iterdir()}
+    assert main(["move", "--data-dir", str(house), "--to", url]) == 0
+    told = capsys.readouterr().out
+    assert "holds 9 articles (11 versions)" in told
+    assert "Verified: SHA-256 of each part; number and digest of the rows of each table" in told
+    assert "with DATELINE_CATALOG=postgresql://USER:PASSWORD@" in told
+    assert {path.name for path in house.iterdir()} == files
+    with closing(opened(house)) as left, closing(opened(tmp_path / "there", url)) as there:
+        assert tables(there) == tables(left) == tables(source)
+        assert there.health().sound
+        assert answers(there) == answers(source)
+
+    assert main(["move", "--data-dir", str(house), "--to", url, "--json"]) == 0  # again: nothing is to be done
+    assert json.loads(capsys.readouterr().out)["parts"] == 0
+
+    monkeypatch.setenv("DATELINE_CATALOG", url)
+    assert main(["move", "--data-dir", str(tmp_path / "there"), "--to", str(tmp_path / "back")]) == 0
+    assert f"Use it from now on with --data-dir {tmp_path / 'back'}." in capsys.readouterr().out
+    monkeypatch.delenv("DATELINE_CATALOG")
+    assert main(["doctor", "--data-dir", str(tmp_path / "back")]) == 0
+    with closing(opened(tmp_path / "back")) as back:
+        assert tables(back) == tables(source)
+        assert answers(back) == answers(source)
+
+
+class Interrupted(Exception):
+    """In the middle of a move."""
+
+
+def interrupted(house: Path, url: str, content: str) -> None:
+    """Begins a move that ends when the first part of a kind is stored."""
+    seen: list[str] = []
+
+    def stop(part: Part) -> None:
+        seen.append(part.content)
+        if seen.count(content) == 2:  # exported, then imported
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        move(Settings(data_dir=house, llm="none"), url, progress=stop)
+
+
+def test_a_move_that_was_interrupted_is_told_with_its_command_and_goes_on(
+    source: Archive,
+    house: Path,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    interrupted(house, url, "versions")
+    with monkeypatch.context() as environment:
+        environment.setenv("DATELINE_CATALOG", url)
+        for command in (["doctor"], ["ask", "When?", "--llm", "none"]):
+            assert main([*command, "--data-dir", str(tmp_path / "there")]) == 2
+            told = capsys.readouterr().err
+            assert f"Run it again, which goes on with it: dateline move --data-dir {house} --to postgresql://" in told
+    with closing(opened(tmp_path / "there", url)) as there, pytest.raises(ArchiveMismatch) as refused:
+        there.check_whole()
+    shown = without_location(refused.value, there.folder)
+    assert shown.endswith("Run it again, which goes on with it.")
+    assert str(house) not in shown
+    assert main(["move", "--data-dir", str(house), "--to", url, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert 0 < report["parts"] < report["of_parts"]
+    with closing(opened(tmp_path / "there", url)) as there:
+        assert tables(there) == tables(source)
+
+
+def test_a_move_begins_anew_where_the_archive_has_changed_since_it_was_interrupted(
+    source: Archive, house: Path, url: str, tmp_path: Path
+) -> None:
+    interrupted(house, url, "passages")
+    snow = Article(id="b1", title="Snow", text="It snowed.", language="en")
+    with closing(opened(house)) as archive:
+        ingest([snow], archive, WordEmbedder())
+    report = move(Settings(data_dir=house, llm="none"), url).imported
+    assert report.parts == len(report.manifest.parts)
+    with closing(opened(house)) as left, closing(opened(tmp_path / "there", url)) as there:
+        assert tables(there) == tables(left)
+        assert there.catalog.article("b1") is not None
+
+
+def test_no_article_comes_in_during_a_move(house: Path, url: str, articles: list[Article]) -> None:
+    settings = Settings(data_dir=house, llm="none")
+    with closing(opened(house)) as beside:
+
+        def ingest_beside(part: Part) -> None:
+            if part.content == "passages":
+                refuse_ingest()
+
+        def refuse_ingest() -> None:
+            with pytest.raises(ArchiveBusy, match="Another ingest is writing to"):
+                ingest(articles[:1], beside, WordEmbedder())
+
+        move(settings, url, progress=ingest_beside)
+        with beside.writing(), pytest.raises(ArchiveBusy, match="Another ingest is writing to"):
+            move(settings, url)
+
+
+def test_a_target_that_cannot_be_is_refused(
+    house: Path, url: str, tmp_path: Path, articles: list[Article], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.archive.tables.postgres.PostgresDatabase.pauses", ())
+    settings = Settings(data_dir=house, llm="none")
+    with pytest.raises(SettingsError, match="--to names the very archive"):
+        move(settings, str(house))
+    with pytest.raises(SettingsError, match="--to names the very archive"):
+        move(settings.with_catalog(url, house), url)
+    with pytest.raises(SettingsError, match=r"--to is …: .*such as postgresql://user:password@host"):
+        move(settings, "mysql://ann:secret@host/name")
+    with pytest.raises(StorageError, match="the server cannot be reached") as away:
+        move(settings, "postgresql://ann:secret@127.0.0.1:1/name")
+    assert "secret" not in str(away.value)
+    with closing(opened(tmp_path / "other", url)) as other:
+        ingest(articles[:1], other, WordEmbedder())
+        with pytest.raises(ArchiveMismatch, match="holds other articles"):
+            move(settings, url)
+        assert [one.id for one in other.catalog.articles()] == ["a1"]
+
+
+_MOVE = """
+import sys
+import time
+from pathlib import Path
+from rag.archive.moving.move import move
+from rag.settings import Settings
+def told(part):
+    print(part.name, flush=True)
+    time.sleep(0.01)  # so that a kill comes before the next parts
+move(Settings(data_dir=Path(sys.argv[1]), llm="none"), sys.argv[2], progress=told)
+"""
+
+
+def test_a_move_that_is_killed_anywhere_goes_on(
+    source: Archive, house: Path, url: str, tmp_path: Path, child_environment: dict[str, str], python: str
+) -> None:
+    command = [python, "-c", _MOVE, str(house), url]
+    kinds = len(CONTENTS)
+    assert len(killed_after(3, 0, command, child_environment)) < kinds  # while the export is written
+    assert len(killed_after(kinds + 3, 0, command, child_environment)) < 2 * kinds  # while it is stored
+    with closing(opened(tmp_path / "there", url)) as half, pytest.raises(ArchiveMismatch, match="A move of articles"):
+        half.check_whole()
+    assert len(killed_after(3, 0, command, child_environment)) < kinds  # it goes on without another export
+    killed_after(1, 0.05, command, child_environment)
+    subprocess.run(command, env=child_environment, check=True, stdout=subprocess.DEVNULL)
+    with closing(opened(tmp_path / "there", url)) as there:
+        assert tables(there) == tables(source)
+        assert there.health().sound
+    assert not (house / "moving").exists()

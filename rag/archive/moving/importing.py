@@ -216,11 +216,11 @@ def _holds_any(archive: Archive, content: Content) -> bool:
 
 
 def _holds(archive: Archive, folder: Path, manifest: Manifest) -> bool:
-    found = {content.name: _total(archive, content) for content in CORE}
+    found = {content.name: total(archive, content) for content in CORE}
     if found == {name: manifest.contents[name] for name in found}:
         return True
     # In PostgreSQL without the NULs that it may have held. Other articles are seldom as many.
-    as_many = all(total.rows == manifest.contents[name].rows for name, total in found.items())
+    as_many = all(one.rows == manifest.contents[name].rows for name, one in found.items())
     if not archive.catalog.database.shared or not as_many:
         return False
     changed = _without_nuls(folder, manifest)
@@ -269,7 +269,8 @@ def _has_nul(row: object) -> TypeGuard[Row]:
 # --- after --------------------------------------------------------------------------------------------
 
 
-def _total(archive: Archive, content: Content) -> Total:
+def total(archive: Archive, content: Content) -> Total:
+    """The rows of a kind that the catalogue holds now, and their digest."""
     found = Sum()
     with archive.catalog.database.snapshot() as read:
         for row in content.read(read):
@@ -290,7 +291,7 @@ def _without_nuls(folder: Path, manifest: Manifest) -> dict[str, Total]:
 def _verify(archive: Archive, folder: Path, manifest: Manifest, mark: Mark) -> None:
     """Raises StorageError where the catalogue does not hold what the export says."""
     expected = _without_nuls(folder, manifest) if mark.nuls else manifest.contents
-    wrong = [content.name for content in CONTENTS if _total(archive, content) != expected[content.name]]
+    wrong = [content.name for content in CONTENTS if total(archive, content) != expected[content.name]]
     count = archive.catalog.database.read("SELECT count(*) AS n FROM articles", (), lambda row: int(row["n"]))[0]
     if count != manifest.articles:
         wrong.append("articles")

@@ -241,6 +241,8 @@ class PostgresDatabase(Database[Any]):
                 (held,) = db.execute(sql, (name,)).fetchone()
             yield held
         finally:
+            with suppress(psycopg.Error):  # or else the lock would be free only when the server sees the end
+                db.execute("SELECT pg_advisory_unlock_all()")
             db.close()
 
     # --- connections --------------------------------------------------------------------------

@@ -27,7 +27,7 @@ PAGE_SESSIONS = 200
 STALE_SECONDS = 600  # an upload that has not grown for so long was broken off
 _SPARE_EVENTS = 64  # that Gradio handles beside the answers: stopping, the list, uploads
 # What an archive has or will have beside what is there when the page is mounted.
-_ARCHIVE_FILES = ("keys.json", "catalogue.sqlite-wal", "catalogue.sqlite-shm", "uploads")
+_ARCHIVE_FILES = ("keys.json", "catalogue.sqlite-wal", "catalogue.sqlite-shm", "uploads", "moving")
 
 
 class UploadFolder(Protocol):

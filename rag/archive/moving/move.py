@@ -1,0 +1,136 @@
+"""Moves an archive between a folder and PostgreSQL, through an export that is deleted when all is there."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from rag.archive import private_files
+from rag.archive.archive import Archive
+from rag.archive.moving import manifest as manifests
+from rag.archive.moving.contents import BY_NAME
+from rag.archive.moving.exporting import export
+from rag.archive.moving.importing import ImportReport, import_into, total
+from rag.archive.moving.manifest import Part
+from rag.errors import BadInput, SettingsError, StorageError
+from rag.settings import Settings
+
+_BETWEEN = "moving"  # the folder of the export, which the page of a running server never shows
+_LOGIN = "USER:PASSWORD@"  # in commands that are shown; no message holds the real ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveReport:
+    """What was moved from where to where; `shown_target` is the address or folder as a command may name it."""
+
+    source: str
+    target: str
+    shown_target: str
+    to_database: bool
+    imported: ImportReport
+
+    def as_dict(self) -> dict[str, object]:
+        """For --json."""
+        told = self.imported.as_dict()
+        return {"from": self.source, "to": self.target} | {
+            key: told[key] for key in ("embedder", "articles", "contents", "parts", "of_parts", "seconds", "verified")
+        }
+
+
+def move(
+    settings: Settings, to: str, through: Path | None = None, *, progress: Callable[[Part], None] = lambda part: None
+) -> MoveReport:
+    """Fills a new archive with all that the archive of the settings holds, or goes on where that was interrupted.
+
+    `to` is an address postgresql://… or a folder. The export between the two takes space in `through`, by default the
+    folder of the archive, and is deleted at the end. The archive stays as it is, and takes no article meanwhile.
+    Nothing is embedded; the indexes of the new one are built when it is first used. Raises SettingsError for a target
+    that cannot be, ArchiveBusy while an ingest runs here or a server there, and what an export or an import raises.
+    """
+    database = "://" in to
+    if to == settings.catalog or not database and not settings.catalog and _same(Path(to), settings.data_dir):
+        raise SettingsError(
+            "--to names the very archive that is to be moved. To move a folder, name it with --data-dir and unset "
+            "DATELINE_CATALOG; --to names where it shall go."
+        )
+    with closing(Archive(settings)) as source:
+        between = source.folder / _BETWEEN
+        if through is not None:  # which other archives may be moved through, too
+            mark = sha256(source.place.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+            between = through.expanduser().absolute() / f"{_BETWEEN}-{mark}"
+        target = _target(settings, to, between)
+        with source.writing(alone=True), closing(_made(target, between)) as new:  # no article comes in between
+            shown = _shown(new)
+            command = _command(source, shown, through)
+            if not _is_present(between / "export", source):
+                _delete(between / "export")
+                export(source, between / "export", progress=progress)
+            imported = import_into(new, between / "export", progress=progress, command=command, indexed=False)
+        report = MoveReport(
+            source=source.place, target=new.place, shown_target=shown, to_database=database, imported=imported
+        )
+    _delete(between)
+    return report
+
+
+def _target(settings: Settings, to: str, between: Path) -> Settings:
+    """The settings of the new archive. Raises SettingsError."""
+    if "://" not in to:
+        return settings.with_catalog("", Path(to).expanduser().absolute())
+    try:
+        return settings.with_catalog(to, between / "folder")
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("DATELINE_CATALOG is", "--to is")) from None
+
+
+def _made(settings: Settings, between: Path) -> Archive:
+    try:
+        private_files.make_folder(between)
+    except OSError as error:
+        raise StorageError(
+            f"{between}, for the time of the move, cannot be made: {error.strerror or error}. Name another one with "
+            "--through."
+        ) from error
+    return Archive(settings)
+
+
+def _shown(archive: Archive) -> str:
+    if archive.catalog.database.shared:
+        return archive.place.replace("://", f"://{_LOGIN}", 1)
+    return shlex.quote(str(archive.folder))
+
+
+def _command(source: Archive, target: str, through: Path | None) -> str:
+    """The command that goes on with the move. It is stored with what was moved, so it holds no password."""
+    catalog = f"DATELINE_CATALOG={_shown(source)} " if source.catalog.database.shared else ""
+    beside = f" --through {shlex.quote(str(through.expanduser().absolute()))}" if through else ""
+    return f"{catalog}dateline move --data-dir {shlex.quote(str(source.folder))} --to {target}{beside}"
+
+
+def _is_present(folder: Path, source: Archive) -> bool:
+    """Whether there is a whole export of the archive as it is now: each change of an article has a number."""
+    with suppress(BadInput):
+        manifest, _ = manifests.read(folder)
+        return manifest.contents["changes"] == total(source, BY_NAME["changes"])
+    return False
+
+
+def _delete(folder: Path) -> None:
+    """Deletes what a move has written. Raises StorageError."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(
+            f"{folder}, which the move has written, cannot be deleted: {error.strerror or error}. Delete it."
+        ) from error
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.expanduser().resolve() == other.expanduser().resolve()
