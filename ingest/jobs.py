@@ -24,7 +24,7 @@ from ingest.readers.guard import Guard, NoJson, Stopped
 from ingest.readers.process import Limits
 from ingest.spool import FOLDER, Arrival, Spool, SpooledFile, SpooledJob, safe_name
 from rag.archive.archive import Archive
-from rag.errors import ArchiveBusy, Busy, DatelineError, InvalidJson, StorageError, without_location
+from rag.errors import ArchiveBusy, Busy, CatalogueAway, DatelineError, InvalidJson, StorageError, without_location
 from rag.models.embeddings import Embedder
 from rag.schema import Article
 from rag.settings import Settings
@@ -48,8 +48,9 @@ _MESSAGE_CHARS = 600
 class Job:
     """One ingest: waiting, running, done with a report, or failed with an error.
 
-    `held_up`: the job waits for another process that is writing to the archive. `settled` is set when this process
-    is finished with the job: it is done, has failed, or waits for the next start of the server.
+    `held_up`: the job waits for another process that is writing to the archive, or for the server of its catalogue.
+    `settled` is set when this process is finished with the job: it is done, has failed, or waits for the next start of
+    the server.
     """
 
     id: str
@@ -240,11 +241,12 @@ class Jobs:
             try:
                 with closing(self._items(spooled.files)) as items:
                     return pipeline.ingest(items, self.archive, self.embedder, progress=progress)
-            except ArchiveBusy:  # raised before anything is read
+            except (ArchiveBusy, CatalogueAway) as error:  # the one before anything is read, the other at any time
                 job.held_up = True
                 if self._closing.wait(1):
                     raise Stopped("") from None
-                if time.monotonic() - began > BUSY_SECONDS:
+                # What was accepted waits for the server of the catalogue as long as it is away.
+                if isinstance(error, ArchiveBusy) and time.monotonic() - began > BUSY_SECONDS:
                     raise
 
     def _items(self, files: Sequence[SpooledFile]) -> Generator[Article | Rejected, None, None]:

@@ -41,6 +41,10 @@ class StorageError(DatelineError):
     """The disk is full, read-only or damaged; what was committed before is still there."""
 
 
+class CatalogueAway(StorageError):
+    """The server of the catalogue cannot be reached, or is overloaded; it may be back in a moment."""
+
+
 class IndexDamaged(StorageError):
     """A derived index cannot be read. Nothing is lost: it is rebuilt from the catalogue."""
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rag.archive.tables.database import Database, Result, Row, Statements
-from rag.errors import SettingsError, StorageError
+from rag.errors import CatalogueAway, SettingsError, StorageError
 from rag.language.tokens import fold
 from rag.schema import Article
 
@@ -46,6 +46,7 @@ _REFUSED = (
     "is not permitted",
 )
 _AWAY = ("08", "57P01", "57P02", "57P03", "53300")  # of connections; ended by the server or starting; too many
+_PASSING = ("55P03", "57014")  # a lock, or a statement, took too long
 _DAMAGED = ("XX001", "XX002", "42P01", "42703")  # pages, indexes; a table or column that is not there
 # The types of SQLite -> those of PostgreSQL. Texts sort by code points, as in SQLite, whatever the database does.
 _TYPES = (
@@ -155,6 +156,7 @@ class PostgresDatabase(Database[Any]):
         )
 
     def _explained(self, error: Exception, begun: bool) -> StorageError:
+        kind: type[StorageError] = CatalogueAway
         if isinstance(error, TimeoutError):
             why = f"all its {self._pool.most} connections of this process were in use for {_TURN_SECONDS:.0f} seconds"
             advice = "Try again, or serve fewer at once"
@@ -166,9 +168,9 @@ class PostgresDatabase(Database[Any]):
             if code in _DAMAGED:
                 return self.damaged(why)
             advice = _ADVICE.get(code, "The log of the server says more" if code else _ADVICE_ON_LOGIN)
-        return StorageError(
-            f"The catalogue {self.place} cannot be used: {why}. {advice}; data stored earlier is intact."
-        )
+            if code not in _PASSING:
+                kind = StorageError
+        return kind(f"The catalogue {self.place} cannot be used: {why}. {advice}; data stored earlier is intact.")
 
     def _told(self, error: Exception) -> str:
         """What the engine says, in a line and without the password."""

@@ -13,6 +13,7 @@ from rag.errors import (
     ArchiveMissing,
     BadInput,
     Busy,
+    CatalogueAway,
     DatelineError,
     InvalidJson,
     ModelUnavailable,
@@ -37,9 +38,10 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Busy, 429),
     (ArchiveMismatch, 503),
     (ModelUnavailable, 503),
+    (CatalogueAway, 503),
     (StorageError, 507),
 )
-RETRY_SECONDS: dict[type[BaseException], int] = {ArchiveBusy: 5, ModelUnavailable: 10}
+RETRY_SECONDS: dict[type[BaseException], int] = {ArchiveBusy: 5, ModelUnavailable: 10, CatalogueAway: 5}
 
 
 class HttpError(DatelineError):

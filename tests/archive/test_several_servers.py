@@ -1,0 +1,158 @@
+"""Several servers, each with a folder of its own, on one PostgreSQL: what one stores all find, and none loses any."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from postgres_server import PostgresServer
+
+from rag.archive.archive import Archive
+from rag.settings import Settings
+
+pytest.importorskip("psycopg", reason="needs the extra 'many', which make test installs")
+
+_SERVER = """
+import sys
+from concurrent.futures import Future
+from fakes import WordEmbedder
+from app import create_app
+from rag.archive.archive import Archive
+from rag.assistant import Assistant
+from rag.interfaces.serve import bind, exit_on_terminate, serve
+from rag.settings import Settings
+exit_on_terminate()
+settings = Settings.load(data_dir=sys.argv[1], llm="none")
+assistant = Assistant(Archive(settings), WordEmbedder(), None, settings)
+warm = Future()
+warm.set_result(None)
+serve(create_app(assistant, with_page=False), bind("127.0.0.1", 0, guarded=True), warm, (), open_browser=False)
+assistant.close()
+"""
+
+
+class RunningServer:
+    """A server in a process of its own, as `dateline serve` runs it, with an embedder for tests."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().split()[-1]
+
+    def post(self, path: str, data: Any) -> httpx.Response:
+        return httpx.post(f"{self.address}{path}", json=data, timeout=40)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.get(f"{self.address}{path}", timeout=40, **options)
+
+    def finds(self, query: str, article_id: str) -> bool:
+        found = self.post("/api/search", {"query": query})
+        return found.status_code == 200 and article_id in [hit["article_id"] for hit in found.json()["hits"]]
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(20)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> str:
+    """The address of an empty catalogue."""
+    return postgres.empty_catalogue()
+
+
+@pytest.fixture
+def start(
+    url: str, tmp_path: Path, child_environment: dict[str, str], python: str
+) -> Iterator[Callable[[str], RunningServer]]:
+    """`start("one")` runs a server on the database whose folder is called so."""
+    running: list[RunningServer] = []
+    environment = child_environment | {"DATELINE_CATALOG": url}
+
+    def begin(name: str) -> RunningServer:
+        running.append(RunningServer([python, "-c", _SERVER, str(tmp_path / name)], environment))
+        return running[-1]
+
+    yield begin
+    for server in running:
+        server.end()
+
+
+def until(holds: Callable[[], bool], seconds: float = 20) -> float:
+    """Waits until something holds; how long that took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def record(number: int) -> dict[str, str]:
+    return {
+        "id": f"r{number}",
+        "title": f"Report number {number}",
+        "text": f"The ferry number{number} ran aground off Port Selwyn. Nobody was hurt, the coastguard said.",
+        "published": "2025-03-04",
+    }
+
+
+def test_what_one_server_stores_the_other_finds_and_a_killed_one_loses_nothing(
+    start: Callable[[str], RunningServer], url: str, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(2) as starting:
+        one, other = starting.map(start, ("one", "other"))
+    assert one.post("/api/articles", record(1)).status_code == 202
+    assert until(lambda: other.finds("number1", "r1")) < 10
+    assert other.post("/api/articles", record(2)).status_code == 202
+    until(lambda: one.finds("number2", "r2"))
+
+    jobs = [one.post("/api/articles", [record(n) for n in range(start, start + 40)]) for start in (100, 140, 180)]
+    assert [job.status_code for job in jobs] == [202] * 3
+    one.kill()  # while it stores them
+    assert other.finds("number2", "r2")
+    again = start("one")
+    until(lambda: again.get("/api/jobs/" + jobs[-1].json()["id"]).json()["state"] == "done", 40)
+    for server in (again, other):
+        until(lambda server=server: all(server.finds(f"number{n}", f"r{n}") for n in (100, 150, 219)))
+    again.end()
+    with closing(Archive(Settings(data_dir=tmp_path / "one", catalog=url))) as archive:
+        assert archive.catalog.coverage().articles == 122
+        assert all(len(archive.catalog.versions(f"r{n}")) == 1 for n in (1, 2, *range(100, 220)))
+        assert archive.health().sound
+
+
+def test_a_server_goes_on_when_postgresql_comes_back(
+    start: Callable[[str], RunningServer], postgres: PostgresServer
+) -> None:
+    server = start("one")
+    assert server.post("/api/articles", record(1)).status_code == 202
+    until(lambda: server.finds("number1", "r1"))
+    postgres.kill()
+    try:
+        asked = server.post("/api/search", {"query": "number1"})
+        accepted = server.post("/api/articles", record(2))
+        assert server.get("/api/health/live").status_code == 200
+    finally:
+        postgres.start()
+    assert asked.status_code == 503
+    assert asked.headers["Retry-After"] == "5"
+    assert asked.json()["type"] == "urn:dateline:CatalogueAway"
+    assert "the server cannot be reached" in asked.json()["detail"]
+    assert "postgresql" not in asked.json()["detail"]
+    assert accepted.status_code == 202  # it is on the disk of the server, which waits for the database
+    until(lambda: server.finds("number1", "r1"))
+    until(lambda: server.finds("number2", "r2"), 40)
