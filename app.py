@@ -114,14 +114,15 @@ def _prepared(args: argparse.Namespace, ending: ExitStack) -> Callable[[], None]
     from rag.interfaces.serve import bind, exit_on_terminate, serve
     from rag.interfaces.starting import StartingPage
     from rag.models.chat import begin_llm
-    from rag.serving.api_keys import Keys, check_address
+    from rag.serving.api_keys import check_address
+    from rag.serving.shared_keys import opened_keys
     from rag.settings import Settings
 
     settings = Settings.load(data_dir=args.data_dir, host=args.host, port=args.port, llm=args.llm)
     exit_on_terminate()
-    keys = Keys(settings.data_dir.expanduser().absolute())
-    check_address(settings.host, keys, without_keys=args.without_keys)
-    listener = bind(settings.host, settings.port, guarded=bool(keys.all()))
+    with opened_keys(settings) as keys:
+        check_address(settings.host, keys, without_keys=args.without_keys)
+        listener = bind(settings.host, settings.port, guarded=bool(keys.all()))
     starting = StartingPage(listener)
     ending.callback(starting.close)
     pool = ThreadPoolExecutor(1)

@@ -22,6 +22,7 @@ from rag.archive.tables.database import Database, Statements
 from rag.archive.tables.sqlite import SqliteDatabase
 from rag.archive.tables.stories import Stories
 from rag.archive.tables.table import (
+    API_KEYS_SCHEMA,
     NEAR_DUPLICATES_SCHEMA,
     SCHEMA,
     SET_FOLLOWED,
@@ -33,7 +34,7 @@ from rag.errors import ArchiveMismatch
 from rag.language.tokens import fold
 from rag.schema import Article, Span
 
-FORMAT = 3  # of the folder as a whole; 2 added the tables of near-duplicates, 3 those of stories
+FORMAT = 4  # of the folder as a whole; 2 added the tables of near-duplicates, 3 those of stories, 4 that of API keys
 
 REINDEXING = "reindexing"  # property: the model whose vectors are being stored beside those in use
 # EXCEPT: PostgreSQL compares every vector with every passage for a NOT IN that exceeds its memory.
@@ -49,12 +50,13 @@ _STORE_ARTICLE = (
 )
 _INSERT_PASSAGE = 'INSERT INTO passages (article_id, number, start, "end", embedded) VALUES (?, ?, ?, ?, ?)'
 _TABLES = {"meta", "articles", "versions", "passages", "vectors", "changes", "followed"}
-# Format -> the tables that it added, and how they are made. All are derived, so the indexer fills them.
+# Format -> the tables that it added, and how they are made. All but the keys are derived, and the indexer fills them.
 _ADDED_TABLES = {
     2: {"signature_marks", "near_duplicates"},
     3: {"story_profiles", "story_links", "story_pending", "story_articles", "stories"},
+    4: {"api_keys"},
 }
-_ADDED_SCHEMA = {2: NEAR_DUPLICATES_SCHEMA, 3: STORIES_SCHEMA}
+_ADDED_SCHEMA = {2: NEAR_DUPLICATES_SCHEMA, 3: STORIES_SCHEMA, 4: API_KEYS_SCHEMA}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,7 @@ class Catalog(Stories):
             db.execute("INSERT INTO meta VALUES ('format', ?) ON CONFLICT DO NOTHING", (str(FORMAT),))
 
     def _migrate(self, stored: int) -> None:
-        """Adds the tables of later formats, empty; the indexer fills them in the background."""
+        """Adds the tables of later formats, empty; the indexer fills in the background those that are derived."""
         with self.transaction() as db:
             self.database.create(db, "".join(schema for added, schema in _ADDED_SCHEMA.items() if added > stored))
             db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (str(FORMAT),))

@@ -19,6 +19,7 @@ from rag.terminal import DONE, NOTHING, Command, add_common_options, day, fail, 
 if TYPE_CHECKING:
     from rag.archive.archive import Archive
     from rag.schema import Filters
+    from rag.serving.api_keys import Keys
     from rag.settings import Settings
 
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
@@ -316,23 +317,31 @@ def _add_key(parser: argparse.ArgumentParser) -> None:
 
 
 def _key(args: argparse.Namespace) -> int:
-    from rag.serving.api_keys import Keys
+    from rag.serving.shared_keys import opened_keys
 
-    keys = Keys(_settings(args).data_dir.expanduser().absolute())
-    if args.action == "create":
-        key, secret = keys.create(args.name, args.scope or ["read"])
-        if args.json:
-            print_json({"id": key.id, "name": key.name, "scopes": list(key.scopes), "key": secret})
-        else:
-            print_text(f"{secret}\nThis is shown once. It may: {', '.join(key.scopes)}.")
-        return DONE
-    if args.action == "revoke":
-        gone = keys.revoke(args.name)
-        if not gone:
-            print_note(f"dateline: there is no key '{args.name}'. List them with: dateline key list")
-        elif not keys.all():
-            print_note(f"dateline: no key is left, so nobody is let in. To ask for none again, delete {keys.path}")
-        return DONE if gone else NOTHING
+    with opened_keys(_settings(args)) as keys:
+        return {"create": _create_key, "revoke": _revoke_key, "list": _list_keys}[args.action](args, keys)
+
+
+def _create_key(args: argparse.Namespace, keys: Keys) -> int:
+    key, secret = keys.create(args.name, args.scope or ["read"])
+    if args.json:
+        print_json({"id": key.id, "name": key.name, "scopes": list(key.scopes), "key": secret})
+    else:
+        print_text(f"{secret}\nThis is shown once. It may: {', '.join(key.scopes)}.")
+    return DONE
+
+
+def _revoke_key(args: argparse.Namespace, keys: Keys) -> int:
+    gone = keys.revoke(args.name)
+    if not gone:
+        print_note(f"dateline: there is no key '{args.name}'. List them with: dateline key list")
+    elif not keys.all():
+        print_note(f"dateline: no key is left, so nobody is let in. To ask for none again, {keys.way_back}")
+    return DONE if gone else NOTHING
+
+
+def _list_keys(args: argparse.Namespace, keys: Keys) -> int:
     if args.json:
         fields = ("id", "name", "scopes", "created")
         print_json({"keys": [{field: getattr(key, field) for field in fields} for key in keys.all()]})

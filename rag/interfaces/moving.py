@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rag.terminal import DONE, Command, print_json, print_note, print_text
 
 if TYPE_CHECKING:
+    from rag.archive.archive import Archive
     from rag.archive.moving.manifest import Manifest, Part
     from rag.settings import Settings
 
@@ -69,9 +70,13 @@ def _add_move(parser: argparse.ArgumentParser) -> None:
 
 def _move(args: argparse.Namespace) -> int:
     from rag.archive.moving.move import move
+    from rag.serving.shared_keys import keys_of
     from rag.settings import Settings
 
-    report = move(Settings.load(data_dir=args.data_dir), args.to, args.through, progress=_told)
+    def carry(old: Archive, new: Archive) -> None:
+        keys_of(new).add(keys_of(old).all())
+
+    report = move(Settings.load(data_dir=args.data_dir), args.to, args.through, progress=_told, carry=carry)
     if args.json:
         print_json(report.as_dict())
         return DONE
@@ -82,6 +87,7 @@ def _move(args: argparse.Namespace) -> int:
         f"it was; nothing was embedded. {imported.parts} of {len(imported.manifest.parts)} parts were stored now, in "
         f"{imported.seconds:.1f} s.\n"
         f"Verified: {'; '.join(imported.verified)}.\n"
+        "The API keys were taken along. "
         f"Use it from now on with {use}. Its indexes are built at the first start: dateline doctor builds and checks "
         "them."
     )

@@ -39,6 +39,11 @@ class Key:
 class Keys:
     """The keys of an archive folder. Another process may add or revoke keys: each check reads a changed file."""
 
+    unreadable = (  # what a client is told then
+        "The file with the keys of this archive cannot be read, so nobody is let in. Its operator must repair "
+        "keys.json, or delete it and make new keys: dateline key create NAME"
+    )
+
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._lock = threading.Lock()
@@ -64,6 +69,15 @@ class Keys:
                 ) from error
             return self._keys
 
+    def known(self) -> tuple[Key, ...] | None:
+        """The keys, where this takes no time; None where they have to be asked for with `all`. Raises StorageError."""
+        return self.all()
+
+    @property
+    def way_back(self) -> str:
+        """What makes an archive without keys let everybody in again, to complete "To ask for none again"."""
+        return f"delete {self.path}"
+
     def exist(self) -> bool:
         """Whether keys were ever made for this archive: revoking the last one leaves a file without keys."""
         return self.path.exists()
@@ -83,8 +97,14 @@ class Keys:
             sha256=_hash(secret),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        self._write([*self.all(), key])
+        self.add([key])
         return key, secret
+
+    def add(self, keys: Sequence[Key]) -> None:
+        """Stores those that are not there. Raises StorageError."""
+        present = {key.sha256 for key in self.all()}
+        if new := [key for key in keys if key.sha256 not in present]:
+            self._write([*self.all(), *new])
 
     def revoke(self, name_or_id: str) -> bool:
         """Removes a key; False when there is none of that name or id."""
@@ -96,11 +116,7 @@ class Keys:
 
     def check(self, secret: str) -> Key | None:
         """The key that this is the secret of, or None."""
-        wanted, found = _hash(secret), None
-        for key in self.all():  # all keys, in constant time, so that timing reveals nothing
-            if compare_digest(key.sha256, wanted):
-                found = key
-        return found
+        return key_of(secret, self.all())
 
     def _write(self, keys: Sequence[Key]) -> None:
         data = json.dumps({"keys": [asdict(key) for key in keys]}, ensure_ascii=False, indent=2)
@@ -114,6 +130,15 @@ class Keys:
             raise StorageError(
                 f"The keys cannot be stored in {self.path.parent}: {error.strerror or error}."
             ) from error
+
+
+def key_of(secret: str, keys: Sequence[Key]) -> Key | None:
+    """That of these keys that this is the secret of, or None."""
+    wanted, found = _hash(secret), None
+    for key in keys:  # all keys, in constant time, so that timing reveals nothing
+        if compare_digest(key.sha256, wanted):
+            found = key
+    return found
 
 
 def _hash(secret: str) -> str:

@@ -15,7 +15,7 @@ from fakes import WordEmbedder
 
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
-from rag.archive.catalog import Catalog, Prepared, digest
+from rag.archive.catalog import FORMAT, Catalog, Prepared, digest
 from rag.archive.tables.table import day_number
 from rag.errors import ArchiveMismatch, StorageError
 from rag.schema import Article, Filters
@@ -245,9 +245,9 @@ def test_a_day_number_sorts_like_the_day() -> None:
 
 def test_a_newer_format_is_refused_with_the_way_out(tmp_path: Path, catalogue_url: str) -> None:
     catalog = Catalog(tmp_path / "catalogue.sqlite", url=catalogue_url)
-    catalog.set_meta({"format": "4"})
+    catalog.set_meta({"format": str(FORMAT + 1)})
     catalog.close()
-    with pytest.raises(ArchiveMismatch, match="has format 4; this program knows formats up to 3. Upgrade Dateline"):
+    with pytest.raises(ArchiveMismatch, match=f"format {FORMAT + 1}; .* up to {FORMAT}. Upgrade Dateline"):
         Catalog(tmp_path / "catalogue.sqlite", url=catalogue_url)
 
 

@@ -13,7 +13,7 @@ from fakes import WordEmbedder
 
 from ingest.pipeline import ingest, remove
 from rag.archive.archive import Archive
-from rag.archive.catalog import Catalog
+from rag.archive.catalog import FORMAT, Catalog
 from rag.archive.near_duplicates import DAYS_OF_SHORT, LEAST_RUNS, LEAST_RUNS_OF_SHORT, same_story
 from rag.schema import Article
 from rag.settings import Settings
@@ -113,7 +113,7 @@ def test_an_archive_of_format_1_is_migrated_and_gets_its_pairs(empty_archive: Ar
         ):  # fmt: skip
             db.execute(statement)
     with closing(Archive(settings)) as again:
-        assert again.catalog.get_meta("format") == "3"
+        assert again.catalog.get_meta("format") == str(FORMAT)
         again.wait_until_indexed()
         assert pairs(again) == {"story": frozenset({"copy"}), "copy": frozenset({"story"})}
         assert again.health().sound

@@ -15,7 +15,7 @@ from fakes import WordEmbedder
 
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
-from rag.archive.catalog import Catalog
+from rag.archive.catalog import FORMAT, Catalog
 from rag.archive.stories.clusters import LEAST_AFFINITY, clusters
 from rag.archive.stories.follower import StoryFollower, story_ids
 from rag.errors import StorageError
@@ -205,7 +205,7 @@ def test_an_archive_of_format_2_gets_its_stories(empty_archive: Archive, setting
     again = Archive(settings)
     try:
         again.wait_until_threaded()
-        assert again.catalog.get_meta("format") == "3"
+        assert again.catalog.get_meta("format") == str(FORMAT)
         assert _groups(again) == {frozenset(FLOOD_2025), frozenset(FLOOD_2026)}
     finally:
         again.close()

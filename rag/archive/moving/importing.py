@@ -97,15 +97,18 @@ def import_into(
     progress: Callable[[Part], None] = lambda part: None,
     command: str = "",
     indexed: bool = True,
+    finish: Callable[[], object] = lambda: None,
 ) -> ImportReport:
     """Fills a new archive from the export in a folder, or goes on where an import of it was interrupted.
 
     The archive has just been opened: nothing has asked it for its indexes, whose thread would see half of the articles.
     `embedder` is the name of the model that the settings choose, "" where they choose none. An archive that holds this
     very export stays as it is. `command` is that of a move, which begins anew where it left an import of an earlier
-    export. With `indexed` the indexes of the folder are built, or else when it is first used. Raises BadInput for a
-    damaged file, which it names; ArchiveMismatch for another format, model or other articles; ArchiveBusy while another
-    process writes to the archive or serves it; StorageError.
+    export. With `indexed` the indexes of the folder are built, or else when it is first used. `finish` is called before
+    the archive may be used, unless it held all of the export already.
+
+    Raises BadInput for a damaged file, which it names; ArchiveMismatch for another format, model or other articles;
+    ArchiveBusy while another process writes to the archive or serves it; StorageError.
     """
     began = time.perf_counter()
     manifest, fingerprint = manifests.read(folder)
@@ -121,8 +124,10 @@ def import_into(
             report.passages = _indexed(archive)
         elif problems := integrity.problems(archive.catalog):
             raise _unusable(archive, problems)
-        with archive.catalog.transaction() as db:
-            db.execute("DELETE FROM meta WHERE key = ?", (IMPORTING,))
+        if mark_of(archive) is not None:
+            finish()
+            with archive.catalog.transaction() as db:
+                db.execute("DELETE FROM meta WHERE key = ?", (IMPORTING,))
     report.seconds = time.perf_counter() - began
     return report
 

@@ -43,13 +43,19 @@ class MoveReport:
 
 
 def move(
-    settings: Settings, to: str, through: Path | None = None, *, progress: Callable[[Part], None] = lambda part: None
+    settings: Settings,
+    to: str,
+    through: Path | None = None,
+    *,
+    progress: Callable[[Part], None] = lambda part: None,
+    carry: Callable[[Archive, Archive], object] = lambda old, new: None,
 ) -> MoveReport:
     """Fills a new archive with all that the archive of the settings holds, or goes on where that was interrupted.
 
     `to` is an address postgresql://… or a folder. The export between the two takes space in `through`, by default the
     folder of the archive, and is deleted at the end. The archive stays as it is, and takes no article meanwhile.
-    Nothing is embedded; the indexes of the new one are built when it is first used. Raises SettingsError for a target
+    Nothing is embedded; the indexes of the new one are built when it is first used. `carry` takes along what is not of
+    the archive itself, from the old one to the new, before that may be used. Raises SettingsError for a target
     that cannot be, ArchiveBusy while an ingest runs here or a server there, and what an export or an import raises.
     """
     database = "://" in to
@@ -70,7 +76,14 @@ def move(
             if not _is_present(between / "export", source):
                 _delete(between / "export")
                 export(source, between / "export", progress=progress)
-            imported = import_into(new, between / "export", progress=progress, command=command, indexed=False)
+            imported = import_into(
+                new,
+                between / "export",
+                progress=progress,
+                command=command,
+                indexed=False,
+                finish=lambda: carry(source, new),
+            )
         report = MoveReport(
             source=source.place, target=new.place, shown_target=shown, to_database=database, imported=imported
         )

@@ -59,6 +59,14 @@ CREATE INDEX IF NOT EXISTS stories_last ON stories (last);
 CREATE INDEX IF NOT EXISTS story_links_other ON story_links (other_id);
 """
 
+# Added by format 4; used where processes with other folders share the catalogue, or else keys.json of the folder is. A
+# revoked key stays, so that it does not come back from a file that still has it.
+API_KEYS_SCHEMA = """
+CREATE TABLE IF NOT EXISTS api_keys (
+    sha256 TEXT PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, scopes TEXT NOT NULL, created TEXT NOT NULL,
+    revoked TEXT);
+"""
+
 SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 SET_FOLLOWED = "INSERT INTO followed VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq"
 

@@ -32,7 +32,8 @@ from rag.interfaces.mcp_route import McpRoute
 from rag.serving import metrics
 from rag.serving import tracing as traces
 from rag.serving.answer_queue import AnswerQueue
-from rag.serving.api_keys import Keys, is_loopback
+from rag.serving.api_keys import is_loopback
+from rag.serving.shared_keys import keys_of
 
 App: TypeAlias = FastAPI  # for annotations elsewhere
 
@@ -85,7 +86,7 @@ def create_api(
     app.add_middleware(
         RequestMiddleware,
         limits=limits,
-        authenticator=Authenticator(Keys(folder)),
+        authenticator=Authenticator(keys_of(assistant.archive)),
         folder=folder,
         metrics=server.metrics,
     )

@@ -9,9 +9,9 @@ import time
 from base64 import b64decode
 from collections.abc import Mapping
 
-from rag.errors import Busy, StorageError
+from rag.errors import Busy, CatalogueAway, StorageError
 from rag.interfaces.http.errors import HttpError
-from rag.serving.api_keys import Key, Keys
+from rag.serving.api_keys import Key, Keys, key_of
 from rag.serving.rate_limits import RateLimiter
 
 COOKIE = "dateline_session"
@@ -20,19 +20,20 @@ MOST_SESSIONS = 1000  # beyond them, the oldest is ended
 MOST_SESSIONS_OF_A_KEY = 50  # so that one key cannot end the sessions of all others
 _SESSION_COOKIE = re.compile(rf"(?:^|;[ \t]*){COOKIE}=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
 WRONG_PER_MINUTE = 20  # wrong keys from one address; enough that a script with an old key still gets its 401
+_AWAY = "The server of the catalogue, with the keys of this archive, cannot be reached, so nobody is let in. Ask again."
 WRONG_SECONDS = 0.5  # delay of the response to a wrong key
 
 
 class Authenticator:
     """The API keys and browser sessions of one server.
 
-    Whether keys are required is decided when the server starts, by whether there is a key file, also one without keys,
-    and can only become stricter: the first key that is made while it runs locks it, but revoking the last key, or
-    losing the key file, does not open it.
+    Whether keys are required is decided when the server starts, by whether keys were ever made, be they revoked, and
+    can only become stricter: the first key that is made while it runs locks it, but revoking the last key, or losing
+    the key file, does not open it.
     """
 
     def __init__(self, keys: Keys) -> None:
-        """Raises StorageError where there is a key file that cannot be read."""
+        """Raises StorageError where the keys cannot be read."""
         self.keys = keys
         self._required = bool(keys.all()) or keys.exist()
         self._sessions: dict[str, tuple[str, float]] = {}  # session token -> (id of its key, when it ends)
@@ -41,15 +42,15 @@ class Authenticator:
     async def authenticate(self, headers: Mapping[str, str], peer: str) -> tuple[Key | None, bool]:
         """The key of a request (None where none is required), and whether it comes from a browser session.
 
-        Raises HttpError with 401 without a key or with a wrong one, 429 after many wrong ones, 503 while the key file
+        Raises HttpError with 401 without a key or with a wrong one, 429 after many wrong ones, 503 while the keys
         cannot be read.
         """
-        found = self._stored()
+        found = await self._stored()
         if not self._required:
             return None, False
         secret = _secret(headers)
         if secret:
-            key = self.keys.check(secret)
+            key = key_of(secret, found)
             if key is None:
                 await self._slow_down(peer)
                 raise _no_key()
@@ -60,16 +61,15 @@ class Authenticator:
             raise _no_key()
         return key, True
 
-    def _stored(self) -> tuple[Key, ...]:
+    async def _stored(self) -> tuple[Key, ...]:
         try:
-            found = self.keys.all()
+            found = self.keys.known()
+            if found is None:  # a thread: other requests go on while a database is waited for
+                found = await asyncio.to_thread(self.keys.all)
+        except CatalogueAway:
+            raise HttpError(503, _AWAY, {"Retry-After": "5"}) from None
         except StorageError:
-            raise HttpError(
-                503,
-                "The file with the keys of this archive cannot be read, so nobody is let in. Its operator must repair "
-                "keys.json, or delete it and make new keys: dateline key create NAME",
-                {"Retry-After": "60"},
-            ) from None
+            raise HttpError(503, self.keys.unreadable, {"Retry-After": "60"}) from None
         self._required = self._required or bool(found)
         return found
 
@@ -83,8 +83,7 @@ class Authenticator:
 
     async def login(self, secret: str, peer: str) -> str | None:
         """The token of a new session; None for a wrong key. Raises HttpError as `authenticate` does."""
-        self._stored()
-        key = self.keys.check(secret)
+        key = key_of(secret, await self._stored())
         if key is None:
             await self._slow_down(peer)
             return None

@@ -1,0 +1,135 @@
+"""API keys in a catalogue that processes with other folders share: each server knows all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.archive.catalog import Catalog
+from rag.archive.tables import rows
+from rag.archive.tables.database import Row
+from rag.errors import StorageError
+from rag.serving.api_keys import SCOPES, Key, Keys
+
+if TYPE_CHECKING:
+    from rag.archive.archive import Archive
+    from rag.settings import Settings
+
+FRESH_SECONDS = 1.0  # for which what was read is used: a key that is revoked elsewhere is let in for as long
+_INSERT = "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, NULL) ON CONFLICT (sha256) DO NOTHING"
+
+
+def keys_of(archive: Archive) -> Keys:
+    """The keys of an archive: those in its catalogue where that is shared, or else those in its folder."""
+    return SharedKeys(archive.catalog, archive.folder) if archive.catalog.database.shared else Keys(archive.folder)
+
+
+@contextmanager
+def opened_keys(settings: Settings) -> Iterator[Keys]:
+    """The keys of the archive of the settings, without opening its indexes. Raises StorageError, ArchiveMismatch."""
+    folder = settings.data_dir.expanduser().absolute()
+    if not settings.catalog:
+        yield Keys(folder)
+        return
+    with closing(Catalog(folder / "catalogue.sqlite", url=settings.catalog)) as catalog:
+        yield SharedKeys(catalog, folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What a read of the keys gave, and when that was, by `monotonic`."""
+
+    at: float
+    keys: tuple[Key, ...] = ()
+    error: StorageError | None = None
+
+
+class SharedKeys(Keys):
+    """The keys in a catalogue, together with those of the file in the folder of this process, which are taken over."""
+
+    unreadable = (
+        "The keys in the catalogue of this archive cannot be read, so nobody is let in. Its operator finds out why "
+        "with dateline doctor."
+    )
+    way_back = "empty the table api_keys of the catalogue"
+
+    def __init__(self, catalog: Catalog, folder: Path) -> None:
+        """`catalog` stays its caller's to close. Reads nothing yet."""
+        super().__init__(folder)
+        self._catalog, self._file = catalog, Keys(folder)
+        self._taken_over = False
+        self._last: _Read | None = None
+
+    def known(self) -> tuple[Key, ...] | None:
+        """The keys as they were read within the last second; None where that was longer ago. Raises StorageError."""
+        last = self._last
+        if last is None or time.monotonic() - last.at >= FRESH_SECONDS:
+            return None
+        if last.error is not None:
+            raise type(last.error)(str(last.error))
+        return last.keys
+
+    def all(self) -> tuple[Key, ...]:
+        """The keys, oldest first, as they were within the last second. Raises StorageError: then nobody is let in.
+
+        Those who ask meanwhile wait, and get the same: a database that is away is not asked by each request.
+        """
+        with self._lock:
+            known = self.known()
+            if known is not None:
+                return known
+            try:
+                if not self._taken_over:
+                    self._take_over()
+                live = tuple(key for key, revoked in self._stored() if not revoked)
+            except StorageError as error:
+                self._last = _Read(at=time.monotonic(), error=error)
+                raise
+            self._last = _Read(at=time.monotonic(), keys=live)
+            return live
+
+    def exist(self) -> bool:
+        """Whether keys were ever made for this archive, though all be revoked."""
+        return bool(self._stored())
+
+    def add(self, keys: Sequence[Key]) -> None:
+        """Stores those that were never there; one that was revoked stays so. Raises StorageError."""
+        present = {key.sha256 for key, _ in self._stored()}
+        new = [(key.sha256, key.id, key.name, " ".join(key.scopes), key.created) for key in keys]
+        if new := [row for row in new if row[0] not in present]:
+            with self._catalog.transaction() as db:
+                db.executemany(_INSERT, new)
+            self._last = None
+
+    def revoke(self, name_or_id: str) -> bool:
+        """Takes a key back; False when there is none of that name or id. Raises StorageError."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.all()  # those of the file are known then
+        with self._catalog.transaction() as db:
+            sql = "UPDATE api_keys SET revoked = ? WHERE revoked IS NULL AND (name = ? OR id = ?)"
+            gone = db.execute(sql, (now, name_or_id, name_or_id)).rowcount > 0
+        self._last = None
+        return gone
+
+    def _take_over(self) -> None:
+        """Stores what the file holds, as programs before format 4 and the first key of a pod left it."""
+        self.add(self._file.all())
+        self._taken_over = True
+
+    def _stored(self) -> list[tuple[Key, bool]]:
+        """Each key that was ever made, oldest first, and whether it is revoked."""
+        return self._catalog.database.read("SELECT * FROM api_keys ORDER BY created, sha256", (), _key_row)
+
+
+def _key_row(row: Row) -> tuple[Key, bool]:
+    scopes = tuple(scope for scope in SCOPES if scope in rows.written(row["scopes"]).split())
+    key = Key(
+        id=rows.written(row["id"]), name=rows.written(row["name"]), scopes=scopes, sha256=rows.text(row),
+        created=rows.written(row["created"]),
+    )  # fmt: skip
+    return key, row["revoked"] is not None
