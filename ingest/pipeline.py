@@ -19,7 +19,7 @@ from ingest.readers.files import Rejected
 from rag.archive.archive import Archive
 from rag.archive.catalog import Prepared, VectorsGone, digest
 from rag.archive.near_duplicates import same_story
-from rag.errors import DatelineError
+from rag.errors import ArticleRefused, DatelineError
 from rag.models.embeddings import Embedder
 from rag.schema import Article
 
@@ -27,8 +27,6 @@ from rag.schema import Article
 # interrupt loses only seconds of work.
 BATCH_PASSAGES = 256
 _TEXTS = ("id", "title", "text", "url", "outlet", "byline", "genre", "language", "source")
-# Errors of the disk, the archive or the model, which every further article would meet. All others concern one article.
-_OF_THE_RUN = (DatelineError, sqlite3.Error, OSError)
 _MARKED = re.compile(r"-[0-9a-f]{8}$")
 _FILES_WITHOUT_ID = {".txt", ".md", ".pdf", ".docx"}
 
@@ -127,9 +125,9 @@ class _Run:
             return
         try:
             self._take_article(item)
-        except _OF_THE_RUN:
-            raise
         except Exception as error:
+            if _ends_the_run(error):
+                raise
             self._reject(_failed(item, error))
 
     def _take_article(self, item: Article) -> None:
@@ -167,9 +165,9 @@ class _Run:
         try:
             if batch:
                 self._store([prepared for prepared, _ in batch])
-        except _OF_THE_RUN:
-            raise
-        except Exception:
+        except Exception as error:
+            if _ends_the_run(error):
+                raise
             for prepared, current in batch:
                 self._store_alone(prepared, current)
         self.report.seconds = time.perf_counter() - self.began
@@ -185,9 +183,9 @@ class _Run:
     def _store_alone(self, prepared: Prepared, current: Article | None) -> None:
         try:
             self._store([prepared])
-        except _OF_THE_RUN:
-            raise
         except Exception as error:
+            if _ends_the_run(error):
+                raise
             self._count(prepared.article, current, -1)
             self.report.passages -= len(prepared.spans)
             self._reject(_failed(prepared.article, error))
@@ -251,6 +249,12 @@ class _Run:
         if current.source != article.source and self.catalog.has_version(article.id, seen):
             return True
         return _older(article, current)
+
+
+def _ends_the_run(error: Exception) -> bool:
+    """Whether it is of the disk, the archive or the model, so that every further article would meet it; all others
+    concern one article."""
+    return isinstance(error, (DatelineError, sqlite3.Error, OSError)) and not isinstance(error, ArticleRefused)
 
 
 def _failed(article: Article, error: Exception) -> Rejected:

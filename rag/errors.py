@@ -45,6 +45,10 @@ class CatalogueAway(StorageError):
     """The server of the catalogue cannot be reached, or is overloaded; it may be back in a moment."""
 
 
+class ArticleRefused(StorageError):
+    """The database does not take a value of one article; others are not affected."""
+
+
 class IndexDamaged(StorageError):
     """A derived index cannot be read. Nothing is lost: it is rebuilt from the catalogue."""
 

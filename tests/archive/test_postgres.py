@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
@@ -86,6 +87,20 @@ def test_a_text_with_a_nul_is_stored_without_it_and_may_be_asked_for(url: str, t
         assert article.text == text.replace("\0", "?")
         assert archive.catalog.articles(text="ferry\0") == []
         assert archive.catalog.articles(Filters(outlets=("a\0b",))) == []
+        assert archive.health().sound
+
+
+def test_an_article_that_the_database_refuses_is_rejected_alone(url: str, tmp_path: Path) -> None:
+    long = "".join(random.Random(5).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=9_000))  # no index takes it
+    cleaned = replace(RAIN, id="c", text="It hailed \ud800 and\0 more.")
+    batch = [RAIN, replace(RAIN, id=long, text="It snowed."), cleaned]
+    with closing(archive_at(url, tmp_path)) as archive:
+        report = ingest(batch, archive, WordEmbedder())
+        assert (report.kept, dict(report.rejected)) == (2, {"malformed": 1})
+        assert "it cannot be stored (ArticleRefused: PostgreSQL does not take a value: index row" in (
+            report.rejections[0].message
+        )
+        assert {one.id for one in archive.catalog.articles()} == {"rain", "c"}
         assert archive.health().sound
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rag.archive.tables.database import Database, Result, Row, Statements
-from rag.errors import CatalogueAway, SettingsError, StorageError
+from rag.errors import ArticleRefused, CatalogueAway, SettingsError, StorageError
 from rag.language.tokens import fold
 from rag.schema import Article
 
@@ -47,6 +47,7 @@ _REFUSED = (
 )
 _AWAY = ("08", "57P01", "57P02", "57P03", "53300")  # of connections; ended by the server or starting; too many
 _PASSING = ("55P03", "57014")  # a lock, or a statement, took too long
+_REFUSED_VALUES = ("22", "54")  # data exceptions; limits, such as that of 2.7 kB for an id
 _DAMAGED = ("XX001", "XX002", "42P01", "42703")  # pages, indexes; a table or column that is not there
 # The types of SQLite -> those of PostgreSQL. Texts sort by code points, as in SQLite, whatever the database does.
 _TYPES = (
@@ -167,6 +168,8 @@ class PostgresDatabase(Database[Any]):
             why = self._told(error)
             if code in _DAMAGED:
                 return self.damaged(why)
+            if begun and (isinstance(error, psycopg.DataError) or code.startswith(_REFUSED_VALUES)):
+                return ArticleRefused(f"PostgreSQL does not take a value: {why}.")
             advice = _ADVICE.get(code, "The log of the server says more" if code else _ADVICE_ON_LOGIN)
             if code not in _PASSING:
                 kind = StorageError
