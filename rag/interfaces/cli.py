@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
+_REPAIR = "Run dateline rebuild to repair the indexes."
 LLM_HELP = "packaged, none, a GGUF file, or a model at DATELINE_LLM_URL"
 
 
@@ -246,14 +247,16 @@ def _doctor(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from rag.archive.archive import Archive
+    from rag.archive.moving.move import unfinished
 
     settings = _settings(args)
     with closing(Archive(settings)) as archive:
         archive.check_whole()
+        move = unfinished(archive.folder)
         health = archive.health()
         embedder = {} if health.catalogue else _embedder_of(archive, settings)
     if args.json:
-        print_json(asdict(health) | {"sound": health.sound} | embedder)
+        print_json(asdict(health) | {"sound": health.sound, "unfinished_move": move} | embedder)
     elif health.catalogue:
         for problem in health.catalogue:
             print_text(f"Damaged: {problem}")
@@ -268,7 +271,7 @@ def _doctor(args: argparse.Namespace) -> int:
             f"{health.words_extra} extra."
         )
         print_text(_embedder_text(embedder))
-        print_text("The archive is sound." if health.sound else "Run dateline rebuild to repair the indexes.")
+        print_text(f"{move}\n" * bool(move) + ("The archive is sound." if health.sound else _REPAIR))
     return DONE if health.sound else NOTHING
 
 

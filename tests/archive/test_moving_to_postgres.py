@@ -31,7 +31,7 @@ from rag.archive.moving.move import move
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.priority import Priority
 from rag.assistant import Assistant
-from rag.errors import ArchiveBusy, ArchiveMismatch, SettingsError, StorageError, without_location
+from rag.errors import ArchiveBusy, ArchiveMismatch, ArchiveMissing, SettingsError, StorageError, without_location
 from rag.schema import Article
 from rag.settings import Settings
 
@@ -139,17 +139,17 @@ def test_an_empty_export_leaves_an_archive_that_counts_from_one(
         remove(emptied, "a1")
         export(emptied, tmp_path / "export")
     with closing(opened(tmp_path / "there", url)) as there:
-        import_into(there, tmp_path / "export")
+        import_into(there, tmp_path / "export", indexed=False)
         assert ingest(articles[:2], there, WordEmbedder()).kept == 2
         assert there.catalog.passage_keys()[0] == 1
 
 
 def test_the_same_import_again_changes_nothing(exported: Path, url: str, tmp_path: Path, archive: Archive) -> None:
     with closing(opened(tmp_path / "there", url)) as there:
-        assert import_into(there, exported).parts > 20
+        assert import_into(there, exported, indexed=False).parts > 20
     with closing(opened(tmp_path / "there", url)) as there:
         before = tables(there)
-        assert import_into(there, exported).parts == 0
+        assert import_into(there, exported, indexed=False).parts == 0
         assert tables(there) == before
     export(archive, tmp_path / "other")
     with (
@@ -290,7 +290,9 @@ def test_an_archive_is_moved_to_postgresql_and_back_by_command(
     monkeypatch.setenv("DATELINE_CATALOG", url)
     assert main(["move", "--data-dir", str(tmp_path / "there"), "--to", str(tmp_path / "back")]) == 0
     assert f"Use it from now on with --data-dir {tmp_path / 'back'}." in capsys.readouterr().out
+    assert main(["doctor", "--data-dir", str(house)]) == 0  # the folder of old, whose indexes are made anew
     monkeypatch.delenv("DATELINE_CATALOG")
+    assert main(["doctor", "--data-dir", str(house)]) == 0
     assert main(["doctor", "--data-dir", str(tmp_path / "back")]) == 0
     with closing(opened(tmp_path / "back")) as back:
         assert tables(back) == tables(source)
@@ -334,6 +336,10 @@ def test_a_move_that_was_interrupted_is_told_with_its_command_and_goes_on(
     shown = without_location(refused.value, there.folder)
     assert shown.endswith("Run it again, which goes on with it.")
     assert str(house) not in shown
+    assert main(["doctor", "--data-dir", str(house)]) == 0
+    told = capsys.readouterr().out
+    assert f"This goes on with it: dateline move --data-dir {house} --to postgresql://USER:PASSWORD@" in told
+    assert "The archive is sound." in told
     assert main(["move", "--data-dir", str(house), "--to", url, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert 0 < report["parts"] < report["of_parts"]
@@ -391,6 +397,9 @@ def test_a_target_that_cannot_be_is_refused(
         with pytest.raises(ArchiveMismatch, match="holds other articles"):
             move(settings, url)
         assert [one.id for one in other.catalog.articles()] == ["a1"]
+    with pytest.raises(ArchiveMissing, match="there is nothing to export"):
+        move(Settings(data_dir=tmp_path / "empty", llm="none"), str(tmp_path / "new"))
+    assert not any((folder / "moving").exists() for folder in (house, tmp_path / "empty"))
 
 
 _MOVE = """

@@ -197,10 +197,7 @@ def _begun(archive: Archive, folder: Path, manifest: Manifest, new: Mark) -> Mar
     elif any(_holds_any(archive, content) for content in OWN):
         if _holds(archive, folder, manifest):
             return None
-        raise ArchiveMismatch(
-            f"The archive at {archive.place} holds other articles than the export, and an import does not mix them. "
-            f"Name a new {archive.catalog.database.choice}."
-        )
+        raise _other_articles(archive)
     else:
         _check_embedder(manifest, archive.model, f"The archive at {archive.place} was begun with")
     _check_space(archive, manifest)
@@ -214,6 +211,24 @@ def _begun(archive: Archive, folder: Path, manifest: Manifest, new: Mark) -> Mar
             db.execute(SET_META, ("embedder", manifest.embedder))
         new.write(db)
     return new
+
+
+def check_target(archive: Archive, source: Archive, command: str) -> None:
+    """Raises ArchiveMismatch, before an export is made for it, where an archive cannot take what the source holds."""
+    mark = mark_of(archive)
+    if mark is not None and mark.command != command:
+        archive.check_whole()
+    changes = BY_NAME["changes"]
+    taken = mark is None and any(_holds_any(archive, content) for content in OWN)
+    if taken and total(archive, changes) != total(source, changes):
+        raise _other_articles(archive)
+
+
+def _other_articles(archive: Archive) -> ArchiveMismatch:
+    return ArchiveMismatch(
+        f"The archive at {archive.place} holds other articles than the export, and an import does not mix them. "
+        f"Name a new {archive.catalog.database.choice}."
+    )
 
 
 def _holds_any(archive: Archive, content: Content) -> bool:

@@ -15,12 +15,14 @@ from rag.archive.archive import Archive
 from rag.archive.moving import manifest as manifests
 from rag.archive.moving.contents import BY_NAME
 from rag.archive.moving.exporting import export
-from rag.archive.moving.importing import ImportReport, import_into, total
+from rag.archive.moving.importing import ImportReport, check_target, import_into, total
 from rag.archive.moving.manifest import Part
-from rag.errors import BadInput, SettingsError, StorageError
+from rag.errors import BadInput, DatelineError, SettingsError, StorageError
 from rag.settings import Settings
 
 _BETWEEN = "moving"  # the folder of the export, which the page of a running server never shows
+_EXPORT = "export"  # the export itself, in it
+_COMMAND = "command"  # a file in it, with the command that goes on with the move
 _LOGIN = "USER:PASSWORD@"  # in commands that are shown; no message holds the real ones
 
 
@@ -70,25 +72,68 @@ def move(
             mark = sha256(source.place.encode("utf-8", "surrogateescape")).hexdigest()[:8]
             between = through.expanduser().absolute() / f"{_BETWEEN}-{mark}"
         target = _target(settings, to, between)
-        with source.writing(alone=True), closing(_made(target, between)) as new:  # no article comes in between
-            shown = _shown(new)
-            command = _command(source, shown, through)
-            if not _is_present(between / "export", source):
-                _delete(between / "export")
-                export(source, between / "export", progress=progress)
-            imported = import_into(
-                new,
-                between / "export",
-                progress=progress,
-                command=command,
-                indexed=False,
-                finish=lambda: carry(source, new),
-            )
-        report = MoveReport(
-            source=source.place, target=new.place, shown_target=shown, to_database=database, imported=imported
-        )
+        try:
+            with source.writing(alone=True), closing(_made(target, between)) as new:  # no article comes in between
+                report = _moved(source, new, between, through, progress, carry)
+        except DatelineError:
+            if not (between / _EXPORT).exists():  # nothing was begun
+                with suppress(StorageError):
+                    _delete(between)
+            raise
     _delete(between)
     return report
+
+
+def _moved(
+    source: Archive,
+    new: Archive,
+    between: Path,
+    through: Path | None,
+    progress: Callable[[Part], None],
+    carry: Callable[[Archive, Archive], object],
+) -> MoveReport:
+    shown = _shown(new)
+    command = _command(source, shown, through)
+    check_target(new, source, command)
+    _note(between / _COMMAND, command)
+    folder = between / _EXPORT
+    if not _is_present(folder, source):
+        _delete(folder)
+        export(source, folder, progress=progress)
+    imported = import_into(
+        new, folder, progress=progress, command=command, indexed=False, finish=lambda: carry(source, new)
+    )
+    to_database = new.catalog.database.shared
+    return MoveReport(
+        source=source.place, target=new.place, shown_target=shown, to_database=to_database, imported=imported
+    )
+
+
+def unfinished(folder: Path) -> str:
+    """What is to be done about a move of the archive in a folder that was interrupted; "" where there is none."""
+    try:
+        command = (folder / _BETWEEN / _COMMAND).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    return (
+        f"A move of this archive is unfinished, or under way. This goes on with it: {command}\n"
+        f"To give it up, delete {folder / _BETWEEN}, and what was stored in the new place."
+    )
+
+
+def _note(path: Path, command: str) -> None:
+    try:
+        private_files.make_file(path)
+        path.write_text(command, encoding="utf-8")
+    except OSError as error:
+        raise _not_written(path.parent, error) from error
+
+
+def _not_written(between: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{between}, for the time of the move, cannot be written: {error.strerror or error}. Name another folder with "
+        "--through."
+    )
 
 
 def _target(settings: Settings, to: str, between: Path) -> Settings:
@@ -105,10 +150,7 @@ def _made(settings: Settings, between: Path) -> Archive:
     try:
         private_files.make_folder(between)
     except OSError as error:
-        raise StorageError(
-            f"{between}, for the time of the move, cannot be made: {error.strerror or error}. Name another one with "
-            "--through."
-        ) from error
+        raise _not_written(between, error) from error
     return Archive(settings)
 
 
