@@ -81,7 +81,7 @@ def _move(args: argparse.Namespace) -> int:
         print_json(report.as_dict())
         return DONE
     imported = report.imported
-    use = f"DATELINE_CATALOG={report.shown_target}" if report.to_database else f"--data-dir {report.shown_target}"
+    use = "the address of --to in DATELINE_CATALOG" if "://" in args.to else f"--data-dir {report.target}"
     print_text(
         f"The archive at {report.target} holds {_counts(imported.manifest)} of the one at {report.source}, which is as "
         f"it was; nothing was embedded. {imported.parts} of {len(imported.manifest.parts)} parts were stored now, in "

@@ -277,7 +277,7 @@ def test_an_archive_is_moved_to_postgresql_and_back_by_command(
     told = capsys.readouterr().out
     assert "holds 9 articles (11 versions)" in told
     assert "Verified: SHA-256 of each part; number and digest of the rows of each table" in told
-    assert "with DATELINE_CATALOG=postgresql://USER:PASSWORD@" in told
+    assert "with the address of --to in DATELINE_CATALOG." in told
     assert {path.name for path in house.iterdir()} == files
     with closing(opened(house)) as left, closing(opened(tmp_path / "there", url)) as there:
         assert tables(there) == tables(left) == tables(source)
@@ -376,6 +376,30 @@ def test_no_article_comes_in_during_a_move(house: Path, url: str, articles: list
         move(settings, url, progress=ingest_beside)
         with beside.writing(), pytest.raises(ArchiveBusy, match="Another ingest is writing to"):
             move(settings, url)
+
+
+def test_a_move_from_a_database_that_lost_its_lock_is_not_finished(
+    exported: Path, url: str, tmp_path: Path, postgres: PostgresServer, articles: list[Article]
+) -> None:
+    with closing(opened(tmp_path / "there", url)) as there:
+        import_into(there, exported, indexed=False)
+        settings = Settings(data_dir=tmp_path / "there", llm="none", catalog=url)
+        snow = Article(id="b1", title="Snow", text="It snowed.", language="en")
+
+        def lose(part: Part) -> None:
+            if part.content == "changes" and there.catalog.article("b1") is None:
+                postgres.run("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+                until = time.monotonic() + 5
+                while there.catalog.article("b1") is None:
+                    with suppress(ArchiveBusy):
+                        ingest([snow], there, WordEmbedder())
+                    assert time.monotonic() < until
+
+        with pytest.raises(StorageError, match="took in articles during the move.*Run the same command again"):
+            move(settings, str(tmp_path / "back"), progress=lose)
+        move(settings, str(tmp_path / "back"))
+        with closing(opened(tmp_path / "back")) as back:
+            assert tables(back)["versions"] == tables(there)["versions"]
 
 
 def test_a_target_that_cannot_be_is_refused(

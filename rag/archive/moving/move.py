@@ -28,12 +28,10 @@ _LOGIN = "USER:PASSWORD@"  # in commands that are shown; no message holds the re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveReport:
-    """What was moved from where to where; `shown_target` is the address or folder as a command may name it."""
+    """What was moved from where to where."""
 
     source: str
     target: str
-    shown_target: str
-    to_database: bool
     imported: ImportReport
 
     def as_dict(self) -> dict[str, object]:
@@ -61,7 +59,7 @@ def move(
     that cannot be, ArchiveBusy while an ingest runs here or a server there, and what an export or an import raises.
     """
     database = "://" in to
-    if to == settings.catalog or not database and not settings.catalog and _same(Path(to), settings.data_dir):
+    if to == settings.catalog or (not database and not settings.catalog and _same(Path(to), settings.data_dir)):
         raise SettingsError(
             "--to names the very archive that is to be moved. To move a folder, name it with --data-dir and unset "
             "DATELINE_CATALOG; --to names where it shall go."
@@ -92,21 +90,24 @@ def _moved(
     progress: Callable[[Part], None],
     carry: Callable[[Archive, Archive], object],
 ) -> MoveReport:
-    shown = _shown(new)
-    command = _command(source, shown, through)
+    command = _command(source, _shown(new), through)
     check_target(new, source, command)
     _note(between / _COMMAND, command)
     folder = between / _EXPORT
     if not _is_present(folder, source):
         _delete(folder)
         export(source, folder, progress=progress)
-    imported = import_into(
-        new, folder, progress=progress, command=command, indexed=False, finish=lambda: carry(source, new)
-    )
-    to_database = new.catalog.database.shared
-    return MoveReport(
-        source=source.place, target=new.place, shown_target=shown, to_database=to_database, imported=imported
-    )
+
+    def finish() -> None:
+        if not _is_present(folder, source):  # the lock of a database ends with its connection
+            raise StorageError(
+                f"The archive at {source.place} took in articles during the move, as its database was away in between. "
+                "Run the same command again."
+            )
+        carry(source, new)
+
+    imported = import_into(new, folder, progress=progress, command=command, indexed=False, finish=finish)
+    return MoveReport(source=source.place, target=new.place, imported=imported)
 
 
 def unfinished(folder: Path) -> str:

@@ -20,8 +20,8 @@ MOST_SESSIONS = 1000  # beyond them, the oldest is ended
 MOST_SESSIONS_OF_A_KEY = 50  # so that one key cannot end the sessions of all others
 _SESSION_COOKIE = re.compile(rf"(?:^|;[ \t]*){COOKIE}=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
 WRONG_PER_MINUTE = 20  # wrong keys from one address; enough that a script with an old key still gets its 401
-_AWAY = "The server of the catalogue, with the keys of this archive, cannot be reached, so nobody is let in. Ask again."
 WRONG_SECONDS = 0.5  # delay of the response to a wrong key
+_AWAY = "The server of the catalogue, with the keys of this archive, cannot be reached, so nobody is let in. Ask again."
 
 
 class Authenticator:
