@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-_DATABASE = re.compile(r"(?: at)? postgres(?:ql)?://\S*[^\s.,;:]")
+_DATABASE = re.compile(r"(?: at)? (?:postgres(?:ql)?|milvuss?)://\S*[^\s.,;:]")
 _COMMAND = re.compile(r": (?:DATELINE_CATALOG=\S+ )?dateline move .*")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from rag.errors import SettingsError
 
@@ -74,6 +75,12 @@ class Settings(BaseModel):
         "SQLite file in data_dir",
     )
     chroma_url: str = Field(default="", description="Chroma server instead of the embedded index")
+    index: str = Field(
+        default="",
+        repr=False,  # it holds a password
+        description="Milvus database of the vectors, milvus://user:password@host:port/database (milvuss:// over TLS), "
+        "instead of an index in data_dir",
+    )
     host: str = Field(default="127.0.0.1", description="address of the page")
     port: int = Field(default=7860, ge=0, le=65535)
     answer_slots: int = Field(default=2, ge=1, le=256, description="answers written at once; the packaged model has 2")
@@ -119,6 +126,25 @@ class Settings(BaseModel):
             )
         return value
 
+    @field_validator("index")
+    @classmethod
+    def _is_index(cls, value: str, info: ValidationInfo) -> str:
+        try:
+            parts = urlsplit(value)
+            known = parts.scheme in ("milvus", "milvuss") and bool(parts.hostname) and parts.port != 0
+            named = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", parts.path.strip("/") or "default") is not None
+            sound = known and named and parts.netloc.count("@") < 2 and not parts.query and not parts.fragment
+        except ValueError:
+            sound = False
+        if value and not sound:
+            raise ValueError(
+                "it is no address such as milvus://user:password@host:19530/database (in a password write %40 for @, "
+                "%2F for /, %3A for :, %3F for ?, %23 for #)"
+            )
+        if value and info.data.get("chroma_url"):
+            raise ValueError("DATELINE_CHROMA_URL names another place for the vectors. Unset one of the two")
+        return value
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Settings:
         """Settings from the environment, overridden by `options` that are not None.
@@ -150,7 +176,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             key = str(first["loc"][0]) if first["loc"] else "settings"
-            shown = "…" if key in ("llm_key", "embedder_key", "catalog") else repr(first.get("input"))
+            shown = "…" if key in ("llm_key", "embedder_key", "catalog", "index") else repr(first.get("input"))
             raise SettingsError(
                 f"{PREFIX}{key.upper()} is {shown}: {first['msg'].lower()}. Correct the value or unset it."
             ) from None

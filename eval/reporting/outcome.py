@@ -30,7 +30,14 @@ _LIBRARIES = (
     "pytrec_eval-terrier", "sentence-transformers", "tantivy", "torch", "trafilatura", "transformers", "xllamacpp",
 )  # fmt: skip
 
-_PRIVATE = {"llm_key", "embedder_key", "catalog", "data_dir", "model_cache"}  # secrets, and paths of one machine
+_PRIVATE = {
+    "llm_key",
+    "embedder_key",
+    "catalog",
+    "index",
+    "data_dir",
+    "model_cache",
+}  # secrets, and paths of one machine
 PerQuery = dict[str, dict[str, dict[str, float]]]
 
 

@@ -3,6 +3,7 @@
 catalogue.sqlite     the source of truth              any number of processes read; one ingests at a time
   or, with DATELINE_CATALOG, a PostgreSQL database: any number of processes with folders of their own read and ingest
 vectors/ words/      derived, may be deleted          only the process that holds index.lock opens vectors/
+  or, with DATELINE_INDEX, the vectors in Milvus: all processes search them, and one at a time writes
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Archive:
             ) from error
         derived = [self.folder / name for name in (vector_index.NAME, keyword_index.NAME)]
         self.catalog = Catalog(self.folder / "catalogue.sqlite", derived=derived, url=settings.catalog)
-        self.indexer = Indexer(self.catalog, self.folder, settings.chroma_url, asks_once=asks_once)
+        self.indexer = Indexer(self.catalog, self.folder, settings.chroma_url, settings.index, asks_once=asks_once)
         self._side_threads = SideThreads()
 
     def close(self) -> None:

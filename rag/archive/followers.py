@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import rmtree
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from rag.archive import file_stamps, integrity
 from rag.archive.catalog import Catalog
 from rag.archive.indexes import keyword_index, place, vector_index
 from rag.archive.indexes.keyword_index import TantivyWords
-from rag.archive.indexes.vector_index import ChromaVectors
+from rag.archive.indexes.vector_index import ChromaVectors, VectorIndex
 from rag.archive.priority import Priority
 from rag.archive.tables.passages import StoredPassage
 from rag.errors import IndexDamaged
@@ -31,6 +31,7 @@ class IndexFollower(ABC, Generic[_Index]):
     """The follower of one derived index. Its methods belong to one thread; any thread may read `index`."""
 
     name: str
+    shared = False  # whether the index is one that machines with folders of their own have together
 
     def __init__(self, catalog: Catalog, folder: Path, priority: Priority) -> None:
         self.folder = folder
@@ -175,7 +176,19 @@ class IndexFollower(ABC, Generic[_Index]):
         """Whether a sample of passages is found."""
 
 
-class VectorFollower(IndexFollower[ChromaVectors]):
+class FilledVectors(VectorIndex, Protocol):
+    """A vector index that is filled from the catalogue."""
+
+    def begin_rebuild(self) -> None:
+        """Makes `put` and `drop_articles` write to a second, empty index; searches still read the first."""
+        ...
+
+    def finish_rebuild(self) -> None:
+        """Makes searches read the second index and deletes the first."""
+        ...
+
+
+class VectorFollower(IndexFollower[FilledVectors]):
     """The follower of the Chroma collection."""
 
     name = vector_index.NAME
@@ -191,6 +204,14 @@ class VectorFollower(IndexFollower[ChromaVectors]):
         """Whether the index holds the vectors of the archive's present embedder alone."""
         return self._catalog.followed(self.mark) >= self._catalog.model_since()
 
+    @property
+    def behind(self) -> bool:
+        """Whether another machine is yet to bring up the index, which this one shares."""
+        return False
+
+    def read(self) -> None:
+        """Opens an index that is shared, for searches alone. Raises StorageError."""
+
     def close(self) -> None:
         """Closes Chroma, which may otherwise keep its SQLite file locked after an error."""
         self.index = None
@@ -201,7 +222,7 @@ class VectorFollower(IndexFollower[ChromaVectors]):
     def _is_local(self) -> bool:
         return not self._url
 
-    def _open(self) -> ChromaVectors:
+    def _open(self) -> FilledVectors:
         return ChromaVectors(self.folder, self._url)
 
     def _check_changed_files(self, noted: object) -> None:

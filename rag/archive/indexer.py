@@ -50,20 +50,35 @@ def lock_file(path: Path, seconds: float) -> BaseFileLock | None:
     return lock
 
 
+def _vector_follower(
+    catalog: Catalog, folder: Path, priority: Priority, chroma_url: str, milvus_url: str
+) -> VectorFollower:
+    if not milvus_url:
+        return VectorFollower(catalog, folder, priority, chroma_url)
+    from rag.archive.indexes.milvus_follower import SharedVectorFollower  # its client is optional
+
+    return SharedVectorFollower(catalog, folder, priority, milvus_url)
+
+
 class Indexer:
     """Owns the derived indexes of one folder, or reads them while another process owns them.
 
     Only the process that holds index.lock opens Chroma, which two processes must not share. Any other process searches
-    the vectors in the catalogue exactly and reads the keyword index. The thread starts when an index is first needed.
+    the vectors in the catalogue exactly, or in Milvus, and reads the keyword index. The thread starts when an index is
+    first needed.
     """
 
-    def __init__(self, catalog: Catalog, folder: Path, chroma_url: str, *, asks_once: bool = False) -> None:
+    def __init__(
+        self, catalog: Catalog, folder: Path, chroma_url: str = "", milvus_url: str = "", *, asks_once: bool = False
+    ) -> None:
         """With `asks_once` the vectors of a local archive of at most EXACT_PASSAGES are searched in the catalogue, and
         Chroma stays closed: its index is brought up to date by the next process that opens it."""
         self.priority = Priority()
         self._catalog, self._folder = catalog, folder
-        self._may_search_exactly = asks_once and not chroma_url
-        self._vector_follower = VectorFollower(catalog, folder / vector_index.NAME, self.priority, chroma_url)
+        self._may_search_exactly = asks_once and not (chroma_url or milvus_url)
+        self._vector_follower = _vector_follower(
+            catalog, folder / vector_index.NAME, self.priority, chroma_url, milvus_url
+        )
         self._keyword_follower = KeywordFollower(catalog, folder / keyword_index.NAME, self.priority)
         self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)
         self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
@@ -160,7 +175,7 @@ class Indexer:
                 raise StorageError(f"The archive {self._folder} was closed. Open it again.")
             if self._done >= ticket and self._error is not None:
                 raise self._error
-        if timeout is None and not self.owns:
+        if timeout is None and (not self.owns or self._vector_follower.behind):
             self._wait_for_the_owner()
 
     def changes_behind(self) -> int:
@@ -172,7 +187,7 @@ class Indexer:
         """Waits at most _FOREIGN_SECONDS until the owning process has indexed what this one has stored."""
         last, until = self._catalog.last_change(), monotonic() + _FOREIGN_SECONDS
         with self._changed:
-            while monotonic() < until and not self._closed and not self.owns:
+            while monotonic() < until and not self._closed and (not self.owns or self._vector_follower.shared):
                 if all(self._catalog.followed(one.mark) >= last for one in self._followers):
                     return
                 self._changed.wait(0.05)
@@ -285,7 +300,7 @@ class Indexer:
 
     def _bring_up(self, follower: IndexFollower[Any]) -> None:
         noted = self._noted.get(follower.name)
-        if not follower.opened:
+        if not follower.opened and not follower.shared:
             self._mark_open(follower.name)
         if follower is self._vector_follower and second_process.is_worth_it(self._catalog, self._keyword_follower.mark):
             self._mark_open(self._keyword_follower.name)  # which the second process opens
@@ -297,13 +312,16 @@ class Indexer:
     def _bring_up_stories(self, interrupted: Callable[[], bool]) -> None:
         """Threads the stories, for which both indexes are searched; without one of them, the next pass does."""
         vectors, words = self._vector_follower.index or self._exact, self._keyword_follower.index
-        if self.owns and vectors is not None and words is not None:
+        if self.owns and vectors is not None and words is not None and not self._vector_follower.behind:
             self._stories.bring_up(vectors, words, interrupted)
 
     def _read_beside_the_owner(self) -> None:
         if self._foreign_words is None:
             self._foreign_words = TantivyWords(self._folder / keyword_index.NAME)
-        self._exact = self._refreshed_vectors()
+        if self._vector_follower.shared:
+            self._vector_follower.read()
+        else:
+            self._exact = self._refreshed_vectors()
 
     def _exact_vectors(self) -> ExactVectors | None:
         """The vectors of the catalogue as they are now; None where there are too many to read them for one question."""

@@ -20,7 +20,7 @@ from rag.archive.catalog import digest
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.stories.follower import LINKED, StoryFollower
 from rag.archive.tables import rows
-from rag.archive.tables.changes import IMPORTING, MODEL_SINCE
+from rag.archive.tables.changes import IMPORTING, MODEL_SINCE, VECTORS_IN
 from rag.archive.tables.database import Database, Statements
 from rag.archive.tables.table import day_number, day_of
 from rag.language.tokens import fold
@@ -33,7 +33,7 @@ _MOST_ID_CHARS = 2_000
 _LARGEST = 2**63 - 1  # of a number in the catalogue
 # How far the indexes are is not carried over: they are filled anew.
 FOLLOWED = (NearDuplicateFollower.name, StoryFollower.name)
-RESERVED = ("format", IMPORTING)  # properties that belong to the archive itself
+RESERVED = ("format", IMPORTING, VECTORS_IN)  # properties that belong to the archive itself
 _COUNTS = (MODEL_SINCE, LINKED)  # properties that are numbers
 
 

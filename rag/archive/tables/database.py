@@ -56,6 +56,17 @@ class Statements(Protocol):
         """Runs a statement for each row of values."""
 
 
+class Held:
+    """A lock that was asked for: true where this process got it."""
+
+    def __init__(self, got: bool, kept: Callable[[], bool] = lambda: True) -> None:
+        """`kept` tells whether it is still held, which ends with the connection that holds it."""
+        self._got, self.kept = got, kept
+
+    def __bool__(self) -> bool:
+        return self._got
+
+
 class Database(ABC, Generic[_Connection]):
     """A pool of connections to one database. Thread-safe; readers never wait for the writer.
 
@@ -258,10 +269,10 @@ class Database(ABC, Generic[_Connection]):
         """At most `most` faults of the stored form, as sentences; those of the content are not looked for."""
 
     @abstractmethod
-    def hold(self, name: str, *, together: bool = False) -> AbstractContextManager[bool]:
+    def hold(self, name: str, *, together: bool = False) -> AbstractContextManager[Held]:
         """A context that holds a lock of this name against every process that uses the database, and gives whether it
-        does: False where another one holds it. Several hold it `together`. Where the database is not `shared`, the
-        locks of the folder do this, and it gives True."""
+        does: false where another one holds it. Several hold it `together`. Where the database is not `shared`, the
+        locks of the folder do this, and it gives a true one."""
 
     # --- connections --------------------------------------------------------------------------
 

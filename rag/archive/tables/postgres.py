@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from rag.archive.tables.database import Database, Result, Row, Statements
+from rag.archive.tables.database import Database, Held, Result, Row, Statements
 from rag.errors import ArticleRefused, CatalogueAway, SettingsError, StorageError
 from rag.language.tokens import fold
 from rag.schema import Article
@@ -235,7 +235,7 @@ class PostgresDatabase(Database[Any]):
         return []
 
     @contextmanager
-    def hold(self, name: str, *, together: bool = False) -> Iterator[bool]:
+    def hold(self, name: str, *, together: bool = False) -> Iterator[Held]:
         """Holds an advisory lock on a connection of its own, which ends with the process, however it ends."""
         with self.reported():
             db = self._repeated(self._connect)
@@ -244,7 +244,7 @@ class PostgresDatabase(Database[Any]):
             sql = f"SELECT pg_try_advisory_lock{kind}({_WRITERS + 1}, hashtext(current_schema() || ' ' || %s))"
             with self.reported():
                 (held,) = db.execute(sql, (name,)).fetchone()
-            yield held
+            yield Held(held, lambda: _answers(db))
         finally:
             with suppress(psycopg.Error):  # or else the lock would be free only when the server sees the end
                 db.execute("SELECT pg_advisory_unlock_all()")
@@ -275,6 +275,14 @@ class PostgresDatabase(Database[Any]):
             db.execute("ROLLBACK")
             return True
         return False
+
+
+def _answers(db: Any) -> bool:
+    """Whether a connection is still there, and so the locks that it holds."""
+    with suppress(psycopg.Error):
+        db.execute("SELECT 1")
+        return True
+    return False
 
 
 _ADVICE_WHEN_AWAY = {

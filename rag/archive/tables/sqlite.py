@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.archive import private_files
-from rag.archive.tables.database import Database, Row, Statements
+from rag.archive.tables.database import Database, Held, Row, Statements
 from rag.errors import StorageError
 from rag.language.tokens import fold
 
@@ -94,9 +94,9 @@ class SqliteDatabase(Database[sqlite3.Connection]):
         return [line for one in found if one != "ok" for line in one.splitlines()]
 
     @contextmanager
-    def hold(self, name: str, *, together: bool = False) -> Iterator[bool]:
+    def hold(self, name: str, *, together: bool = False) -> Iterator[Held]:
         """Holds nothing: the locks of the folder do."""
-        yield True
+        yield Held(True)
 
     # --- connections --------------------------------------------------------------------------
 
