@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from fakes import ModelServer, ScriptedLLM, WordEmbedder
+from milvus_server import MilvusServer
 from postgres_server import PostgresServer
 
 from ingest.pipeline import ingest
@@ -182,6 +183,16 @@ def postgres() -> Iterator[PostgresServer]:
         server = PostgresServer(Path(folder))
         yield server
         server.end()
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
+    """A Milvus server for the tests of this process."""
+    pytest.importorskip("pymilvus", reason="Milvus' client is missing: pip install 'dateline[many]'")
+    pytest.importorskip("milvus_lite", reason="no Milvus server is installed: pip install milvus-lite")
+    server = MilvusServer(tmp_path_factory.mktemp("milvus"))
+    yield server
+    server.kill()
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
