@@ -94,6 +94,45 @@ def test_an_address_that_names_no_database_is_refused_without_being_shown(addres
     assert "s3same" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "milvus://reporter:s3same%2F@index.example:19530/news",
+        "milvuss://reporter:s3same@[::1]",
+        "milvus://index.example",
+    ],
+)
+def test_the_address_of_an_index_is_accepted_and_never_shown(address: str) -> None:
+    settings = Settings.load({"DATELINE_INDEX": address})
+    assert settings.index == address
+    assert "s3same" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://reporter:s3same@index.example:19530/news",
+        "index.example:19530",
+        "milvus:///news",
+        "milvus://reporter:s3same/x@index.example/news",  # "/", "@", "#" and "?" of a password are not written so
+        "milvus://reporter:s3same@x@index.example/news",
+        "milvus://reporter:s3same#x@index.example/news",
+        "milvus://reporter:s3same@index.example:port/news",
+        "milvus://reporter:s3same@index.example/news-and-more",
+    ],
+)
+def test_an_address_that_names_no_index_is_refused_without_being_shown(address: str) -> None:
+    with pytest.raises(SettingsError, match="^DATELINE_INDEX is ….*milvus://user:password@host:19530/database") as told:
+        Settings.load({"DATELINE_INDEX": address})
+    assert "s3same" not in str(told.value)
+
+
+def test_vectors_are_in_one_place() -> None:
+    both = {"DATELINE_INDEX": "milvus://index.example", "DATELINE_CHROMA_URL": "http://127.0.0.1:8000"}
+    with pytest.raises(SettingsError, match="^DATELINE_INDEX is ….*chroma_url names another place.* unset one"):
+        Settings.load(both)
+
+
 def test_settings_cannot_be_changed_or_invented() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().top_k = 3  # type: ignore[misc]

@@ -147,7 +147,11 @@ class Indexer:
             if failed is not None:
                 with self._changed:
                     self._damaged.append(failed)
-            self.wait(timeout=OPENING_SECONDS)
+            try:
+                self.wait(timeout=OPENING_SECONDS)
+            except DatelineError:
+                if current() in (None, failed):  # or else it was the other index that failed
+                    raise
             found = current()
         if found is None:
             raise StorageError(

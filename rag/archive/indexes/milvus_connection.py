@@ -57,10 +57,12 @@ class MilvusConnection:
         self._away: Exception | None = None  # why the last call found no server
         self._probing = threading.Lock()  # while the server is away, one thread at a time looks for it
         login = ":".join(unquote(one) for one in (parts.username, parts.password) if one)
+        port = parts.port or _PORT
+        self._address = re.compile(rf"[\w.:%\[\]-]+:{port}\b")
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         self.client: Any = self.call(
             lambda: MilvusClient(
-                f"{'https' if parts.scheme == 'milvuss' else 'http'}://{host}:{parts.port or _PORT}",
+                f"{'https' if parts.scheme == 'milvuss' else 'http'}://{host}:{port}",
                 token=login,
                 db_name=self._database,
                 timeout=_CONNECT_SECONDS,
@@ -141,6 +143,7 @@ class MilvusConnection:
         details = getattr(_cause(error), "details", None)
         said = (details() if callable(details) else None) or getattr(error, "message", "") or str(error)
         text = " ".join(said.split())[:300].rstrip(".") or type(error).__name__
+        text = self._address.sub("…", text)  # the message names it already
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return text
