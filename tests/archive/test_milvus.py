@@ -439,6 +439,40 @@ def test_a_collection_of_a_newer_program_is_refused_and_left_alone(
     assert index.alias == (archive.catalog.get_meta(VECTORS_IN) or "").partition("_v")[0]
 
 
+def test_an_alias_to_a_collection_of_another_program_is_told(
+    open_archive: Callable[..., Archive], articles: list[Article]
+) -> None:
+    archive = open_archive()
+    ingest(articles[:2], archive, WordEmbedder())
+    index = stored_vectors(archive)
+    foreign = f"payroll_{index.alias}"
+    index._client.rename_collection(index.collection, foreign)
+    index._client.alter_alias(foreign, index.alias)
+    archive.close()
+    with pytest.raises(ArchiveMismatch, match="leads to payroll_.*, which Dateline has not made. Drop the alias, or"):
+        found(open_archive(), "ferry")
+
+
+def test_a_fill_that_failed_does_not_lead_later_changes_astray(
+    shared: str, open_archive: Callable[..., Archive], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = open_archive("one", shared), open_archive("two", shared)
+
+    def fail(*_: Any) -> None:
+        raise StorageError("The server is overloaded.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(MilvusVectors, "finish_rebuild", fail)
+        with pytest.raises(StorageError, match="overloaded"):
+            ingest([notice(1)], one, WordEmbedder())
+    two.wait_until_indexed()  # which fills it, unless the first does
+    ingest([notice(2)], one, WordEmbedder())
+    assert found(two, "cellar number2", k=1) == ["n2"]
+    assert two.health().sound
+    names = stored_vectors(two)._client.list_collections()
+    assert [name for name in names if name.startswith(stored_vectors(two).alias)] == [stored_vectors(two).collection]
+
+
 def test_vectors_of_another_length_are_refused(milvus: MilvusServer, open_archive: Callable[..., Archive]) -> None:
     archive = open_archive()
     ingest([notice(1)], archive, WordEmbedder())

@@ -90,7 +90,7 @@ class SharedVectorFollower(VectorFollower):
                 self._compared = False
                 raise
             finally:
-                if not held.kept():  # another machine may have written at the same time: what it was is done again
+                if not held.kept():  # another machine may have written at the same time: all is written again
                     self._compared = False
                     with suppress(StorageError):
                         self._catalog.set_followed(self.mark, min(before, self._catalog.followed(self.mark)))
@@ -98,7 +98,7 @@ class SharedVectorFollower(VectorFollower):
 
     def _bring_up(self, noted: object) -> None:
         milvus = self._opened()
-        milvus.refresh()
+        milvus.resume()
         if self._catalog.get_meta(VECTORS_IN) != (milvus.collection or milvus.alias):
             self._catalog.set_followed(self.mark, 0)  # another server, or one that has lost its data
         try:

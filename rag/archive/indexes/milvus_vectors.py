@@ -56,7 +56,7 @@ class MilvusVectors:
         self._rebuilding = False
         self._dimensions: dict[str, int] = {}
         try:
-            self.refresh()
+            self.resume()
         except BaseException:
             self.close()
             raise
@@ -67,13 +67,23 @@ class MilvusVectors:
         """At most k pairs (key, cosine similarity) within the filters, best first."""
         if (filters.authors and not by_author) or not self._searchable(len(vector)):
             return []
+        condition = _condition(filters, by_author)
+        try:
+            return self._nearest(vector, k, condition)
+        except IndexDamaged:
+            self.refresh()  # a collection that was replaced while the server looked it up
+            if self.collection is None:
+                raise
+            return self._nearest(vector, k, condition)
+
+    def _nearest(self, vector: np.ndarray, k: int, condition: str) -> list[tuple[int, float]]:
         found = self._call(
             lambda: self._client.search(
                 self.alias,
                 [np.asarray(vector, dtype=np.float32)],
                 anns_field="vector",
                 limit=k,
-                filter=_condition(filters, by_author),
+                filter=condition,
                 search_params={"metric_type": "COSINE", "params": {"ef": max(_EF, k)}},
                 # What was written is visible since `settle`, and a search need not wait for the clock of the server.
                 consistency_level="Bounded",
@@ -117,13 +127,21 @@ class MilvusVectors:
 
     # --- for the process that writes ------------------------------------------------------------
 
+    def resume(self) -> None:
+        """Makes `put` and `drop_articles` write to the collection that is searched, whichever it is now."""
+        self.refresh()
+        self._written, self._rebuilding = self.collection, False
+
     def refresh(self) -> None:
         """Looks again which collection belongs to the archive: another machine may have filled a new one."""
         name = self._call(self._target)
         if name is not None:
             version = re.fullmatch(rf"{re.escape(self.alias)}_v(\d+)_[0-9a-f]+", name)
             if version is None:
-                raise IndexDamaged(f"The vector index at {self._where} is in a collection of another program, {name}.")
+                raise ArchiveMismatch(
+                    f"The alias {self.alias} at {self._where} leads to {name}, which Dateline has not made. Drop the "
+                    "alias, or name another database in DATELINE_INDEX."
+                )
             if int(version[1]) > FORMAT:
                 raise ArchiveMismatch(
                     f"The vector index at {self._where} has format {version[1]}; this program knows formats up to "
@@ -132,8 +150,6 @@ class MilvusVectors:
             if int(version[1]) < FORMAT:
                 name = None  # it is filled anew
         self.collection = name
-        if not self._rebuilding:
-            self._written = name
 
     def _target(self) -> str | None:
         """The collection that the alias points to; None without one."""
@@ -211,7 +227,8 @@ class MilvusVectors:
         for field in _HASHED:
             schema.add_field(field, MilvusConnection.types.VARCHAR, max_length=2 * _HASH_BYTES)
         indexes = self._client.prepare_index_params()
-        indexes.add_index("vector", index_type="HNSW", metric_type="COSINE", params=_HNSW)
+        # As JSON under one name: Milvus Lite ignores them where each has its own, which Milvus takes too.
+        indexes.add_index("vector", index_type="HNSW", metric_type="COSINE", params={"params": _HNSW})
         for field in ("day", *_HASHED):
             indexes.add_index(field, index_type="INVERTED")
         # One after another, since create_collection with indexes waits half a second for each of them.

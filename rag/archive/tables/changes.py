@@ -12,9 +12,7 @@ from rag.archive.tables.table import SET_FOLLOWED, SET_META, Table, parameters
 _Counted = TypeVar("_Counted")
 
 MODEL_SINCE = "model_since"  # property: the last change of the switch to the present embedder; absent before any
-VECTORS_IN = (
-    "vectors_in"  # property: the collection of a server that was filled last; before, the name of the archive there
-)
+VECTORS_IN = "vectors_in"  # property: the collection in Milvus that was filled last; before, the alias to come
 IMPORTING = "importing"  # property: how far a dateline import has come that is not finished
 
 
