@@ -23,7 +23,7 @@ from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
 from rag.answering.quoting import is_quoted, is_unsaid, led, quoted
-from rag.answering.retrieval.of_reading import hits_for, hits_of_kind, is_later, stands_alone, window_in
+from rag.answering.retrieval.of_reading import hits_about, hits_for, hits_of_kind, is_later, stands_alone, window_in
 from rag.answering.sentence_selection import Candidate, Evidence, gather
 from rag.answering.tracer import ended
 from rag.language.identify import LANGUAGE_NAMES, archive_language, detect_language
@@ -120,8 +120,14 @@ def _holdings(ask: Ask, reading: Reading) -> holdings.Holdings:
 def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """The answer that needs no language model: sentences of the articles in the form that the question asks for."""
     if answer.kind == "archive":
-        said = about_archive.compose(ask.archive.catalog, ask.filters, _holdings(ask, reading), reading.window)
-        yield _given(ask, replace(answer, window=None), said)  # the sentences say which days were counted
+        asked = _holdings(ask, reading)
+        about = hits_about(ask, topic, reading) if (topic := holdings.topic_of(asked.rest)) else ()
+        if topic and not about:
+            yield _refused(ask, answer, "nothing found")
+            return
+        articles = [hit.passage.article for hit in about]
+        said = about_archive.compose(ask.archive.catalog, ask.filters, asked, reading.window, articles)
+        yield _given(ask, replace(answer, hits=tuple(about), window=None), said)  # it says which days were counted
         return
     of_days = answer.kind in ("latest", "summary") and ask.kind is None and not reading.form
     if of_days and (told := _told_of_days(ask, replace(answer, kind="fact"), reading)):

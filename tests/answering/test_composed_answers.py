@@ -67,6 +67,8 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
             "archive",
             ["18 articles published since 1 March 2026", "7 articles of"],
         ),
+        ("what do we have on libraries?", "archive", ["Nearest to what is asked for", "close Quarry Lane library"]),
+        ("Which reports were withdrawn?", "archive", ["1 article that was withdrawn", "Maravel Wire, 13 August 2025"]),
         ("Was ist der neueste Artikel?", "archive", ["newest article is of 17 June 2026"]),
         ("Welche Zeitungen hast du im Archiv?", "archive", ["Northline News (18)"]),
     ],

@@ -1,11 +1,14 @@
 """Questions about the articles of an archive: which of them are counted, and what is said."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
+from fakes import WordEmbedder
 
+from ingest.pipeline import ingest
 from rag.answering.compose.about_archive import compose
-from rag.answering.kinds.holdings import asks_for_articles, names_articles, read
+from rag.answering.kinds.holdings import asks_for_articles, asks_for_withdrawn, names_articles, read, topic_of
 from rag.schema import Filters, TimeWindow
 
 OUTLETS = ("The Tide", "Orr Courier", "Orr Courier Weekly", "Diario del Estrecho", "The Spanish Gazette")
@@ -81,3 +84,44 @@ def test_the_whole_archive_is_told_with_outlets_and_languages(stored):
     assert told[0].startswith("The archive holds 10 articles from ")
     assert "Corvane Ledger (2)" in told[1]
     assert "English (8), " in told[2]
+
+
+@pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("what do we have on libraries?", "libraries?"),
+        ("Which articles are there about the dock strike", "the dock strike"),
+        ("¿Qué tienes sobre la huelga?", "la huelga?"),
+        ("How big is this archive?", ""),
+        ("Articles on articles?", ""),
+    ],
+)
+def test_what_articles_are_to_be_about_is_read(question, topic):
+    assert topic_of(question) == topic
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("Which reports were withdrawn?", True),
+        ("¿Qué noticias fueron retiradas?", True),
+        ("Welche Artikel wurden zurückgezogen?", True),
+        ("Was the report on the ferry fee withdrawn?", False),
+        ("Which troops were withdrawn?", False),
+    ],
+)
+def test_withdrawn_articles_are_asked_for(question, asks):
+    assert asks_for_withdrawn(question) is asks
+
+
+def test_withdrawn_articles_are_listed_within_what_the_question_names(stored):
+    live = next(one for one in stored.catalog.articles(limit=-1) if one.outlet == "Corvane Ledger")
+    ingest([replace(live, status="withdrawn", title="Withdrawn: a report")], stored, WordEmbedder())
+    told = said(stored, "Which articles were withdrawn?")
+    assert told[0] == "The archive knows of 1 article that was withdrawn; what it said is not cited."
+    assert told[1].startswith("“Withdrawn: a report”, Corvane Ledger")
+    assert said(stored, "Which articles from Corvane Ledger were withdrawn?") == told
+    other = next(one for one in stored.catalog.outlets() if one != "Corvane Ledger")
+    assert said(stored, f"Which articles from {other} were withdrawn?") == [
+        f"The archive knows of no withdrawn article from {other}."
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -10,15 +10,23 @@ from rag.answering.kinds.holdings import Holdings
 from rag.archive.catalog import Catalog
 from rag.language.dates import written
 from rag.language.identify import LANGUAGE_NAMES
-from rag.schema import Coverage, Filters, Sentence, TimeWindow
+from rag.schema import Article, Coverage, Filters, Sentence, TimeWindow
 
-MOST_OUTLETS = 12
+MOST_OUTLETS, MOST_WITHDRAWN = 12, 20
 
 
-def compose(catalog: Catalog, filters: Filters, asked: Holdings, window: TimeWindow | None = None) -> list[Sentence]:
-    """How many articles there are within the filters and what the question names, and their days; the newest and the
-    oldest one, where it asks for them. Without any restriction also the outlets and languages of the archive."""
+def compose(
+    catalog: Catalog, filters: Filters, asked: Holdings, window: TimeWindow | None = None, about: Sequence[Article] = ()
+) -> list[Sentence]:
+    """The articles `about` what the question asks for, where it names something; those that were withdrawn, where it
+    asks for them. Otherwise how many articles there are within the filters and what the question names, and their days;
+    the newest and the oldest one, where it asks for them. Without any restriction also the outlets and languages."""
     within = _within(filters, asked, window)
+    if asked.withdrawn:
+        return [Sentence(text=text, verdict="supported") for text in _withdrawn(catalog, within)]
+    if about:
+        found = ["Nearest to what is asked for, of all articles that match:", *map(_named, about)]
+        return [Sentence(text=text, verdict="supported") for text in found]
     coverage = catalog.coverage(within)
     said = [_counted(coverage, within)]
     if within.since or within.until:
@@ -30,6 +38,32 @@ def compose(catalog: Catalog, filters: Filters, asked: Holdings, window: TimeWin
     if within == Filters():
         said += _outlets(catalog.outlets()) + _languages(catalog.languages())
     return [Sentence(text=text, verdict="supported") for text in said]
+
+
+def _withdrawn(catalog: Catalog, within: Filters) -> list[str]:
+    """How many withdrawn articles there are within the filters, but for authors, and each of them."""
+
+    def matches(one: Article) -> bool:
+        day = one.day or date.min
+        return (
+            (not within.outlets or one.outlet in within.outlets)
+            and (not within.languages or one.language in within.languages)
+            and (not within.since or day >= within.since)
+            and (not within.until or day <= within.until)
+        )
+
+    found = [one for one in catalog.withdrawn(MOST_WITHDRAWN) if matches(one)]
+    if not found:
+        return [f"The archive knows of no withdrawn article {_restriction(within)}".rstrip() + "."]
+    one = len(found) == 1
+    what = "article that was withdrawn; what it" if one else "articles that were withdrawn; what they"
+    return [f"The archive knows of {len(found)} {what} said is not cited.", *map(_named, found)]
+
+
+def _named(one: Article) -> str:
+    by = f", {one.outlet}" if one.outlet else ""
+    published = f", {written(one.day)}" if one.day else ""
+    return f"“{one.title}”{by}{published}."
 
 
 def _within(filters: Filters, asked: Holdings, window: TimeWindow | None) -> Filters:

@@ -11,6 +11,7 @@ from functools import cache
 from rag.answering.time_windows.windows import without_days
 from rag.language.identify import LANGUAGE_NAMES, locale
 from rag.language.lexicons import LEXICONS
+from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import Token, fold, tokens
 from rag.schema import Span
 
@@ -26,6 +27,7 @@ WORDS = frozenset(
     article articles avez detenez publie publies parus paru plus recents ancien anciens dernier premier
     langue""".split()
 )
+_ABOUT = frozenset("about on regarding concerning sobre acerca uber zu zum zur sur su sul sulla over".split())
 _ARTICLE = r"(?:articles?|pieces?|stories|story|articulos?|artikeln?|beitrage?|articol[oi]|artigos?|artikelen)"
 _MANY = r"(?:how many|cuantos|wie ?viele?|combien|quanti|quantos|hoeveel)"
 _NEWEST = (
@@ -37,12 +39,18 @@ _ASKS = re.compile(
     rf"\b{_MANY} (?:\S+ )?(?:d')?{_ARTICLE}\b|\b(?:{_NEWEST}|{_OLDEST}) {_ARTICLE}\b|"
     rf"\b{_ARTICLE} (?:le |la |el )?(?:{_NEWEST}|{_OLDEST})\b"
 )
+_WITHDRAWN = re.compile(
+    r"\b(?:withdr[ae]wn|withdrew|retract(?:ed|ions?)|taken down|retirad[oa]s?|retiraron|retractad[oa]s?|"
+    r"zuruckgezogen\w*|widerrufen\w*|retiree?s?|retractee?s?|ritirat[oaie]|retratad[oa]s?|ingetrokken|teruggetrokken)\b"
+)
+_REPORT = r"(?:reports?|items?|texts?|informes?|noticias?|berichte?n?|meldung(?:en)?|nouvelles?|notizi[ae]|berichten)"
 _INFLECTION = r"(?:e[nrs]?|s|sprachige[nrs]?)?"
 
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """The articles that a question is about, by outlet and language (ISO 639-1), and which one of them it asks for.
+    """The articles that a question is about, by outlet and language (ISO 639-1), which one of them it asks for, and
+    whether it asks for those that were withdrawn.
 
     `rest` is the question without outlets, languages and days. Empty fields do not restrict.
     """
@@ -52,6 +60,7 @@ class Holdings:
     languages: tuple[str, ...] = ()
     newest: bool = False
     oldest: bool = False
+    withdrawn: bool = False
 
 
 def names_articles(question: str) -> bool:
@@ -64,6 +73,26 @@ def asks_for_articles(question: str) -> bool:
     return bool(_ASKS.search(fold(question)))
 
 
+def asks_for_withdrawn(question: str) -> bool:
+    """Whether a question asks which articles were withdrawn: it names articles and that, and no other thing."""
+    folded = fold(question)
+    if not (_WITHDRAWN.search(folded) and re.search(rf"\b(?:{_ARTICLE}|{_REPORT})\b", folded)):
+        return False
+    rest = re.sub(rf"\b(?:{_ARTICLE}|{_REPORT})\b", " ", _WITHDRAWN.sub(" ", folded))
+    return not {token.folded for token in tokens(rest)} - STOP_WORDS - WORDS
+
+
+def topic_of(rest: str) -> str:
+    """What a question about articles says that they are to be about: "libraries" in "what do you have on libraries?";
+    "" where it names nothing."""
+    words = tokens(rest)
+    for at, word in enumerate(words):
+        behind = words[at + 1 :]
+        if word.folded in _ABOUT and {one.folded for one in behind} - STOP_WORDS - WORDS:
+            return rest[behind[0].start :]
+    return ""
+
+
 def read(question: str, outlets: Collection[str], today: date | None) -> Holdings:
     """Of which articles a question asks; `outlets` are those of the archive, `today` is the day from which its days are
     seen, None: they stay in `rest`."""
@@ -71,12 +100,14 @@ def read(question: str, outlets: Collection[str], today: date | None) -> Holding
     named = dict(_named_outlets(undated, outlets))
     spoken = {span: code for span, code in _named_languages(undated) if not _within(span, named)}
     folded = fold(undated)
+    rest = _without(undated, [*named, *spoken])
     return Holdings(
-        _without(undated, [*named, *spoken]),
+        rest,
         tuple(named.values()),
         tuple(dict.fromkeys(spoken.values())),
         bool(re.search(rf"\b{_NEWEST}\b", folded)),
         bool(re.search(rf"\b{_OLDEST}\b", folded)),
+        asks_for_withdrawn(rest),
     )
 
 

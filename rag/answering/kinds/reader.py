@@ -15,7 +15,7 @@ from rag.answering.kinds.cues import has_cue
 from rag.answering.kinds.examples import EXAMPLES
 from rag.answering.kinds.form import form_of
 from rag.answering.kinds.head import packaged
-from rag.answering.kinds.holdings import WORDS, asks_for_articles
+from rag.answering.kinds.holdings import WORDS, asks_for_articles, asks_for_withdrawn
 from rag.answering.kinds.masking import masked
 from rag.answering.question import expected
 from rag.language.stop_words import STOP_WORDS
@@ -114,7 +114,7 @@ class KindReader:
         """
         is_general = _names_nothing(unrestricted or question)
         asks_articles = asks_for_articles(unrestricted or question)
-        if is_general and asks_articles:
+        if (is_general and asks_articles) or asks_for_withdrawn(unrestricted or question):
             return "archive"
         own = embedder.name == E5_SMALL.name
         scores = self._probabilities(question, embedder) if own else self._likenesses(question, embedder)

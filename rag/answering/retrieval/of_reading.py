@@ -13,6 +13,9 @@ from rag.answering.compose.material import REPORTING_MONTHS, without_years, year
 from rag.answering.conversation.followups import Reading
 from rag.answering.kinds.cues import subject_of
 from rag.answering.retrieval.retriever import within
+from rag.language.identify import detect_language
+from rag.language.stop_words import STOP_WORDS
+from rag.language.tokens import tokens
 from rag.schema import Hit, QuestionKind, TimeWindow
 
 # A question that may continue the conversation or begin a new subject begins one where, searched for alone, the best of
@@ -20,6 +23,7 @@ from rag.schema import Hit, QuestionKind, TimeWindow
 # short questions to the demo archive behind one on another of its articles .73 are read as new ones, and of 85
 # continuations of mtragun_goldpool .06, two of five of them rightly; at .7 .83 and .09.
 LEAST_CONTINUED, CONTINUED_ARTICLES, ARTICLES_ALONE = 0.6, 2, 40
+LEAST_ABOUT = 0.6  # of the best score, for an article that is listed as about a topic. Set by hand.
 MORE_HITS = 4  # times as many passages are fetched where those from outside a window are left out. Set by hand.
 
 
@@ -46,6 +50,17 @@ def hits_of_kind(ask: Ask, kind: QuestionKind, reading: Reading) -> Sequence[Hit
         for hit in hits_for(ask, without_years(query), of_window, composer.TOP_K, composer.PER_ARTICLE):
             found[hit.passage.id] = max(hit, found.get(hit.passage.id, hit), key=lambda h: h.score)
     return sorted(found.values(), key=lambda hit: -hit.score)
+
+
+def hits_about(ask: Ask, topic: str, reading: Reading) -> Sequence[Hit]:
+    """The hits for what articles are to be about, one an article, that score LEAST_ABOUT of the best; none where no
+    article in the language of the question holds one of its words."""
+    words = [token.folded for token in tokens(topic) if token.folded not in STOP_WORDS]
+    language = detect_language(ask.question) or ""
+    if language in ask.archive.catalog.languages() and ask.archive.unknown_words(words, language):
+        return ()
+    hits = ask.retriever.retrieve(topic, ask.filters, per_article=1, window=reading.window)
+    return [hit for hit in hits if hit.score >= LEAST_ABOUT * hits[0].score]
 
 
 def _windows(ask: Ask, years: Sequence[int], window: TimeWindow | None) -> list[TimeWindow | None]:
