@@ -121,7 +121,9 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
     """The answer that needs no language model: sentences of the articles in the form that the question asks for."""
     if answer.kind == "archive":
         asked = _holdings(ask, reading)
-        about = hits_about(ask, topic, reading) if (topic := holdings.topic_of(asked.rest)) else ()
+        topic = holdings.topic_of(asked.rest)
+        within = about_archive.narrowed(ask.filters, asked, reading.window)
+        about = hits_about(ask, topic, within) if topic else ()
         if topic and not about:
             yield _refused(ask, answer, "nothing found")
             return

@@ -21,7 +21,7 @@ def compose(
     """The articles `about` what the question asks for, where it names something; those that were withdrawn, where it
     asks for them. Otherwise how many articles there are within the filters and what the question names, and their days;
     the newest and the oldest one, where it asks for them. Without any restriction also the outlets and languages."""
-    within = _within(filters, asked, window)
+    within = narrowed(filters, asked, window)
     if asked.withdrawn:
         return [Sentence(text=text, verdict="supported") for text in _withdrawn(catalog, within)]
     if about:
@@ -66,7 +66,7 @@ def _named(one: Article) -> str:
     return f"“{one.title}”{by}{published}."
 
 
-def _within(filters: Filters, asked: Holdings, window: TimeWindow | None) -> Filters:
+def narrowed(filters: Filters, asked: Holdings, window: TimeWindow | None) -> Filters:
     """The filters, narrowed by what the question names; where the two have nothing in common, the filters stay."""
     return replace(
         filters,

@@ -16,7 +16,7 @@ from rag.answering.retrieval.retriever import within
 from rag.language.identify import detect_language
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import tokens
-from rag.schema import Hit, QuestionKind, TimeWindow
+from rag.schema import Filters, Hit, QuestionKind, TimeWindow
 
 # A question that may continue the conversation or begin a new subject begins one where, searched for alone, the best of
 # the CONTINUED_ARTICLES that are found with the conversation has less than this share of the best score. At .6, of 30
@@ -52,14 +52,14 @@ def hits_of_kind(ask: Ask, kind: QuestionKind, reading: Reading) -> Sequence[Hit
     return sorted(found.values(), key=lambda hit: -hit.score)
 
 
-def hits_about(ask: Ask, topic: str, reading: Reading) -> Sequence[Hit]:
+def hits_about(ask: Ask, topic: str, filters: Filters) -> Sequence[Hit]:
     """The hits for what articles are to be about, one an article, that score LEAST_ABOUT of the best; none where no
     article in the language of the question holds one of its words."""
     words = [token.folded for token in tokens(topic) if token.folded not in STOP_WORDS]
     language = detect_language(ask.question) or ""
     if language in ask.archive.catalog.languages() and ask.archive.unknown_words(words, language):
         return ()
-    hits = ask.retriever.retrieve(topic, ask.filters, per_article=1, window=reading.window)
+    hits = ask.retriever.retrieve(topic, filters, per_article=1)
     return [hit for hit in hits if hit.score >= LEAST_ABOUT * hits[0].score]
 
 
