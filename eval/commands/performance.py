@@ -21,19 +21,21 @@ def add(commands: Any) -> None:
 
 def _add_bench(commands: Any) -> None:
     one = commands.add_parser("bench", help="speed, memory and disk, beside the plain baseline")
-    one.add_argument("what", choices=("ingest", "query", "busy", "size", "answer", "load", "soak"))
+    one.add_argument("what", choices=("ingest", "query", "busy", "size", "answer", "load", "soak", "several"))
     one.add_argument("--out", type=Path, required=True, help="folder for figures; load and soak also take a .json file")
     one.add_argument("--requests", type=int, default=2000, help="load and soak: how many (default %(default)s)")
     one.add_argument("--model-requests", type=int, default=24, help="load: answers of the model; 0 leaves them out")
     one.add_argument("--data", type=Path, help="ingest, size: a data set in BEIR layout instead of generated text")
-    one.add_argument("--sizes", default="1000,10000", help="passages, separated by commas (default %(default)s)")
+    one.add_argument(
+        "--sizes", default="1000,10000", help="passages, separated by commas; several: notices (default %(default)s)"
+    )
     one.add_argument("--questions", type=int, default=20, help="answer: how many of the demo questions")
     one.add_argument("--llm", help=f"answer and load: {LLM_HELP}")
     one.set_defaults(handler=_bench)
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from eval.performance import bench, load, size, soak
+    from eval.performance import bench, load, several, size, soak
     from eval.reporting import tables
 
     try:
@@ -52,6 +54,8 @@ def _bench(args: argparse.Namespace) -> int:
             result = size.bench_size(settings, args.out, args.data, sizes[0], progress)
         elif args.what == "load":
             result = load.run(settings, args.out, args.requests, args.model_requests, progress)
+        elif args.what == "several":
+            result = several.run(settings, args.out, sizes[0], progress)
         elif args.what == "soak":
             result = soak.run(settings, args.out, args.requests, progress)
         else:

@@ -150,7 +150,7 @@ def _ask_all(
         outcome.public(assistant.settings),
     ]  # fmt: skip
     tasks: list[tuple[str, Callable[[], Prediction]]] = [
-        *((question.id, partial(_ask, assistant, question)) for question in questions),
+        *((question.id, partial(ask, assistant, question)) for question in questions),
         *((question.id, partial(editor.ask, assistant, question)) for question in others),
     ]
     with TemporaryDirectory(prefix="dateline-demo-") as folder:
@@ -159,7 +159,8 @@ def _ask_all(
         )
 
 
-def _ask(assistant: Assistant, question: demo_set.DemoQuestion) -> Prediction:
+def ask(assistant: Assistant, question: demo_set.DemoQuestion) -> Prediction:
+    """The answer to one question, beside what was expected."""
     answer, error = predictions.ask(assistant, question.text, question.history)
     return predictions.prediction(
         question.id, question.text, answer, answers=question.answers, articles=sorted(question.articles),
