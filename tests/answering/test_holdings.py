@@ -114,14 +114,14 @@ def test_withdrawn_articles_are_asked_for(question, asks):
     assert asks_for_withdrawn(question) is asks
 
 
-def test_withdrawn_articles_are_listed_within_what_the_question_names(stored):
-    live = next(one for one in stored.catalog.articles(limit=-1) if one.outlet == "Corvane Ledger")
-    ingest([replace(live, status="withdrawn", title="Withdrawn: a report")], stored, WordEmbedder())
-    told = said(stored, "Which articles were withdrawn?")
+def test_withdrawn_articles_are_listed_within_what_the_question_names(archive):
+    live = next(one for one in archive.catalog.articles(limit=-1) if one.outlet == "Corvane Ledger")
+    ingest([replace(live, status="withdrawn", title="Withdrawn: a report")], archive, WordEmbedder())
+    told = said(archive, "Which articles were withdrawn?")
     assert told[0] == "The archive knows of 1 article that was withdrawn; what it said is not cited."
     assert told[1].startswith("“Withdrawn: a report”, Corvane Ledger")
-    assert said(stored, "Which articles from Corvane Ledger were withdrawn?") == told
-    other = next(one for one in stored.catalog.outlets() if one != "Corvane Ledger")
-    assert said(stored, f"Which articles from {other} were withdrawn?") == [
+    assert said(archive, "Which articles from Corvane Ledger were withdrawn?") == told
+    other = next(one for one in archive.catalog.outlets() if one != "Corvane Ledger")
+    assert said(archive, f"Which articles from {other} were withdrawn?") == [
         f"The archive knows of no withdrawn article from {other}."
     ]
