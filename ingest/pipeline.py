@@ -7,10 +7,10 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ingest.readers.files import Rejected
 from rag.archive.archive import Archive
 from rag.archive.catalog import Prepared, VectorsGone, digest
 from rag.archive.near_duplicates import same_story
+from rag.archive.tables.database import Statements
 from rag.errors import ArticleRefused, DatelineError
 from rag.models.embeddings import Embedder
 from rag.schema import Article
@@ -68,6 +69,9 @@ class IngestReport:
         }
 
 
+Noting: TypeAlias = Callable[[Statements, IngestReport], None]
+
+
 def properties(embedder: Embedder) -> dict[str, str]:
     """The properties that an archive is built with and that must not change while it is used."""
     return {"embedder": embedder.name, "chunking": FINGERPRINT}
@@ -101,6 +105,35 @@ def ingest(
     return run.report
 
 
+def store(
+    items: Iterable[Article],
+    archive: Archive,
+    embedder: Embedder,
+    report: IngestReport,
+    *,
+    noting: Noting,
+    singly: bool = False,
+    progress: Callable[[IngestReport], None] = lambda report: None,
+) -> None:
+    """Stores articles as `ingest` does, and leaves the indexes to the processes that own them.
+
+    `report` says what was done with the items before these, and is gone on with. `noting` is called in the transaction
+    of each batch: what `report` says then is true once that is committed. `singly`: each article is a batch.
+    Raises as `ingest` does.
+    """
+    with archive.writing():
+        archive.claim(properties(embedder))
+        run = _Run(archive, embedder, report, noting)
+        try:
+            for item in items:
+                run.take(item)
+                if singly:
+                    run.flush()
+                progress(run.report)
+        finally:
+            run.flush()
+
+
 def remove(archive: Archive, article_id: str) -> bool:
     """Removes an article with all its versions from catalogue and indexes; False when there is none."""
     with archive.writing():
@@ -110,25 +143,33 @@ def remove(archive: Archive, article_id: str) -> bool:
 
 
 class _Run:
-    def __init__(self, archive: Archive, embedder: Embedder) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        embedder: Embedder,
+        report: IngestReport | None = None,
+        noting: Noting = lambda db, report: None,
+    ) -> None:
         self.archive, self.catalog, self.embedder = archive, archive.catalog, embedder
-        self.report = IngestReport()
+        self.report, self._noting = report or IngestReport(), noting
         self.began = time.perf_counter()
         self._batch: list[tuple[Prepared, Article | None]] = []  # each with the article that it replaces
         self._waiting: set[str] = set()
 
     def take(self, item: Article | Rejected) -> None:
         """Stores, skips or rejects one item."""
-        self.report.read += 1
         if isinstance(item, Rejected):
             self._reject(item)
-            return
-        try:
-            self._take_article(item)
-        except Exception as error:
-            if _ends_the_run(error):
-                raise
-            self._reject(_failed(item, error))
+        else:
+            try:
+                self._take_article(item)
+            except Exception as error:
+                if _ends_the_run(error):
+                    raise
+                self._reject(_failed(item, error))
+        self.report.read += 1  # not before: a batch that is stored meanwhile does not hold this item
+        if sum(len(prepared.spans) for prepared, _ in self._batch) >= BATCH_PASSAGES:
+            self.flush()
 
     def _take_article(self, item: Article) -> None:
         item = _storable(item)
@@ -156,15 +197,13 @@ class _Run:
         self._batch.append((prepared, current))
         self._waiting.add(article.id)
         self.report.passages += len(prepared.spans)
-        if sum(len(p.spans) for p, _ in self._batch) >= BATCH_PASSAGES:
-            self.flush()
 
     def flush(self) -> None:
         """Embeds and commits the batch; where that fails, its articles one by one."""
         batch, self._batch, self._waiting = self._batch, [], set()
         try:
             if batch:
-                self._store([prepared for prepared, _ in batch])
+                self._store([prepared for prepared, _ in batch], self._note)
         except Exception as error:
             if _ends_the_run(error):
                 raise
@@ -172,13 +211,21 @@ class _Run:
                 self._store_alone(prepared, current)
         self.report.seconds = time.perf_counter() - self.began
 
-    def _store(self, batch: list[Prepared]) -> None:
+    def _store(self, batch: list[Prepared], noting: Callable[[Statements], None] = lambda db: None) -> None:
         while True:
             vectors = missing_vectors(batch, self.archive, self.embedder)
-            with suppress(VectorsGone):  # another process has removed the last article with the same words meanwhile
-                self.catalog.store(batch, vectors)
-                self.report.embedded += len(vectors)
+            self.report.embedded += len(vectors)
+            try:
+                self.catalog.store(batch, vectors, noting)
                 return
+            except VectorsGone:  # another process has removed the last article with the same words meanwhile
+                continue
+            except BaseException:
+                self.report.embedded -= len(vectors)
+                raise
+
+    def _note(self, db: Statements) -> None:
+        self._noting(db, self.report)
 
     def _store_alone(self, prepared: Prepared, current: Article | None) -> None:
         try:

@@ -8,7 +8,7 @@ to which change it holds, so a start after a crash finishes what was begun.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -57,6 +57,8 @@ _ADDED_TABLES = {
     4: {"api_keys"},
 }
 _ADDED_SCHEMA = {2: NEAR_DUPLICATES_SCHEMA, 3: STORIES_SCHEMA, 4: API_KEYS_SCHEMA}
+# Of the queue of `dateline worker` (ingest.queue), which may be made in a database before its catalogue.
+_OF_THE_QUEUE = ("procrastinate_", "dateline_queue_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,8 @@ class Catalog(Stories):
         if not made_before:
             if left:
                 raise self.database.lost("holds nothing", left)
-            if present - _TABLES - set().union(*_ADDED_TABLES.values()):
+            others = present - _TABLES - set().union(*_ADDED_TABLES.values())
+            if any(not name.startswith(_OF_THE_QUEUE) for name in others):
                 raise self.database.foreign()
             self._create()
         stored = self.get_meta("format")
@@ -161,11 +164,17 @@ class Catalog(Stories):
         """Closes every connection; the catalogue cannot be used afterwards."""
         self.database.close()
 
-    def store(self, batch: Sequence[Prepared], vectors: Mapping[str, np.ndarray]) -> None:
+    def store(
+        self,
+        batch: Sequence[Prepared],
+        vectors: Mapping[str, np.ndarray],
+        noting: Callable[[Statements], None] = lambda db: None,
+    ) -> None:
         """Stores new versions of articles with their passages and vectors, in one transaction.
 
         `vectors` maps hash -> float vector for the hashes that the catalogue does not have yet. Raises VectorsGone,
         and stores nothing, where it does not have another one either: it was removed since the caller looked.
+        `noting` stores with them, in the same transaction, how far its caller has come.
         """
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         with self.transaction() as db:
@@ -176,6 +185,7 @@ class Catalog(Stories):
                     raise VectorsGone
             for prepared in batch:
                 self._store_one(db, prepared, now)
+            noting(db)
 
     def _store_one(self, db: Statements, prepared: Prepared, now: str) -> None:
         a = prepared.article

@@ -98,16 +98,16 @@ class _Transaction:
     """The connection of an open transaction, which takes the statements of the catalogue."""
 
     def __init__(self, db: Any) -> None:
-        self._db = db
+        self.connection = db  # of psycopg, for the queue of the workers, which is another library's
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Result:
         """The result of one statement."""
-        result: Result = self._db.execute(translated(sql), _storable(values), binary=True)
+        result: Result = self.connection.execute(translated(sql), _storable(values), binary=True)
         return result
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> object:
         """Runs a statement for each row of values, sent together."""
-        with self._db.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             return cursor.executemany(translated(sql), [_storable(values) for values in rows])
 
 
@@ -126,7 +126,7 @@ class PostgresDatabase(Database[Any]):
         """Does not connect yet. `url`: postgresql://user:password@host:port/name, as Settings has checked it."""
         parts = urlsplit(url)
         given = dict(parse_qsl(parts.query))
-        self._conninfo = make_conninfo(
+        self.conninfo = make_conninfo(
             **{
                 "host": parts.hostname, "port": parts.port, "user": parts.username and unquote(parts.username),
                 "password": parts.password and unquote(parts.password), "dbname": unquote(parts.path.strip("/")),
@@ -253,7 +253,7 @@ class PostgresDatabase(Database[Any]):
     # --- connections --------------------------------------------------------------------------
 
     def _connect(self) -> Any:
-        return psycopg.connect(self._conninfo, autocommit=True, row_factory=_row_factory)
+        return psycopg.connect(self.conninfo, autocommit=True, row_factory=_row_factory)
 
     def _fetched(self, db: Any, sql: str, values: Sequence[Any]) -> Sequence[Row]:
         rows: Sequence[Row] = db.execute(translated(sql), _storable(values), binary=True).fetchall()
