@@ -9,11 +9,14 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ingest.queue.cli import COMMANDS as QUEUE_COMMANDS
+from ingest.queue.cli import queue_and_wait
 from rag.errors import SettingsError
 from rag.terminal import DONE, NOTHING, Command, day, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from ingest.pipeline import IngestReport
+    from ingest.queue.tables import QueuedIngest
     from ingest.reindex import ReindexReport
 
 _FIELDS = ("id", "url", "title", "outlet", "byline", "published", "modified", "language", "text", "genre")
@@ -29,6 +32,10 @@ def _add_ingest(parser: argparse.ArgumentParser) -> None:
         "--map", action="append", default=[], metavar="OURS=THEIRS", help="field names of JSON and CSV: title=headline"
     )
     parser.add_argument("--max-mb", type=float, metavar="N", help="largest file (default 50)")
+    parser.add_argument(
+        "--queue", action="store_true", help="leave the articles to dateline worker, by way of the PostgreSQL catalogue"
+    )
+    parser.add_argument("--wait", action="store_true", help="with --queue: until workers have stored them")
 
 
 def _ingest(args: argparse.Namespace) -> int:
@@ -38,6 +45,8 @@ def _ingest(args: argparse.Namespace) -> int:
     from rag.models.archive_embedder import embedder_for
     from rag.settings import Settings
 
+    if args.wait and not args.queue:
+        raise SettingsError("--wait is for what is queued: give --queue too, or leave it out.")
     settings = Settings.load(data_dir=args.data_dir, max_file_mb=args.max_mb)
     options = ReadOptions(
         max_bytes=int(settings.max_file_mb * 1_000_000),
@@ -46,18 +55,41 @@ def _ingest(args: argparse.Namespace) -> int:
         outlet=args.outlet,
         language=args.language,
     )
+    items = read([Path(path) for path in args.paths], options)
     with closing(Archive(settings)) as archive, _progress_bar(quiet=args.json) as bar:
+        if args.queue:
+            return _queued(
+                args, queue_and_wait(items, archive, wait=args.wait, progress=lambda read: _moved(bar, read))
+            )
         report = pipeline.ingest(
-            read([Path(path) for path in args.paths], options),
+            items,
             archive,
             embedder_for(settings, lambda: archive.model),
             progress=lambda report: _advance(bar, report),
         )
+    return _reported(args, report)
+
+
+def _reported(args: argparse.Namespace, report: IngestReport) -> int:
     if args.json:
         print_json(report.as_dict())
     else:
-        _print_report(report)
+        print_report(report)
     return DONE if report.kept or report.unchanged or report.withdrawn else NOTHING
+
+
+def _queued(args: argparse.Namespace, found: QueuedIngest) -> int:
+    if args.wait:
+        return _reported(args, found.report)
+    if args.json:
+        print_json(found.as_dict())
+    else:
+        rejected = sum(found.report.rejected.values())
+        print_text(
+            f"Queued as {found.id}: {found.waiting} articles wait, {rejected} files or records were rejected.\n"
+            f"What becomes of them: dateline jobs {found.id}"
+        )
+    return DONE if found.waiting or found.report.read > sum(found.report.rejected.values()) else NOTHING
 
 
 def _mapping(pairs: list[str]) -> dict[str, str]:
@@ -76,12 +108,17 @@ def _progress_bar(*, quiet: bool) -> Any:
     return tqdm(unit=" articles", disable=quiet or not sys.stderr.isatty(), leave=False)
 
 
+def _moved(bar: Any, read: int) -> None:
+    bar.update(read - bar.n)
+
+
 def _advance(bar: Any, report: IngestReport) -> None:
     bar.update(report.read - bar.n)
     bar.set_postfix(passages=report.passages, rejected=sum(report.rejected.values()), refresh=False)
 
 
-def _print_report(report: IngestReport) -> None:
+def print_report(report: IngestReport) -> None:
+    """Prints what an ingest did; the first rejections on standard error."""
     updated = f" ({report.updated} new versions)" if report.updated else ""
     withdrawn = f", {report.withdrawn} withdrawn" if report.withdrawn else ""
     rejected = ", ".join(f"{count} {reason}" for reason, count in report.rejected.most_common())
@@ -174,4 +211,5 @@ COMMANDS = (
         run=_reindex,
         add_arguments=_add_reindex,
     ),
+    *QUEUE_COMMANDS,
 )

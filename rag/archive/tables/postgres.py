@@ -98,7 +98,7 @@ class _Transaction:
     """The connection of an open transaction, which takes the statements of the catalogue."""
 
     def __init__(self, db: Any) -> None:
-        self.connection = db  # of psycopg, for the queue of the workers, which is another library's
+        self.connection = db
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Result:
         """The result of one statement."""
@@ -261,6 +261,12 @@ class PostgresDatabase(Database[Any]):
 
     def _statements(self, db: Any) -> Statements:
         return _Transaction(db)
+
+    @staticmethod
+    def connection_of(db: Statements) -> Any:
+        """The connection of psycopg on which a transaction runs, for statements of another library."""
+        assert isinstance(db, _Transaction)
+        return db.connection
 
     def _begin(self, db: Any) -> None:
         db.execute("BEGIN")
