@@ -37,7 +37,7 @@ def queue_and_wait(
     if not queue.workers():
         print_note("dateline: no worker is running. Start one, on any machine, with: dateline worker")
     if wait:
-        print_note(f"dateline: queued as {sender.id}. Waiting may be stopped: dateline jobs {sender.id}")
+        print_note(f"dateline: queued as {sender.id}. What becomes of it: dateline jobs {sender.id}")
     return _done(queue, sender.id, wait=wait)
 
 
@@ -55,8 +55,9 @@ def told(found: QueuedIngest) -> str:
     report = found.report
     rejected = sum(report.rejected.values())
     return (
-        f"{found.id}  {found.queued_at:%Y-%m-%d %H:%M}  {found.state:11}  {found.waiting} waiting, {report.kept} kept, "
-        f"{report.updated} new versions, {report.unchanged} unchanged, {report.withdrawn} withdrawn, {rejected} rejected"
+        f"{found.id}  {found.queued_at:%Y-%m-%d %H:%M}  {found.state:11}  {found.waiting} waiting, {report.kept} kept "
+        f"({report.updated} new versions), {report.unchanged} unchanged, {report.withdrawn} withdrawn, "
+        f"{rejected} rejected"
     )
 
 

@@ -137,16 +137,16 @@ class Queue:
         if found[0] > own[0] or found[1] > own[1]:
             raise ArchiveMismatch(
                 f"The queue of {self.database.place} is of a newer version (format {found[0]}, procrastinate "
-                f"{found[1]}); this program knows format {own[0]} and {own[1]}. Run the newer Dateline on this "
-                "machine too: pip install -U 'dateline[many]'"
+                f"{found[1]}); this program knows format {own[0]} and {own[1]}. Run the newer Dateline on "
+                "this machine too: pip install -U 'dateline[many]'"
             )
         if found == own:
             return
         if self.workers():
             raise ArchiveMismatch(
-                f"The queue of {self.database.place} is of an older version (procrastinate {found[1]}), and workers "
-                f"are running on it. Stop them, wait {engine.STALLED_SECONDS:.0f} seconds, and run this again: it brings "
-                "the queue up to date. Nothing that waits is lost."
+                f"The queue of {self.database.place} is of an older version (procrastinate {found[1]}), and "
+                f"workers are running on it. Stop them, wait {engine.STALLED_SECONDS:.0f} seconds, and run this again: "
+                "it brings the queue up to date. Nothing that waits is lost."
             )
         with self.database.transaction() as db:
             if self._version() == found:  # no other process was faster
