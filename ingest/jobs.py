@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +19,7 @@ from typing import IO, Any, Literal
 
 from ingest import pipeline
 from ingest.pipeline import IngestReport
+from ingest.queue.depth import depth_of
 from ingest.readers.files import Rejected
 from ingest.readers.guard import Guard, NoJson, Stopped
 from ingest.readers.process import Limits
@@ -94,6 +95,16 @@ class Jobs:
         """How many jobs are in line; the one that runs is not."""
         with self._lock:
             return sum(job.state == "waiting" for job in self._jobs.values())
+
+    @property
+    def gauges(self) -> dict[str, tuple[str, Callable[[], float]]]:
+        """What is measured beside the uploads, by name, with a description: the queue of the workers."""
+        database = self.archive.catalog.database
+        return {
+            "queue_articles": ("Articles in the queue of the workers", lambda: depth_of(database).articles),
+            "queue_pieces_done": ("Pieces of the queue that workers have done", lambda: depth_of(database).pieces_done),
+            "queue_seconds": ("Seconds that workers took for these pieces", lambda: depth_of(database).seconds),
+        }
 
     def start(self) -> None:
         """Resumes what an earlier run of the server accepted and did not finish. Later calls do nothing."""

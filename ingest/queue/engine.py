@@ -163,6 +163,8 @@ async def _care(app: procrastinate.App, database: PostgresDatabase) -> None:
                     await asyncio.to_thread(_requeue_orphans, database)
         except (ConnectorException, DatelineError) as error:
             log.debug("stalled jobs are looked for later: %s", error)
+        except Exception:  # it must go on, or what the next worker leaves lies there
+            log.exception("what other workers have left cannot be looked for")
         await asyncio.sleep(STALLED_SECONDS / 3)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ingest.pipeline import IngestReport
 from ingest.queue import engine
+from ingest.queue.depth import Depth, depth_of
 from ingest.queue.reports import add, read_report, written
 from ingest.readers.process import article_from, as_message
 from rag.archive.catalog import Catalog
@@ -84,15 +85,6 @@ class QueuedIngest:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Depth:
-    """What the queue holds: articles that wait, how many `pieces` were done so far, and the seconds that they took."""
-
-    articles: int
-    pieces_done: int
-    seconds: float
-
-
 class Queue:
     """The queue of one catalogue. Thread-safe. Every method raises StorageError when the database fails."""
 
@@ -103,8 +95,8 @@ class Queue:
         """
         if not catalog.database.shared:
             raise SettingsError(
-                "A queue for dateline worker needs a catalogue in PostgreSQL, and DATELINE_CATALOG is not set. Set it "
-                "to postgresql://user:password@host:5432/name, or run dateline ingest without --queue."
+                "Workers and their queue need a catalogue in PostgreSQL, and DATELINE_CATALOG is not set. Set it to "
+                "postgresql://user:password@host:5432/name, or run dateline ingest without --queue."
             )
         self.database: PostgresDatabase = catalog.database  # type: ignore[assignment]
         self.present = "dateline_queue_state" in self.database.tables()
@@ -317,14 +309,8 @@ class Queue:
         )
 
     def depth(self) -> Depth:
-        """How much waits and how much was done; cheap enough to be asked every few seconds."""
-        rows = self.database.read(
-            "SELECT (SELECT coalesce(sum(articles), 0) FROM dateline_queue_pieces), pieces, seconds "
-            "FROM dateline_queue_state",
-            (),
-            lambda row: Depth(articles=int(row[0]), pieces_done=int(row[1]), seconds=float(row[2])),
-        )
-        return rows[0] if rows else Depth(articles=0, pieces_done=0, seconds=0.0)
+        """How much waits and how much was done."""
+        return depth_of(self.database)
 
     def workers(self) -> int:
         """How many workers said lately that they live."""

@@ -62,3 +62,8 @@ def resources() -> dict[str, dict[str, Any]]:
 
 def pod() -> dict[str, Any]:
     return dict(resources()["StatefulSet"]["spec"]["template"]["spec"])
+
+
+def deployment() -> dict[str, Any]:
+    """The workers on Kubernetes."""
+    return dict(yaml.safe_load((DEPLOY / "workers.yaml").read_text()))

@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 from conftest import ROOT
-from deploy_files import DEPLOY, of_image, pod, resources, services
+from deploy_files import DEPLOY, deployment, of_image, pod, resources, services
 
 from rag.errors import SettingsError
 from rag.settings import Settings
@@ -17,12 +17,13 @@ def test_each_way_to_run_has_a_profile() -> None:
     assert {profile for service in services().values() for profile in service["profiles"]} == {
         "one-machine",
         "with-servers",
+        "workers",
     }
     assert services()["with-servers"]["environment"]["DATELINE_CHROMA_URL"].startswith("http://chroma:")
     assert services()["with-servers"]["environment"]["DATELINE_LLM"] in " ".join(services()["model"]["command"])
 
 
-@pytest.mark.parametrize("name", ["one-machine", "with-servers"])
+@pytest.mark.parametrize("name", ["one-machine", "with-servers", "worker"])
 def test_a_container_of_ours_can_do_little_and_is_reached_from_its_machine_alone(name: str) -> None:
     service = services()[name]
     assert service["read_only"] is True
@@ -31,6 +32,30 @@ def test_a_container_of_ours_can_do_little_and_is_reached_from_its_machine_alone
     assert [volume.partition(":")[2] for volume in service["volumes"]] == of_image("VOLUME")
     assert (DEPLOY / service["build"]["context"]).resolve() == ROOT
     assert (ROOT / service["build"]["dockerfile"]).is_file()
+
+
+def test_a_worker_runs_as_a_command_and_gets_the_catalogue_that_the_servers_get() -> None:
+    worker = services()["worker"]
+    assert worker["command"] == deployment()["spec"]["template"]["spec"]["containers"][0]["args"] == ["worker"]
+    assert worker["ports"] == []
+    assert worker["healthcheck"] == {"disable": True}  # that of the image asks a server
+    for name in ("one-machine", "with-servers", "worker"):
+        assert services()[name]["environment"]["DATELINE_CATALOG"] == "${DATELINE_CATALOG:-}"
+    assert Settings.load({"DATELINE_CATALOG": ""}).catalog == ""
+
+
+def test_a_pod_of_a_worker_is_confined_as_that_of_the_server() -> None:
+    spec, server = deployment()["spec"]["template"]["spec"], pod()
+    (container,) = spec["containers"]
+    assert container["securityContext"] == server["containers"][0]["securityContext"]
+    assert container["image"] == server["containers"][0]["image"]
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp"}
+    assert container["resources"]["limits"]["memory"]
+    for name in ("runAsNonRoot", "runAsUser", "runAsGroup", "fsGroup", "seccompProfile"):
+        assert spec["securityContext"][name] == server["securityContext"][name]
+    for name in ("enableServiceLinks", "automountServiceAccountToken", "terminationGracePeriodSeconds"):
+        assert spec[name] == server[name]
+    assert deployment()["spec"]["selector"]["matchLabels"] == deployment()["spec"]["template"]["metadata"]["labels"]
 
 
 def test_servers_without_a_login_are_published_nowhere() -> None:

@@ -42,6 +42,7 @@ WORKER = """
 import os, signal, sys, time
 from fakes import WordEmbedder
 from ingest.queue import engine, worker
+from rag.archive.tables.postgres import PostgresDatabase
 from rag.settings import Settings
 
 class Embedder(WordEmbedder):
@@ -51,7 +52,8 @@ class Embedder(WordEmbedder):
         time.sleep(float(os.environ["SECONDS"]) * len(texts))
         return super().embed_passages(texts)
 
-engine.BEAT_SECONDS, engine.STALLED_SECONDS, engine.POLL_SECONDS = 0.3, 2.0, 0.3
+engine.BEAT_SECONDS, engine.STALLED_SECONDS, engine.POLL_SECONDS, engine._CONNECT_SECONDS = 0.3, 2.0, 0.3, 0.5
+PostgresDatabase.pauses, worker._PAUSES = (0.0, 0.1), (0.3,)
 worker.run(Settings.load({"DATELINE_CATALOG": sys.argv[1]}, data_dir=sys.argv[2]), sys.argv[3], 1,
            lambda settings, archive: Embedder())
 """
@@ -257,9 +259,9 @@ def test_a_worker_waits_while_postgresql_is_away_and_goes_on(
     workers.start(seconds=0.02)
     eventually(lambda: queue.depth().pieces_done > 5)
     postgres.kill()
-    time.sleep(1.5)
+    eventually(lambda: any(event["event"] == "waiting" for event in workers.events()))
     postgres.start()
-    eventually(lambda: queue.depth().articles == 0, 40)
+    eventually(lambda: queue.depth().articles == 0)
     found = queue.ingest(sent.id)
     assert found is not None
     assert (found.report.kept, found.report.updated, found.report.unchanged) == (166, 15, 0)
@@ -497,7 +499,7 @@ def test_a_queue_needs_postgresql(
     monkeypatch.delenv("DATELINE_CATALOG", raising=False)
     for command in (["jobs"], ["ingest", "--queue", str(tmp_path)]):
         assert app.main(command) == SettingsError.exit_code
-        assert "A queue for dateline worker needs a catalogue in PostgreSQL" in capsys.readouterr().err
+        assert "Workers and their queue need a catalogue in PostgreSQL" in capsys.readouterr().err
     assert app.main(["ingest", "--wait", str(tmp_path)]) == SettingsError.exit_code
     assert app.main(["worker", "--concurrency", "0"]) == SettingsError.exit_code
 

@@ -114,6 +114,8 @@ class _Server:
         gauge("uploads_waiting", "Uploads in line to be read", lambda: self.jobs.waiting)
         gauge("article_changes", "Articles stored, changed or removed, by any process", self.catalog.last_change)
         gauge("changes_behind", "Newest changes that a search does not find yet", self.assistant.archive.changes_behind)
+        for name, (text, value) in self.jobs.gauges.items():
+            gauge(name, text, value)
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:

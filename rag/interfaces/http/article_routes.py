@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Annotated, Protocol
 
 from fastapi import FastAPI, Query, Request, Response
@@ -41,6 +41,11 @@ class UploadJobs(Protocol):
     @property
     def waiting(self) -> int:
         """How many uploads are in line to be read."""
+        ...
+
+    @property
+    def gauges(self) -> Mapping[str, tuple[str, Callable[[], float]]]:
+        """What else is to be measured, by name: a description and a function that gives the present value."""
         ...
 
     def start(self) -> None:
