@@ -16,7 +16,7 @@ from rag.answering.compose import about_archive, composer
 from rag.answering.compose.material import LEAST_SHARE, collect
 from rag.answering.conversation.followups import Reading, read, unnamed_person
 from rag.answering.draft import CheckedDraft
-from rag.answering.extraction.of_days import told_of_days
+from rag.answering.extraction.of_days import names_only_days, told_of_days
 from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
 from rag.answering.extraction.withdrawn import told_of, withdrawn_report
 from rag.answering.kinds import holdings
@@ -131,7 +131,8 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
         said = about_archive.compose(ask.archive.catalog, ask.filters, asked, reading.window, articles)
         yield _given(ask, replace(answer, hits=tuple(about), window=None), said)  # it says which days were counted
         return
-    of_days = answer.kind in ("latest", "summary") and ask.kind is None and not reading.form
+    of_days = answer.kind in ("latest", "summary") or names_only_days(reading, ask.today)
+    of_days = of_days and ask.kind is None and not reading.form
     if of_days and (told := _told_of_days(ask, replace(answer, kind="fact"), reading)):
         yield told
         return

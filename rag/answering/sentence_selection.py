@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.question import expected, holds
 from rag.answering.relevance.addressed import addresses_machines
 from rag.answering.relevance.sentences import AskedQuestion, PassageSentences, as_asked, compared
+from rag.answering.spelling import spelt_as_found
 from rag.archive.archive import Archive
 from rag.language.dates import annotated, written
 from rag.language.lexicons import lexicon
-from rag.language.misspelling import edits_allowed, is_misspelt
+from rag.language.misspelling import is_misspelt
 from rag.language.names import names
 from rag.language.numbers import numbers
 from rag.language.sentences import is_question, sentence_spans
@@ -26,6 +26,8 @@ from rag.schema import Article, Hit, Passage, Span
 # What a sentence keeps of its score where the question names a year, and neither the sentence nor its headline has it,
 # nor is its article of that year. Set by hand on the demo archive.
 OF_OTHER_YEARS = 0.7
+# What a sentence loses of its score where its article has none of the question's names, and others have them.
+LACKING_NAMES = 0.3
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 # Weights in the score of a sentence: likeness to the question by the embedder, word coverage, score of its hit, and
 # whether it holds the kind of expression asked for. NEAR is the weight of a better neighbour's score. Swept on the demo
@@ -45,7 +47,6 @@ LEAST_SHARE, LEAST_UNITS = 0.4, 4
 WHOLE_ARTICLES, WHOLE_PASSAGES, WHOLE = 1, 12, 0.5
 MOST_BEFORE = 3  # most sentences that a unit adds before its own to reach the name of a speaker
 SPEECH = re.compile(r"[“«„\"][^“”«»„\"]*[”»“\"]?|^[^“«„\"]*[”»]")
-MOST_MISSPELT = 8  # words of a question that are looked for in other spellings
 COVERED_CHARS = 8000  # of an article in which the question's words are counted
 SENTENCE_ENDS = ".!?…。！？"
 LEAST_HEADLINE = 10  # words of a line without a full stop that says something, as the line below a headline does
@@ -112,26 +113,6 @@ def gather(
         closeness=max(c.likeness + c.coverage for c in candidates),
         excerpts=tuple(_excerpts(units)),
     )
-
-
-def spelt_as_found(question: str, language: str, hits: Sequence[Hit], archive: Archive) -> str:
-    """The question with each word that no article holds as the articles found spell it, where it may be a misspelling
-    of a word of theirs: the one most frequent in them."""
-    words = {t.folded for t in tokens(question) if edits_allowed(t.folded) and t.folded not in STOP_WORDS}
-    unknown = archive.unknown_words(sorted(words), language) if words else set()
-    if not unknown:
-        return question
-    texts = (f"{header(hit.passage.article)} {hit.passage.text}" for hit in hits)
-    found = [word for word, _ in Counter(word for text in texts for word in folded_words(text)).most_common()]
-    looked_for = [t.folded for t in tokens(question) if t.folded in unknown][:MOST_MISSPELT]
-    meant = {word: [known for known in found if is_misspelt(word, known)][:1] for word in looked_for}
-    parts, at = [], 0
-    for token in tokens(question):
-        if likely := meant.get(token.folded):
-            spelt = likely[0].capitalize() if token.text[0].isupper() else likely[0]
-            parts += [question[at : token.start], spelt]
-            at = token.end
-    return "".join([*parts, question[at:]])
 
 
 def _widened(hits: Sequence[Hit], archive: Archive) -> list[Hit]:
@@ -231,13 +212,14 @@ def _scored(
     wanted = expected(question, language)
     holding = [holds(wanted, hit.passage.article.text[slice(*span)], question, language) for hit, span, _ in raw]
     found = compared(asked, _passages(raw, holding if wanted else []), embedder)
-    years = years_named(question)
+    years, names_held = years_named(question), _names_held(question, hits)
     scores = []
     for i, (hit, span, words) in enumerate(raw):
         sentence = hit.passage.article.text[slice(*span)]
         score = LIKENESS * found.near[i] + RELEVANCE * found.relevance[i] + WORDS * words
         score += RANK * hit.score / top + KIND * holding[i]
-        scores.append(score * (1.0 if _is_of(years, hit.passage, sentence) else OF_OTHER_YEARS))
+        score *= 1.0 if _is_of(years, hit.passage, sentence) else OF_OTHER_YEARS
+        scores.append(score * (1 - LACKING_NAMES * (1 - names_held[hit.passage.article.id])))
     return [
         Candidate(
             hit.passage, *span, score=_raised_by_neighbours(scores, raw, i), coverage=words, likeness=found.near[i]
@@ -247,6 +229,17 @@ def _scored(
         if not found.addressed[i] and not is_question(text := hit.passage.article.text[slice(*span)])
         if folded_words(text) != folded_words(question)
     ]
+
+
+def _names_held(question: str, hits: Sequence[Hit]) -> dict[str, float]:
+    """Article id -> the share that it holds of those names of the question that any article of the hits holds."""
+    asked = set(names(question))
+    held = {
+        article.id: asked.intersection(folded_words(f"{header(article)} {citable(article)}"))
+        for article in {hit.passage.article.id: hit.passage.article for hit in hits}.values()
+    }
+    every = set().union(*held.values())
+    return {key: len(own) / len(every) if every else 1.0 for key, own in held.items()}
 
 
 def _passages(raw: Sequence[tuple[Hit, Span, float]], holding: Sequence[bool]) -> list[PassageSentences]:

@@ -167,7 +167,8 @@ def _articles(args: argparse.Namespace) -> int:
         for article in found:
             print_text(f"{article.id:52}  {byline(article):44}  {article.title}")
     if not found:
-        print_note("dateline: no article matches. Add some with: dateline ingest FILE-OR-FOLDER")
+        more = "List all with: dateline articles" if args.text else "Add some with: dateline ingest FILE-OR-FOLDER"
+        print_note(f"dateline: no article matches. {more}")
     return DONE if found else NOTHING
 
 

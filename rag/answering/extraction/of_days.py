@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from rag.answering.ask import Ask
 from rag.answering.compose import composer, summary
@@ -13,8 +13,11 @@ from rag.answering.conversation.followups import Reading
 from rag.answering.question import expected
 from rag.answering.time_windows.windows import without_days
 from rag.language.identify import archive_language, detect_language
+from rag.language.stop_words import STOP_WORDS
+from rag.language.tokens import tokens
 from rag.schema import Hit, Sentence
 
+FEW_DAYS = 2
 MOST_DAYS = 62  # of a window whose stories are told one by one. Set by hand: two months.
 # Nearness to the subject that an article of the window needs, as a share of the nearest one's. Set by hand on the
 # editor's questions to the demo archive about some days and those of three further writers.
@@ -33,6 +36,8 @@ def told_of_days(ask: Ask, reading: Reading) -> tuple[Sequence[Hit], Sequence[Se
     own = detect_language(ask.question) or next(iter(languages), "")
     foreign = archive_language(own, languages)
     subject = without_days(reading.text, ask.today or date.today())
+    if (window.last - window.first).days < FEW_DAYS:  # of a day the papers of the next one tell
+        window = replace(window, last=min(window.last, date.max - timedelta(days=1)) + timedelta(days=1))
     days = replace(ask.filters, since=window.first, until=window.last)
     hits = ask.retriever.retrieve(subject, days, top_k=composer.TOP_K, per_article=composer.PER_ARTICLE)
     material = collect(
@@ -46,4 +51,14 @@ def told_of_days(ask: Ask, reading: Reading) -> tuple[Sequence[Hit], Sequence[Se
         today=ask.today,
     )
     lacks = material.missing and not foreign and reading.text == ask.question  # a follow-up or translation respells
-    return hits, summary.of_days(material, window) if material.suffices and not lacks else ()
+    return hits, summary.of_days(material, window) if (
+        material.suffices or names_only_days(reading, ask.today)
+    ) and not lacks else ()
+
+
+def names_only_days(reading: Reading, today: date | None) -> bool:
+    """Whether a question names days and nothing that happened in them: "What happened in May?"."""
+    if reading.window is None or reading.move or today is None:
+        return False
+    words = [token.folded for token in tokens(without_days(reading.text, today))]
+    return sum(word not in STOP_WORDS for word in words) <= 1

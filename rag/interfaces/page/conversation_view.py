@@ -112,7 +112,9 @@ def _footer(exchange: Exchange) -> str:
     how = "Stopped" if exchange.state == "stopped" and not exchange.notice else ""
     if exchange.lines and exchange.state == "done":
         how = f"Written by {exchange.model}, checked sentence by sentence"
-        if exchange.by_extraction:
+        if exchange.by_extraction and not any(card.number for card in exchange.cards):
+            how = "From the catalogue"
+        elif exchange.by_extraction:
             how = "Sentences of the articles, word for word"
     took = f"{exchange.seconds:.1f} s" if exchange.seconds else ""
     return " · ".join(part for part in (how, took) if part)

@@ -19,6 +19,9 @@ _BOUNDS: Mapping[str, frozenset[str]] = {
     "pt": frozenset("desde ate para antes depois apos partir".split()),
     "nl": frozenset("sinds tot vanaf voor na per".split()),
 }
+# Those that bound something also from further in front: "until the closed season ends this Sunday".
+_UNTIL = frozenset("until till hasta bis jusqu jusque fino ate tot".split())
+_FURTHER = 8  # words in front of a day among which they are looked for
 # Words that may stand between such a word and the day.
 _BETWEEN = frozenset(
     "the last next this el la los las del de al dem den der le l du au il lo o a do ao al het vorige pasado".split()
@@ -46,7 +49,10 @@ def _is_bound(before: str, named: str, bounds: frozenset[str]) -> bool:
         return True
     if set(folded_words(before)[-_RANGE:]) & _BETWEEN_DAYS:
         return True
-    for word in reversed(folded_words(before.rsplit(",", 1)[-1])[-_LOOKED_AT:]):
+    clause = folded_words(before.rsplit(",", 1)[-1])
+    if not _UNTIL.isdisjoint(clause[-_FURTHER:]) and bounds:
+        return True
+    for word in reversed(clause[-_LOOKED_AT:]):
         if word in bounds:
             return True
         if word not in _BETWEEN and word not in weekday_names():
