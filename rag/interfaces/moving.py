@@ -74,22 +74,26 @@ def _move(args: argparse.Namespace) -> int:
     from rag.settings import Settings
 
     def carry(old: Archive, new: Archive) -> None:
-        keys_of(new).add(keys_of(old).all())
+        keys_of(new).take_along(keys_of(old))
 
     report = move(Settings.load(data_dir=args.data_dir), args.to, args.through, progress=_told, carry=carry)
     if args.json:
         print_json(report.as_dict())
         return DONE
     imported = report.imported
+    keys = (
+        "The API keys were taken along."
+        if report.carried
+        else "It held all of that already: its API keys are as they were."
+    )
     use = "the address of --to in DATELINE_CATALOG" if "://" in args.to else f"--data-dir {report.target}"
     print_text(
         f"The archive at {report.target} holds {_counts(imported.manifest)} of the one at {report.source}, which is as "
         f"it was; nothing was embedded. {imported.parts} of {len(imported.manifest.parts)} parts were stored now, in "
         f"{imported.seconds:.1f} s.\n"
         f"Verified: {'; '.join(imported.verified)}.\n"
-        "The API keys were taken along. "
-        f"Use it from now on with {use}. Its indexes are built at the first start: dateline doctor builds and checks "
-        "them."
+        f"{keys} Use it from now on with {use}. Its indexes are built at the first start: dateline doctor builds and "
+        "checks them."
     )
     return DONE
 

@@ -106,6 +106,18 @@ class Keys:
         if new := [key for key in keys if key.sha256 not in present]:
             self._write([*self.all(), *new])
 
+    def stored(self) -> list[tuple[Key, str | None]]:
+        """Each key that is stored, and when it was revoked; None for one that is in use. Raises StorageError."""
+        return [(key, None) for key in self.all()]
+
+    def take_along(self, old: Keys) -> None:
+        """Lets in whom the keys of another archive let in: also nobody, where all of those are revoked.
+
+        What is revoked here stays so. Raises StorageError."""
+        self.add([key for key, revoked in old.stored() if not revoked])
+        if old.exist() and not self.exist():
+            self._write([])
+
     def revoke(self, name_or_id: str) -> bool:
         """Removes a key; False when there is none of that name or id."""
         kept = [key for key in self.all() if name_or_id not in (key.name, key.id)]

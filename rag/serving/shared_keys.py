@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 FRESH_SECONDS = 1.0  # for which what was read is used: a key that is revoked elsewhere is let in for as long
-_INSERT = "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, NULL) ON CONFLICT (sha256) DO NOTHING"
+_INSERT = (
+    "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE "
+    "SET revoked = coalesce(api_keys.revoked, excluded.revoked)"
+)
+# Stands, revoked, for keys that a folder no longer holds: no secret has this hash.
+_FORMER = Key(id="", name="", scopes=(), sha256="", created="")
 
 
 def keys_of(archive: Archive) -> Keys:
@@ -56,7 +61,6 @@ class SharedKeys(Keys):
         "The keys in the catalogue of this archive cannot be read, so nobody is let in. Its operator finds out why "
         "with dateline doctor."
     )
-    way_back = "empty the table api_keys of the catalogue"
 
     def __init__(self, catalog: Catalog, folder: Path) -> None:
         """`catalog` stays its caller's to close. Reads nothing yet."""
@@ -64,6 +68,11 @@ class SharedKeys(Keys):
         self._catalog, self._file = catalog, Keys(folder)
         self._taken_over = False
         self._last: _Read | None = None
+
+    @property
+    def way_back(self) -> str:
+        """What makes an archive without keys let everybody in again, to complete "To ask for none again"."""
+        return f"empty the table api_keys of the catalogue, and delete {self.path} wherever there is one"
 
     def known(self) -> tuple[Key, ...] | None:
         """The keys as they were read within the last second; None where that was longer ago. Raises StorageError."""
@@ -95,16 +104,24 @@ class SharedKeys(Keys):
 
     def exist(self) -> bool:
         """Whether keys were ever made for this archive, though all be revoked."""
-        return bool(self._stored())
+        return bool(self._stored()) or self._file.exist()
 
     def add(self, keys: Sequence[Key]) -> None:
         """Stores those that were never there; one that was revoked stays so. Raises StorageError."""
         present = {key.sha256 for key, _ in self._stored()}
-        new = [(key.sha256, key.id, key.name, " ".join(key.scopes), key.created) for key in keys]
-        if new := [row for row in new if row[0] not in present]:
-            with self._catalog.transaction() as db:
-                db.executemany(_INSERT, new)
-            self._last = None
+        self._insert([(key, None) for key in keys if key.sha256 not in present])
+
+    def stored(self) -> list[tuple[Key, str | None]]:
+        """Each key that was ever made, and when it was revoked; None for one that is in use. Raises StorageError."""
+        self.all()  # those of the file are known then
+        return self._stored()
+
+    def take_along(self, old: Keys) -> None:
+        """Lets in whom the keys of another archive let in: also nobody, where all of those are revoked.
+
+        What is revoked there or here is revoked, also where a folder still holds it. Raises StorageError."""
+        self._insert(old.stored())
+        self._close_after(old)
 
     def revoke(self, name_or_id: str) -> bool:
         """Takes a key back; False when there is none of that name or id. Raises StorageError."""
@@ -119,17 +136,30 @@ class SharedKeys(Keys):
     def _take_over(self) -> None:
         """Stores what the file holds, as programs before format 4 and the first key of a pod left it."""
         self.add(self._file.all())
+        self._close_after(self._file)
         self._taken_over = True
 
-    def _stored(self) -> list[tuple[Key, bool]]:
-        """Each key that was ever made, oldest first, and whether it is revoked."""
+    def _close_after(self, old: Keys) -> None:
+        """Where all keys of a folder were revoked, asks for one on all machines, those without that folder too."""
+        if old.exist() and not self._stored():
+            self._insert([(_FORMER, datetime.now(UTC).isoformat(timespec="seconds"))])
+
+    def _insert(self, keys: Sequence[tuple[Key, str | None]]) -> None:
+        if keys:
+            values = [(key.sha256, key.id, key.name, " ".join(key.scopes), key.created, gone) for key, gone in keys]
+            with self._catalog.transaction() as db:
+                db.executemany(_INSERT, values)
+            self._last = None
+
+    def _stored(self) -> list[tuple[Key, str | None]]:
+        """Each key that was ever made, oldest first, and when it was revoked."""
         return self._catalog.database.read("SELECT * FROM api_keys ORDER BY created, sha256", (), _key_row)
 
 
-def _key_row(row: Row) -> tuple[Key, bool]:
+def _key_row(row: Row) -> tuple[Key, str | None]:
     scopes = tuple(scope for scope in SCOPES if scope in rows.written(row["scopes"]).split())
     key = Key(
         id=rows.written(row["id"]), name=rows.written(row["name"]), scopes=scopes, sha256=rows.text(row),
         created=rows.written(row["created"]),
     )  # fmt: skip
-    return key, row["revoked"] is not None
+    return key, None if row["revoked"] is None else rows.written(row["revoked"])

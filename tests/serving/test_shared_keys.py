@@ -191,3 +191,54 @@ def test_a_move_takes_the_keys_along_and_none_comes_back(
     assert Keys(Path(back)).revoke("desk")
     assert main(["move", "--data-dir", str(tmp_path / "there"), "--to", back]) == 0  # it holds all already
     assert Keys(Path(back)).all() == ()
+
+
+def lets_everybody_in(keys: Keys) -> bool:
+    """What a server that starts now would do."""
+    return not (keys.all() or keys.exist())
+
+
+def test_an_archive_whose_keys_are_all_revoked_stays_closed_when_it_moves(
+    archive: Archive, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Keys(archive.folder).create("desk")
+    Keys(archive.folder).revoke("desk")
+    archive.close()
+    assert main(["move", "--data-dir", str(archive.folder), "--to", url]) == 0
+    assert "The API keys were taken along." in capsys.readouterr().out
+    with opened_keys(Settings(data_dir=tmp_path / "there", catalog=url)) as keys:
+        assert not lets_everybody_in(keys)
+        assert keys.check("") is None
+    assert main(["move", "--data-dir", str(archive.folder), "--to", url]) == 0  # it holds all already
+    assert "It held all of that already: its API keys are as they were." in capsys.readouterr().out
+    monkeypatch.setenv("DATELINE_CATALOG", url)
+    assert main(["move", "--data-dir", str(tmp_path / "there"), "--to", str(tmp_path / "back")]) == 0
+    assert not lets_everybody_in(Keys(tmp_path / "back"))
+
+
+def test_a_folder_whose_keys_are_all_revoked_closes_the_catalogue_that_it_turns_to(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    assert lets_everybody_in(SharedKeys(catalog, tmp_path / "one"))
+    assert lets_everybody_in(SharedKeys(catalog, tmp_path / "other"))
+    Keys(tmp_path / "one").create("desk")
+    Keys(tmp_path / "one").revoke("desk")
+    assert SharedKeys(catalog, tmp_path / "one").exist()
+    assert not lets_everybody_in(SharedKeys(catalog, tmp_path / "one"))
+    assert not lets_everybody_in(SharedKeys(catalog, tmp_path / "other"))  # a machine without that folder
+
+
+def test_a_key_that_was_revoked_before_a_move_between_databases_does_not_come_back(
+    archive: Archive, url: str, postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, secret = Keys(archive.folder).create("desk")
+    _, other = Keys(archive.folder).create("paper")
+    archive.close()
+    assert main(["move", "--data-dir", str(archive.folder), "--to", url]) == 0
+    monkeypatch.setenv("DATELINE_CATALOG", url)
+    assert main(["key", "revoke", "desk", "--data-dir", str(tmp_path / "there")]) == 0
+    second = postgres.empty_catalogue()
+    assert main(["move", "--data-dir", str(tmp_path / "there"), "--to", second]) == 0
+    with opened_keys(Settings(data_dir=archive.folder, catalog=second)) as keys:  # whose file holds it as live
+        assert keys.check(secret) is None
+        assert keys.check(other) is not None

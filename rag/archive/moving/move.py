@@ -28,11 +28,12 @@ _LOGIN = "USER:PASSWORD@"  # in commands that are shown; no message holds the re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveReport:
-    """What was moved from where to where."""
+    """What was moved from where to where. `carried` is whether `carry` was called: not where all was there already."""
 
     source: str
     target: str
     imported: ImportReport
+    carried: bool
 
     def as_dict(self) -> dict[str, object]:
         """For --json."""
@@ -93,21 +94,23 @@ def _moved(
     command = _command(source, _shown(new), through)
     check_target(new, source, command)
     _note(between / _COMMAND, command)
-    folder = between / _EXPORT
+    folder, carried = between / _EXPORT, False
     if not _is_present(folder, source):
         _delete(folder)
         export(source, folder, progress=progress)
 
     def finish() -> None:
+        nonlocal carried
         if not _is_present(folder, source):  # the lock of a database ends with its connection
             raise StorageError(
                 f"The archive at {source.place} took in articles during the move, as its database was away in between. "
                 "Run the same command again."
             )
         carry(source, new)
+        carried = True
 
     imported = import_into(new, folder, progress=progress, command=command, indexed=False, finish=finish)
-    return MoveReport(source=source.place, target=new.place, imported=imported)
+    return MoveReport(source=source.place, target=new.place, imported=imported, carried=carried)
 
 
 def unfinished(folder: Path) -> str:
