@@ -30,6 +30,7 @@ from rag.archive.moving.manifest import read as read_manifest
 from rag.archive.moving.move import move
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.priority import Priority
+from rag.archive.tables.changes import VECTORS_IN
 from rag.assistant import Assistant
 from rag.errors import ArchiveBusy, ArchiveMismatch, ArchiveMissing, SettingsError, StorageError, without_location
 from rag.schema import Article
@@ -351,6 +352,8 @@ def test_a_move_begins_anew_where_the_archive_has_changed_since_it_was_interrupt
     source: Archive, house: Path, url: str, tmp_path: Path
 ) -> None:
     interrupted(house, url, "passages")
+    with closing(opened(tmp_path / "there", url)) as there:  # as where a server has made its collection in Milvus
+        there.catalog.set_meta({VECTORS_IN: "dateline_its_own"})
     snow = Article(id="b1", title="Snow", text="It snowed.", language="en")
     with closing(opened(house)) as archive:
         ingest([snow], archive, WordEmbedder())
@@ -359,6 +362,7 @@ def test_a_move_begins_anew_where_the_archive_has_changed_since_it_was_interrupt
     with closing(opened(house)) as left, closing(opened(tmp_path / "there", url)) as there:
         assert tables(there) == tables(left)
         assert there.catalog.article("b1") is not None
+        assert there.catalog.get_meta(VECTORS_IN) == "dateline_its_own"  # or else nobody would delete it
 
 
 def test_no_article_comes_in_during_a_move(house: Path, url: str, articles: list[Article]) -> None:

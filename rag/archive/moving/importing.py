@@ -21,7 +21,7 @@ from rag.archive.moving import manifest as manifests
 from rag.archive.moving import parts
 from rag.archive.moving.contents import BY_NAME, CONTENTS, CORE, FOLLOWED, OWN, Content, Row
 from rag.archive.moving.manifest import Manifest, Part, Sum, Total, damaged, line_of
-from rag.archive.tables.changes import IMPORTING
+from rag.archive.tables.changes import IMPORTING, VECTORS_IN
 from rag.archive.tables.database import Statements
 from rag.archive.tables.table import SET_META
 from rag.errors import ArchiveBusy, ArchiveMismatch, StorageError
@@ -205,7 +205,8 @@ def _begun(archive: Archive, folder: Path, manifest: Manifest, new: Mark) -> Mar
         # Of an earlier export of the same move; and what an indexer has noted of the archive without articles.
         for table in ["articles", *(content.table for content in OWN)]:
             db.execute(f"DELETE FROM {table}")
-        db.execute("DELETE FROM meta WHERE key != 'format'")
+        # The collection of this archive in Milvus stays its own, to be filled anew instead of left behind.
+        db.execute("DELETE FROM meta WHERE key NOT IN ('format', ?)", (VECTORS_IN,))
         db.execute("DELETE FROM followed")
         if manifest.embedder:  # an archive without one is taken for new, and let in
             db.execute(SET_META, ("embedder", manifest.embedder))
