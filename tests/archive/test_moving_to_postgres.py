@@ -378,8 +378,12 @@ def test_no_article_comes_in_during_a_move(house: Path, url: str, articles: list
                 ingest(articles[:1], beside, WordEmbedder())
 
         move(settings, url, progress=ingest_beside)
+        begun = house / "moving" / "command"  # of another move, which has not come to its export yet
+        begun.parent.mkdir()
+        begun.touch()
         with beside.writing(), pytest.raises(ArchiveBusy, match="Another ingest is writing to"):
             move(settings, url)
+        assert begun.exists()
 
 
 def test_a_move_from_a_database_that_lost_its_lock_is_not_finished(

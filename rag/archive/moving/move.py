@@ -71,15 +71,16 @@ def move(
             mark = sha256(source.place.encode("utf-8", "surrogateescape")).hexdigest()[:8]
             between = through.expanduser().absolute() / f"{_BETWEEN}-{mark}"
         target = _target(settings, to, between)
-        try:
-            with source.writing(alone=True), closing(_made(target, between)) as new:  # no article comes in between
-                report = _moved(source, new, between, through, progress, carry)
-        except DatelineError:
-            if not (between / _EXPORT).exists():  # nothing was begun
-                with suppress(StorageError):
-                    _delete(between)
-            raise
-    _delete(between)
+        with source.writing(alone=True):  # no article comes in between, and no other move has the folder
+            try:
+                with closing(_made(target, between)) as new:
+                    report = _moved(source, new, between, through, progress, carry)
+            except DatelineError:
+                if not (between / _EXPORT).exists():  # nothing was begun
+                    with suppress(StorageError):
+                        _delete(between)
+                raise
+            _delete(between)
     return report
 
 
