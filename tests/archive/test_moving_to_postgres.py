@@ -386,6 +386,34 @@ def test_no_article_comes_in_during_a_move(house: Path, url: str, articles: list
         assert begun.exists()
 
 
+def test_a_move_is_refused_while_articles_wait_for_a_worker(
+    exported: Path, url: str, tmp_path: Path, articles: list[Article]
+) -> None:
+    pytest.importorskip("procrastinate", reason="needs the extra 'many', which make test installs")
+    from ingest.queue.sending import send
+    from ingest.queue.tables import Queue
+
+    settings = Settings(data_dir=tmp_path / "there", llm="none", catalog=url)
+    with closing(Archive(settings)) as there:
+        import_into(there, exported, indexed=False)
+        refused = pytest.raises(ArchiveBusy, match="2 articles wait in the queue of .*Let dateline worker store them")
+        sent: list[object] = []
+
+        def queue(part: Part) -> None:
+            if not sent:
+                sent.append(send(articles[:2], Queue(there.catalog)))
+
+        with refused:
+            move(settings, str(tmp_path / "back"), progress=queue)
+        with refused:
+            move(settings, str(tmp_path / "new"))
+        with there.catalog.transaction() as db:
+            db.execute("DELETE FROM dateline_queue_pieces")  # as when all is stored
+        move(settings, str(tmp_path / "back"))
+        with closing(opened(tmp_path / "back")) as back:
+            assert tables(back)["versions"] == tables(there)["versions"]
+
+
 def test_a_move_from_a_database_that_lost_its_lock_is_not_finished(
     exported: Path, url: str, tmp_path: Path, postgres: PostgresServer, articles: list[Article]
 ) -> None:

@@ -17,12 +17,14 @@ from rag.archive.moving.contents import BY_NAME
 from rag.archive.moving.exporting import export
 from rag.archive.moving.importing import ImportReport, check_target, import_into, total
 from rag.archive.moving.manifest import Part
-from rag.errors import BadInput, DatelineError, SettingsError, StorageError
+from rag.errors import ArchiveBusy, BadInput, DatelineError, SettingsError, StorageError
 from rag.settings import Settings
 
 _BETWEEN = "moving"  # the folder of the export, which the page of a running server never shows
 _EXPORT = "export"  # the export itself, in it
 _COMMAND = "command"  # a file in it, with the command that goes on with the move
+_QUEUE = "SELECT to_regclass('dateline_queue_pieces') IS NOT NULL AS present"  # tables of ingest.queue
+_WAITING = "SELECT coalesce(sum(articles), 0) AS waiting FROM dateline_queue_pieces"
 _LOGIN = "USER:PASSWORD@"  # in commands that are shown; no message holds the real ones
 
 
@@ -94,6 +96,7 @@ def _moved(
 ) -> MoveReport:
     command = _command(source, _shown(new), through)
     check_target(new, source, command)
+    _check_queue(source)
     _note(between / _COMMAND, command)
     folder, carried = between / _EXPORT, False
     if not _is_present(folder, source):
@@ -102,6 +105,7 @@ def _moved(
 
     def finish() -> None:
         nonlocal carried
+        _check_queue(source)  # to which articles come at any time
         if not _is_present(folder, source):  # the lock of a database ends with its connection
             raise StorageError(
                 f"The archive at {source.place} took in articles during the move, as its database was away in between. "
@@ -112,6 +116,18 @@ def _moved(
 
     imported = import_into(new, folder, progress=progress, command=command, indexed=False, finish=finish)
     return MoveReport(source=source.place, target=new.place, imported=imported, carried=carried)
+
+
+def _check_queue(source: Archive) -> None:
+    """Raises ArchiveBusy where articles wait for a worker, which would not be in the new archive."""
+    read = source.catalog.database.read
+    if not source.catalog.database.shared or read(_QUEUE, (), lambda row: bool(row["present"])) != [True]:
+        return
+    if waiting := read(_WAITING, (), lambda row: int(row["waiting"]))[0]:
+        raise ArchiveBusy(
+            f"{waiting} articles wait in the queue of {source.place}, and a move does not take the queue along. Let "
+            "dateline worker store them, then run the same command again."
+        )
 
 
 def unfinished(folder: Path) -> str:
