@@ -457,9 +457,14 @@ def test_a_target_that_cannot_be_is_refused(
         with pytest.raises(ArchiveMismatch, match="holds other articles"):
             move(settings, url)
         assert [one.id for one in other.catalog.articles()] == ["a1"]
+    told: list[Part] = []
+    spelled = f"{url}{'&' if '?' in url else '?'}connect_timeout=7"
+    with pytest.raises(SettingsError, match="--to names the very archive"):
+        move(settings.with_catalog(url, tmp_path / "other"), spelled, progress=told.append)
+    assert told == []  # before anything was exported
     with pytest.raises(ArchiveMissing, match="there is nothing to export"):
         move(Settings(data_dir=tmp_path / "empty", llm="none"), str(tmp_path / "new"))
-    assert not any((folder / "moving").exists() for folder in (house, tmp_path / "empty"))
+    assert not any((folder / "moving").exists() for folder in (house, tmp_path / "empty", tmp_path / "other"))
 
 
 _MOVE = """

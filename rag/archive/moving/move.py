@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import uuid
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -63,10 +64,7 @@ def move(
     """
     database = "://" in to
     if to == settings.catalog or (not database and not settings.catalog and _same(Path(to), settings.data_dir)):
-        raise SettingsError(
-            "--to names the very archive that is to be moved. To move a folder, name it with --data-dir and unset "
-            "DATELINE_CATALOG; --to names where it shall go."
-        )
+        raise _very_archive()
     with closing(Archive(settings)) as source:
         between = source.folder / _BETWEEN
         if through is not None:  # which other archives may be moved through, too
@@ -94,6 +92,7 @@ def _moved(
     progress: Callable[[Part], None],
     carry: Callable[[Archive, Archive], object],
 ) -> MoveReport:
+    _check_other(source, new)
     command = _command(source, _shown(new), through)
     check_target(new, source, command)
     _check_queue(source)
@@ -116,6 +115,22 @@ def _moved(
 
     imported = import_into(new, folder, progress=progress, command=command, indexed=False, finish=finish)
     return MoveReport(source=source.place, target=new.place, imported=imported, carried=carried)
+
+
+def _check_other(source: Archive, new: Archive) -> None:
+    """Raises SettingsError where two addresses, with and without the password, say, are of one database."""
+    if source.catalog.database.shared and new.catalog.database.shared:
+        name = f"move {uuid.uuid4().hex}"  # that nobody else holds
+        with source.catalog.database.hold(name), new.catalog.database.hold(name) as other:
+            if not other:
+                raise _very_archive()
+
+
+def _very_archive() -> SettingsError:
+    return SettingsError(
+        "--to names the very archive that is to be moved. To move a folder, name it with --data-dir and unset "
+        "DATELINE_CATALOG; --to names where it shall go."
+    )
 
 
 def _check_queue(source: Archive) -> None:
