@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fakes import WordEmbedder
@@ -331,7 +333,7 @@ def test_a_move_that_was_interrupted_is_told_with_its_command_and_goes_on(
         for command in (["doctor"], ["ask", "When?", "--llm", "none"]):
             assert main([*command, "--data-dir", str(tmp_path / "there")]) == 2
             told = capsys.readouterr().err
-            assert f"Run it again, which goes on with it: dateline move --data-dir {house} --to postgresql://" in told
+            assert f"Run it again, which goes on with it: dateline move --data-dir {house} --to 'postgresql://" in told
     with closing(opened(tmp_path / "there", url)) as there, pytest.raises(ArchiveMismatch) as refused:
         there.check_whole()
     shown = without_location(refused.value, there.folder)
@@ -339,13 +341,46 @@ def test_a_move_that_was_interrupted_is_told_with_its_command_and_goes_on(
     assert str(house) not in shown
     assert main(["doctor", "--data-dir", str(house)]) == 0
     told = capsys.readouterr().out
-    assert f"This goes on with it: dateline move --data-dir {house} --to postgresql://USER:PASSWORD@" in told
+    assert f"This goes on with it: dateline move --data-dir {house} --to '" in told
+    (shown,) = re.findall(r"--to '(\S+)'\n", told)
+    assert shown.startswith("postgresql://USER:PASSWORD@/")
+    assert parse_qs(urlsplit(shown).query) == parse_qs(urlsplit(url).query)  # or else it would go to another archive
     assert "The archive is sound." in told
     assert main(["move", "--data-dir", str(house), "--to", url, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert 0 < report["parts"] < report["of_parts"]
     with closing(opened(tmp_path / "there", url)) as there:
         assert tables(there) == tables(source)
+
+
+def test_the_address_of_a_database_names_one_archive_without_its_secrets() -> None:
+    from rag.archive.tables.postgres import PostgresDatabase
+
+    secrets = "password=p1&sslpassword=p2&passfile=/p3"
+    address = "postgresql://ann:p4@db.example:5432/news?"
+    for options in ("sslmode=require&options=-c%20search_path%3Done", "options=-csearch_path%3Dother"):
+        found = PostgresDatabase(f"{address}{options}&{secrets}").address
+        shown = parse_qs(urlsplit(found).query)
+        assert found.startswith("postgresql://db.example:5432/news?")
+        assert shown == parse_qs(options)
+    assert PostgresDatabase(f"{address}{secrets}").address == "postgresql://db.example:5432/news"
+
+
+def test_archives_in_schemas_of_one_database_move_through_folders_of_their_own(
+    exported: Path, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    through = tmp_path / "through"
+    for name in ("one", "other"):
+        settings = Settings(data_dir=tmp_path / name, llm="none", catalog=postgres.empty_catalogue())
+        with closing(Archive(settings)) as archive:
+            import_into(archive, exported, indexed=False)
+
+        def stop(part: Part) -> None:
+            raise Interrupted
+
+        with pytest.raises(Interrupted):
+            move(settings, str(tmp_path / f"new {name}"), through, progress=stop)
+    assert len(list(through.iterdir())) == 2
 
 
 def test_a_move_begins_anew_where_the_archive_has_changed_since_it_was_interrupted(

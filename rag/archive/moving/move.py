@@ -68,7 +68,7 @@ def move(
     with closing(Archive(settings)) as source:
         between = source.folder / _BETWEEN
         if through is not None:  # which other archives may be moved through, too
-            mark = sha256(source.place.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+            mark = sha256(source.catalog.database.address.encode("utf-8", "surrogateescape")).hexdigest()[:8]
             between = through.expanduser().absolute() / f"{_BETWEEN}-{mark}"
         target = _target(settings, to, between)
         with source.writing(alone=True):  # no article comes in between, and no other move has the folder
@@ -192,7 +192,7 @@ def _made(settings: Settings, between: Path) -> Archive:
 
 def _shown(archive: Archive) -> str:
     if archive.catalog.database.shared:
-        return archive.place.replace("://", f"://{_LOGIN}", 1)
+        return shlex.quote(archive.catalog.database.address.replace("://", f"://{_LOGIN}", 1))
     return shlex.quote(str(archive.folder))
 
 

@@ -88,6 +88,7 @@ class Database(ABC, Generic[_Connection]):
         `patience`: how many seconds a read waits for a connection while all are in use; None: as long as it takes.
         """
         self.place, self.folder = place, folder
+        self.address = folder  # what leads to this archive and no other, without secrets
         self._write = threading.RLock()
         self._writer: _Connection | None = None
         self._pool: Pool[_Connection] = Pool(lambda: self._connect(), self._check_open, _READERS, patience)

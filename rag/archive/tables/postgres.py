@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from rag.archive.tables.database import Database, Held, Result, Row, Statements
 from rag.errors import ArticleRefused, CatalogueAway, SettingsError, StorageError
@@ -36,6 +36,7 @@ _SERVER_OPTIONS = (
     "-c idle_in_transaction_session_timeout=600s "
     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 )
+_SECRET = ("password", "sslpassword", "passfile", "oauth_client_secret")  # settings of an address that are not shown
 _WRITERS = 0x0DA7E  # the advisory locks of Dateline: of the writers; the next number for those with a name
 # What a server says to a login that no second attempt helps. libpq gives no code for it, only the text.
 _REFUSED = (
@@ -139,6 +140,8 @@ class PostgresDatabase(Database[Any]):
         self._secrets = [one for one in (parts.password, unquote(parts.password or ""), given.get("password")) if one]
         place = f"postgresql://{parts.netloc.rpartition('@')[2] or given.get('host', '')}{parts.path}"
         super().__init__(place, place, _TURN_SECONDS)
+        shown = urlencode({key: value for key, value in given.items() if key not in _SECRET}, quote_via=quote)
+        self.address = f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}{shown and f'?{shown}'}"
 
     # --- errors -------------------------------------------------------------------------------
 
