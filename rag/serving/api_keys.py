@@ -88,7 +88,7 @@ class Keys:
         if unknown or not scopes:
             raise SettingsError(f"--scope is '{', '.join(unknown)}'; expected one or more of {', '.join(SCOPES)}.")
         if not name.strip() or any(key.name == name.strip() for key in self.all()):
-            raise SettingsError(f"The name '{name}' is empty or taken. Give each key one of its own: dateline key list")
+            raise name_taken(name)
         secret = _PREFIX + secrets.token_urlsafe(32)
         key = Key(
             id=secrets.token_hex(4),
@@ -97,8 +97,12 @@ class Keys:
             sha256=_hash(secret),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        self.add([key])
+        self._store_new(key)
         return key, secret
+
+    def _store_new(self, key: Key) -> None:
+        """Raises SettingsError where another process has made one of that name since it was looked for."""
+        self.add([key])
 
     def add(self, keys: Sequence[Key]) -> None:
         """Stores those that are not there. Raises StorageError."""
@@ -151,6 +155,11 @@ def key_of(secret: str, keys: Sequence[Key]) -> Key | None:
         if compare_digest(key.sha256, wanted):
             found = key
     return found
+
+
+def name_taken(name: str) -> SettingsError:
+    """The error for a name that no new key can have."""
+    return SettingsError(f"The name '{name}' is empty or taken. Give each key one of its own: dateline key list")
 
 
 def _hash(secret: str) -> str:

@@ -14,7 +14,7 @@ from rag.archive.catalog import Catalog
 from rag.archive.tables import rows
 from rag.archive.tables.database import Row
 from rag.errors import StorageError
-from rag.serving.api_keys import SCOPES, Key, Keys
+from rag.serving.api_keys import SCOPES, Key, Keys, name_taken
 
 if TYPE_CHECKING:
     from rag.archive.archive import Archive
@@ -111,6 +111,15 @@ class SharedKeys(Keys):
         present = {key.sha256 for key, _ in self._stored()}
         self._insert([(key, None) for key in keys if key.sha256 not in present])
 
+    def _store_new(self, key: Key) -> None:
+        """Looks for the name where no other process writes. Raises SettingsError, StorageError."""
+        with self._catalog.transaction() as db:
+            live = "SELECT 1 FROM api_keys WHERE name = ? AND revoked IS NULL"
+            if db.execute(live, (key.name,)).fetchone() is not None:
+                raise name_taken(key.name)
+            db.execute(_INSERT, (*_values(key), None))
+        self._last = None
+
     def stored(self) -> list[tuple[Key, str | None]]:
         """Each key that was ever made, and when it was revoked; None for one that is in use. Raises StorageError."""
         self.all()  # those of the file are known then
@@ -146,14 +155,17 @@ class SharedKeys(Keys):
 
     def _insert(self, keys: Sequence[tuple[Key, str | None]]) -> None:
         if keys:
-            values = [(key.sha256, key.id, key.name, " ".join(key.scopes), key.created, gone) for key, gone in keys]
             with self._catalog.transaction() as db:
-                db.executemany(_INSERT, values)
+                db.executemany(_INSERT, [(*_values(key), revoked) for key, revoked in keys])
             self._last = None
 
     def _stored(self) -> list[tuple[Key, str | None]]:
         """Each key that was ever made, oldest first, and when it was revoked."""
         return self._catalog.database.read("SELECT * FROM api_keys ORDER BY created, sha256", (), _key_row)
+
+
+def _values(key: Key) -> tuple[str, ...]:
+    return key.sha256, key.id, key.name, " ".join(key.scopes), key.created
 
 
 def _key_row(row: Row) -> tuple[Key, str | None]:

@@ -242,3 +242,14 @@ def test_a_key_that_was_revoked_before_a_move_between_databases_does_not_come_ba
     with opened_keys(Settings(data_dir=archive.folder, catalog=second)) as keys:  # whose file holds it as live
         assert keys.check(secret) is None
         assert keys.check(other) is not None
+
+
+def test_a_name_that_another_process_takes_at_the_same_moment_is_refused(catalog: Catalog, tmp_path: Path) -> None:
+    one, other = SharedKeys(catalog, tmp_path / "one"), SharedKeys(catalog, tmp_path / "other")
+    assert one.all() == other.all() == ()  # both have looked within the last second
+    one.create("desk")
+    with pytest.raises(SettingsError, match="The name 'desk' is empty or taken"):
+        other.create("desk")
+    assert [key.name for key in SharedKeys(catalog, tmp_path).all()] == ["desk"]
+    assert one.revoke("desk")
+    other.create("desk")  # the name is free again
