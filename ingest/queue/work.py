@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from ingest import pipeline
 from ingest.pipeline import IngestReport
@@ -35,7 +36,7 @@ class PieceWorker:
         self.fatal: DatelineError | None = None  # why this worker cannot go on, whatever the piece
         self._archive, self._embedder, self._queue, self._name = archive, embedder, queue, name
         self._stopping = threading.Event()
-        self._ended_well: list[str] = []  # holders of this process that could not give back: the database was away
+        self._ended_well: list[tuple[int, str]] = []  # pieces not given back, with their holders: the database was away
 
     def stop(self) -> None:
         """Has each piece stored up to the article that is being read, and given back."""
@@ -49,10 +50,10 @@ class PieceWorker:
         """
         began = time.monotonic()
         holder = f"{self._name} {secrets.token_hex(8)}"
-        piece = self._queue.take(number, holder, self._ended_well)
-        if piece is None:
-            return
         try:
+            piece = self._queue.take(number, holder, [one for _, one in self._ended_well])
+            if piece is None:
+                return
             self._store(piece, holder)
             seconds = time.monotonic() - began
             if piece.report.read < len(piece.articles):
@@ -61,8 +62,8 @@ class PieceWorker:
         except TakenOver as error:
             self.say("taken over", piece=number, why=str(error))
         except DatelineError as error:
-            self._ended_well.append(holder)
-            self._give_back(number, holder)
+            self._ended_well.append((number, holder))
+            self.give_back_left()
             if isinstance(error, ArchiveMismatch):
                 self.fatal = error
             elif not isinstance(error, GivenBack):
@@ -81,16 +82,20 @@ class PieceWorker:
                 "stored", ingest=piece.ingest, piece=number, **counts, rejected=rejected, seconds=round(seconds, 3)
             )
 
+    def give_back_left(self) -> None:
+        """Gives back what this process could not while the database was away, before another worker counts a death."""
+        for left in list(self._ended_well):
+            try:
+                self._queue.give_back(*left)
+            except DatelineError as error:
+                log.debug("piece %s is given back when the database is there again: %s", left[0], error)
+                return
+            with suppress(ValueError):  # another thread has given it back too
+                self._ended_well.remove(left)
+
     def say(self, event: str, level: int = logging.INFO, /, **more: object) -> None:
         """Writes a line of JSON to the log."""
         log.log(level, "%s", json.dumps({"worker": self._name, "event": event} | more, ensure_ascii=False))
-
-    def _give_back(self, piece: int, holder: str) -> None:
-        try:
-            self._queue.give_back(piece, holder)
-            self._ended_well.remove(holder)
-        except DatelineError as error:
-            log.debug("piece %s is given back by what this process remembers: %s", piece, error)
 
     def _store(self, piece: Piece, holder: str) -> None:
         careful = piece.crashes > 0

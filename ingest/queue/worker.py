@@ -59,6 +59,7 @@ async def _work(worker: PieceWorker, queue: Queue, name: str, concurrency: int) 
     failed = 0
     while True:
         began, why = loop.time(), "the connection to the queue broke"
+        await asyncio.to_thread(worker.give_back_left)  # before others take up what a breakdown has left
         try:
             await engine.run(queue.database, work, name, concurrency, stopping)
         except DatelineError as error:
@@ -71,6 +72,7 @@ async def _work(worker: PieceWorker, queue: Queue, name: str, concurrency: int) 
         worker.say("waiting", logging.WARNING, why=why, seconds=pause)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), pause)
+    await asyncio.to_thread(worker.give_back_left)
     worker.say("stopped")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -345,6 +346,45 @@ def test_a_model_that_is_away_or_a_database_that_is_away_counts_as_no_death(
             with pytest.raises(DatelineError, match="fell over"):
                 worker_of.work(piece)
     assert queue.database.read("SELECT crashes FROM dateline_queue_pieces", (), lambda row: row[0]) == [0]
+
+
+@pytest.mark.parametrize("failing", ["give_back", "take"])
+def test_what_was_left_when_the_database_went_away_is_given_back_when_it_is_there_again(
+    queue: Queue, archive: Archive, articles: list[Article], monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    from fakes import BrokenEmbedder
+
+    (piece,) = one_by_one(articles, queue)
+    working, real = PieceWorker(archive, BrokenEmbedder(), queue, "one"), queue.take
+    asked: list[int] = []
+
+    def away(*_: object) -> None:
+        raise StorageError("away")
+
+    def taken_unheard(number: int, holder: str, ended_well: Sequence[str]) -> None:
+        real(number, holder, ended_well)
+        away()
+
+    async def run(*given: Any) -> None:
+        asked.extend(queue.database.read("SELECT held_by IS NULL FROM dateline_queue_pieces", (), lambda row: row[0]))
+        if len(asked) == 2:
+            given[-1].set()  # stop
+            return
+        with monkeypatch.context() as patched:
+            patched.setattr(queue, "give_back", away)
+            if failing == "take":
+                patched.setattr(queue, "take", taken_unheard)
+            with pytest.raises(StorageError if failing == "take" else DatelineError):
+                working.work(piece)
+        away()
+
+    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(worker, "_PAUSES", (0.0,))
+    asyncio.run(worker._work(working, queue, "one", 1))
+    assert asked == [True, True]
+    another = queue.take(piece, "another worker", ())
+    assert another is not None
+    assert another.crashes == 0
 
 
 def test_another_embedder_than_the_archives_ends_the_worker_and_keeps_the_piece(
