@@ -104,6 +104,17 @@ def test_an_article_that_the_database_refuses_is_rejected_alone(url: str, tmp_pa
         assert archive.health().sound
 
 
+# --- connections -----------------------------------------------------------------------------------
+
+
+def test_what_a_cut_network_leaves_unanswered_is_given_up_unless_the_address_says_when() -> None:
+    from psycopg.conninfo import conninfo_to_dict
+
+    for query, expected in (("", "10000"), ("?tcp_user_timeout=2500", "2500")):
+        conninfo = PostgresDatabase(f"postgresql://me@db.example/news{query}").conninfo
+        assert conninfo_to_dict(conninfo)["tcp_user_timeout"] == expected
+
+
 # --- refused at the start --------------------------------------------------------------------------
 
 

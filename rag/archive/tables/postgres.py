@@ -25,6 +25,7 @@ except ImportError as error:
 
 _CONNECT_SECONDS = 5  # for one attempt
 _STATEMENT_SECONDS = 300  # for one statement; doctor reads a large table in parts that take seconds
+_UNANSWERED_MS = 10_000  # after which what was sent and not acknowledged shows that the network is cut
 _LOCK_SECONDS = 30  # for which a writer waits for another one, as with SQLite
 _TURN_SECONDS = 30.0  # for which a read waits while all connections are in use
 # A server that restarts is back within seconds. The first attempt follows at once: it replaces connections that the
@@ -133,6 +134,7 @@ class PostgresDatabase(Database[Any]):
                 "password": parts.password and unquote(parts.password), "dbname": unquote(parts.path.strip("/")),
                 "connect_timeout": _CONNECT_SECONDS, "application_name": "dateline",
                 "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
+                "tcp_user_timeout": _UNANSWERED_MS,
             }
             | given
             | {"options": f"{_SERVER_OPTIONS} {given.get('options', '')}"}
