@@ -366,6 +366,22 @@ def test_a_server_that_does_not_answer_is_told_within_ten_seconds(
     assert found(archive, "cellar", k=1) == ["n0"]
 
 
+def test_a_call_that_waits_while_another_finds_the_server_again_is_made(
+    milvus: MilvusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = milvus_connection.MilvusConnection(milvus.url())
+    monkeypatch.setattr(milvus_connection, "_PATIENCE", 0.3)
+    connection._away = OSError("away")
+    with connection._probing:
+        with pytest.raises(StorageError, match="away"):
+            connection.call(lambda: 1)
+        found = threading.Timer(0.1, lambda: setattr(connection, "_away", None))
+        found.start()
+        assert connection.call(lambda: 1) == 1
+        found.join()
+    connection.close()
+
+
 def test_a_server_that_has_lost_its_data_is_filled_again(
     milvus: MilvusServer, open_archive: Callable[..., Archive], articles: list[Article], tmp_path: Path
 ) -> None:

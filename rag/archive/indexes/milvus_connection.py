@@ -84,8 +84,10 @@ class MilvusConnection:
         """
         alone = self._away is not None
         if alone and not self._probing.acquire(timeout=_PATIENCE):
-            assert self._away is not None
-            raise self._explained(self._away) from self._away
+            away = self._away
+            if away is not None:
+                raise self._explained(away) from away
+            alone = False  # whoever looked for it has found it meanwhile
         try:
             result = self._repeated(call, collection)
         except Exception as error:
