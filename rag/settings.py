@@ -177,6 +177,7 @@ class Settings(BaseModel):
             first = error.errors()[0]
             key = str(first["loc"][0]) if first["loc"] else "settings"
             shown = "…" if key in ("llm_key", "embedder_key", "catalog", "index") else repr(first.get("input"))
-            raise SettingsError(
-                f"{PREFIX}{key.upper()} is {shown}: {first['msg'].lower()}. Correct the value or unset it."
-            ) from None
+            why = first["msg"].removeprefix("Value error, ")  # what pydantic puts before a message of ours
+            if why == first["msg"]:
+                why = why[:1].lower() + why[1:]
+            raise SettingsError(f"{PREFIX}{key.upper()} is {shown}: {why}. Correct the value or unset it.") from None

@@ -129,7 +129,9 @@ def test_an_address_that_names_no_index_is_refused_without_being_shown(address: 
 
 def test_vectors_are_in_one_place() -> None:
     both = {"DATELINE_INDEX": "milvus://index.example", "DATELINE_CHROMA_URL": "http://127.0.0.1:8000"}
-    with pytest.raises(SettingsError, match="^DATELINE_INDEX is ….*chroma_url names another place.* unset one"):
+    with pytest.raises(
+        SettingsError, match="^DATELINE_INDEX is ….*DATELINE_CHROMA_URL names another place.* Unset one"
+    ):
         Settings.load(both)
 
 
