@@ -41,7 +41,23 @@ def test_a_worker_runs_as_a_command_and_gets_the_catalogue_that_the_servers_get(
     assert worker["healthcheck"] == {"disable": True}  # that of the image asks a server
     for name in ("one-machine", "with-servers", "worker"):
         assert services()[name]["environment"]["DATELINE_CATALOG"] == "${DATELINE_CATALOG:-}"
-    assert Settings.load({"DATELINE_CATALOG": ""}).catalog == ""
+        for variable in ("DATELINE_EMBEDDER", "DATELINE_EMBEDDER_URL", "DATELINE_EMBEDDER_KEY"):
+            assert services()[name]["environment"][variable] == f"${{{variable}:-}}"
+        # The vectors of the other one are on its Chroma server, and the settings refuse two places for them.
+        assert services()[name]["environment"].get("DATELINE_INDEX", "") == (
+            "" if name == "with-servers" else "${DATELINE_INDEX:-}"
+        )
+    unset = {name: "" for name, value in services()["worker"]["environment"].items() if value == f"${{{name}:-}}"}
+    assert Settings.load(unset) == Settings.load({})
+
+
+def test_the_server_can_get_the_catalogue_of_the_workers_on_kubernetes_too() -> None:
+    text = (DEPLOY / "kubernetes.yaml").read_text()
+    commented = "\n".join(
+        re.findall(r"^ +# ((?:- name: DATELINE_CATALOG|  valueFrom:|    secretKeyRef:).*)$", text, re.M)
+    )
+    (catalogue,) = yaml.safe_load(commented)
+    assert catalogue in deployment()["spec"]["template"]["spec"]["containers"][0]["env"]
 
 
 def test_a_pod_of_a_worker_is_confined_as_that_of_the_server() -> None:
