@@ -41,6 +41,7 @@ MOST_RECORD_BYTES = 10_000_000  # of JSON in one request, which is held in memor
 MOST_ATTEMPTS = 3  # a job during which the server ended this often is given up
 MOST_REJECTIONS = 500  # named in a report; the rest are only counted
 BUSY_SECONDS = 60.0  # how long a job waits for another process that writes to the archive
+MOST_SLOW = 5  # attempts of a job whose catalogue answers too slowly, 30 s to 5 min each
 _SOURCE_CHARS = 300
 _MESSAGE_CHARS = 600
 
@@ -247,17 +248,19 @@ class Jobs:
             if report.read < 100 or report.read % 50 == 0:  # as_dict copies every rejection
                 job.report = report.as_dict()
 
-        began = time.monotonic()
+        began, slow = time.monotonic(), 0
         while True:
             try:
                 with closing(self._items(spooled.files)) as items:
                     return pipeline.ingest(items, self.archive, self.embedder, progress=progress)
             except (ArchiveBusy, CatalogueAway) as error:  # the one before anything is read, the other at any time
                 job.held_up = True
+                slow += isinstance(error, CatalogueAway) and error.answers
                 if self._closing.wait(1):
                     raise Stopped("") from None
-                # What was accepted waits for the server of the catalogue as long as it is away.
-                if isinstance(error, ArchiveBusy) and time.monotonic() - began > BUSY_SECONDS:
+                # What was accepted waits for the server of the catalogue as long as it is away. One that is there and
+                # too slow may be so for this job alone, behind which all others wait.
+                if slow >= MOST_SLOW or (isinstance(error, ArchiveBusy) and time.monotonic() - began > BUSY_SECONDS):
                     raise
 
     def _items(self, files: Sequence[SpooledFile]) -> Generator[Article | Rejected, None, None]:

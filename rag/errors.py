@@ -42,7 +42,12 @@ class StorageError(DatelineError):
 
 
 class CatalogueAway(StorageError):
-    """The server of the catalogue cannot be reached, or is overloaded; it may be back in a moment."""
+    """The server of the catalogue cannot be reached, or is overloaded; it may be back in a moment.
+
+    `answers`: the server is there, but a statement, a lock or a connection took too long.
+    """
+
+    answers = False
 
 
 class ArticleRefused(StorageError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -19,7 +20,8 @@ import pytest
 from fakes import WordEmbedder
 from postgres_server import PostgresServer
 
-from ingest.pipeline import ingest, remove
+from ingest.jobs import Job, Jobs
+from ingest.pipeline import ingest, properties, remove
 from ingest.reindex import reindex
 from rag.archive import second_process
 from rag.archive.archive import Archive
@@ -260,6 +262,31 @@ def test_a_writer_that_waits_too_long_for_another_one_is_told_so(
             other.set_meta({"a": "b"})
         other.set_meta({"a": "b"})
         assert one.get_meta("a") == "b"
+
+
+def test_an_upload_whose_writes_take_too_long_fails_and_the_next_one_is_stored(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_SERVER_OPTIONS", "-c lock_timeout=100ms")
+    monkeypatch.setattr("ingest.jobs.MOST_SLOW", 2)
+    with closing(archive_at(url, tmp_path / "one")) as archive, closing(Catalog(tmp_path / "c", url=url)) as other:
+        archive.claim(properties(WordEmbedder()))
+        with closing(Jobs(archive, WordEmbedder(), Settings())) as jobs:
+            jobs.start()
+
+            def outcome(title: str) -> Job:
+                record = {"title": title, "text": f"{title}. It pours.", "published": "2025-03-04"}
+                job = jobs.add_records(json.dumps(record).encode())
+                assert job.settled.wait(20)
+                found = jobs.get(job.id)
+                assert found is not None
+                return found
+
+            with other.transaction():
+                failed = outcome("Rain")
+            assert (failed.state, "Another process has been writing for" in failed.error) == ("failed", True)
+            stored = outcome("Snow")
+            assert (stored.state, stored.report["kept"]) == ("done", 1)
 
 
 # --- several processes -----------------------------------------------------------------------------

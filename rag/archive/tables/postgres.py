@@ -163,10 +163,11 @@ class PostgresDatabase(Database[Any]):
 
     def _explained(self, error: Exception, begun: bool) -> StorageError:
         kind: type[StorageError] = CatalogueAway
+        answers = not self._is_away(error)
         if isinstance(error, TimeoutError):
             why = f"all its {self._pool.most} connections of this process were in use for {_TURN_SECONDS:.0f} seconds"
             advice = "Try again, or serve fewer at once"
-        elif self._is_away(error):
+        elif not answers:
             why, advice = f"the server cannot be reached ({self._told(error)})", _ADVICE_WHEN_AWAY[begun]
         else:
             code = getattr(error, "sqlstate", None) or ""
@@ -178,7 +179,10 @@ class PostgresDatabase(Database[Any]):
             advice = _ADVICE.get(code, "The log of the server says more" if code else _ADVICE_ON_LOGIN)
             if code not in _PASSING:
                 kind = StorageError
-        return kind(f"The catalogue {self.place} cannot be used: {why}. {advice}; data stored earlier is intact.")
+        told = kind(f"The catalogue {self.place} cannot be used: {why}. {advice}; data stored earlier is intact.")
+        if isinstance(told, CatalogueAway):
+            told.answers = answers
+        return told
 
     def _told(self, error: Exception) -> str:
         """What the engine says, in a line and without the password."""
