@@ -69,7 +69,7 @@ class IngestReport:
         }
 
 
-Noting: TypeAlias = Callable[[Statements, IngestReport], None]
+Noting: TypeAlias = Callable[[Statements, IngestReport | None], None]
 
 
 def properties(embedder: Embedder) -> dict[str, str]:
@@ -118,7 +118,8 @@ def store(
     """Stores articles as `ingest` does, and leaves the indexes to the processes that own them.
 
     `report` says what was done with the items before these, and is gone on with. `noting` is called in the transaction
-    of each batch: what `report` says then is true once that is committed. `singly`: each article is a batch.
+    of each batch: what `report` says then is true once that is committed. It gets None with an article of a batch that
+    failed, of which others are to follow, and may raise to take that back. `singly`: each article is a batch.
     Raises as `ingest` does.
     """
     with archive.writing():
@@ -148,7 +149,7 @@ class _Run:
         archive: Archive,
         embedder: Embedder,
         report: IngestReport | None = None,
-        noting: Noting = lambda db, report: None,
+        noting: Noting | None = None,
     ) -> None:
         self.archive, self.catalog, self.embedder = archive, archive.catalog, embedder
         self.report, self._noting = report or IngestReport(), noting
@@ -209,6 +210,9 @@ class _Run:
                 raise
             for prepared, current in batch:
                 self._store_alone(prepared, current)
+            if self._noting:
+                with self.catalog.transaction() as db:
+                    self._note(db)
         self.report.seconds = time.perf_counter() - self.began
 
     def _store(self, batch: list[Prepared], noting: Callable[[Statements], None] = lambda db: None) -> None:
@@ -225,11 +229,16 @@ class _Run:
                 raise
 
     def _note(self, db: Statements) -> None:
-        self._noting(db, self.report)
+        if self._noting:
+            self._noting(db, self.report)
+
+    def _check(self, db: Statements) -> None:
+        if self._noting:
+            self._noting(db, None)
 
     def _store_alone(self, prepared: Prepared, current: Article | None) -> None:
         try:
-            self._store([prepared])
+            self._store([prepared], self._check)
         except Exception as error:
             if _ends_the_run(error):
                 raise

@@ -248,6 +248,12 @@ class Queue:
         if not changed:
             raise TakenOver(f"Another worker has taken over piece {piece}.")
 
+    def hold(self, db: Statements, piece: int, holder: str) -> None:
+        """Raises TakenOver where the piece is another holder's."""
+        sql = "SELECT 1 FROM dateline_queue_pieces WHERE id = ? AND held_by = ?"
+        if db.execute(sql, (piece, holder)).fetchone() is None:
+            raise TakenOver(f"Another worker has taken over piece {piece}.")
+
     def give_back(self, piece: int, holder: str) -> None:
         """The holder has stopped in good order, and died of nothing."""
         with self.database.transaction() as db:

@@ -100,8 +100,11 @@ class PieceWorker:
     def _store(self, piece: Piece, holder: str) -> None:
         careful = piece.crashes > 0
 
-        def note(db: Statements, report: IngestReport) -> None:
-            self._queue.note(db, piece.id, holder, report)
+        def note(db: Statements, report: IngestReport | None) -> None:
+            if report is None:
+                self._queue.hold(db, piece.id, holder)
+            else:
+                self._queue.note(db, piece.id, holder, report)
 
         def note_each(report: IngestReport) -> None:
             if careful:  # also what was not stored is behind

@@ -327,6 +327,26 @@ def test_a_worker_that_was_taken_for_dead_stores_nothing_any_more(
     assert queue.depth().articles == len(articles)
 
 
+def test_a_batch_that_fails_is_stored_and_noted_by_its_holder_alone(
+    queue: Queue, archive: Archive, articles: list[Article]
+) -> None:
+    (piece,) = one_by_one(articles, queue)
+
+    class Failing(WordEmbedder):
+        taken = False
+
+        def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+            if not self.taken:  # the whole batch; then its articles come one by one
+                self.taken = True
+                assert queue.take(piece, "another", ()) is not None
+                raise ValueError("a batch")
+            return super().embed_passages(texts)
+
+    PieceWorker(archive, Failing(), queue, "one").work(piece)
+    assert archive.catalog.coverage().articles == 0
+    assert queue.depth().articles == len(articles)
+
+
 def test_a_model_that_is_away_or_a_database_that_is_away_counts_as_no_death(
     queue: Queue, archive: Archive, articles: list[Article], monkeypatch: pytest.MonkeyPatch
 ) -> None:
