@@ -77,6 +77,11 @@ def send(
             progress(number)
         complete = True
     finally:
-        sender.flush()
-        queue.end(sender.id, complete=complete)
+        try:
+            sender.flush()
+        except BaseException:
+            complete = False
+            raise
+        finally:
+            queue.end(sender.id, complete=complete)
     return sender

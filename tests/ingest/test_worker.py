@@ -452,6 +452,18 @@ def test_pieces_are_bounded_and_an_interrupted_sender_leaves_what_it_has_read(
     assert (found.state, found.waiting) == ("interrupted", PIECE_ARTICLES + 10)
 
 
+def test_a_sender_that_cannot_send_the_rest_is_noted_as_interrupted(
+    queue: Queue, articles: list[Article], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise StorageError("too large")
+
+    monkeypatch.setattr(queue, "put", refused)
+    with pytest.raises(StorageError, match="too large"):
+        send(articles, queue)
+    assert [one.state for one in queue.ingests()] == ["interrupted"]
+
+
 # --- the tables ------------------------------------------------------------------------------------
 
 
