@@ -111,7 +111,7 @@ class PieceWorker:
                 with self._queue.database.transaction() as db:
                     note(db, report)
 
-        if piece.crashes >= MOST_CRASHES:
+        if piece.crashes >= MOST_CRASHES and piece.report.read < len(piece.articles):
             _reject_next(piece)
             note_each(piece.report)
         pipeline.store(

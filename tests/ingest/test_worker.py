@@ -15,9 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Served
 from fakes import WordEmbedder
 from postgres_server import PostgresServer
 
@@ -26,6 +27,7 @@ from ingest.pipeline import IngestReport, ingest
 from ingest.readers.files import ReadOptions, Rejected, read
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
+from rag.assistant import Assistant
 from rag.errors import ArchiveMismatch, DatelineError, SettingsError, StorageError
 from rag.schema import Article
 from rag.settings import Settings
@@ -593,3 +595,35 @@ def test_procrastinate_is_loaded_for_the_queue_alone_and_its_absence_told(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.stderr == "dateline: The queue needs the package procrastinate. Run: pip install 'dateline[many]'.\n"
+
+
+def test_deaths_behind_the_last_article_of_a_piece_reject_none(
+    queue: Queue, archive: Archive, articles: list[Article]
+) -> None:
+    (piece,) = one_by_one(articles[:2], queue)
+
+    def dies(*_: object) -> None:
+        raise Died
+
+    for _ in range(MOST_CRASHES + 1):
+        working = PieceWorker(archive, WordEmbedder(), Queue(archive.catalog), "one")
+        working._queue.finish = dies  # type: ignore[method-assign]
+        with pytest.raises(Died):
+            working.work(piece)
+    PieceWorker(archive, WordEmbedder(), queue, "one").work(piece)
+    report = queue.ingests()[0].report
+    assert (report.read, report.kept, dict(report.rejected)) == (2, 2, {})
+
+
+def test_a_server_shows_the_queue_in_its_metrics(
+    queue: Queue, archive: Archive, articles: list[Article], serve: Served
+) -> None:
+    settings = Settings(data_dir=archive.folder, llm="none")
+    address = serve(Assistant(archive, WordEmbedder(), None, settings))
+    assert "dateline_queue_articles 0.0" in httpx.get(f"{address}/metrics").text
+    first, *_ = one_by_one(articles, queue)
+    assert f"dateline_queue_articles {len(articles)}.0" in httpx.get(f"{address}/metrics").text
+    PieceWorker(archive, WordEmbedder(), queue, "one").work(first)
+    told = httpx.get(f"{address}/metrics").text
+    assert "dateline_queue_articles 0.0" in told
+    assert "dateline_queue_pieces_done 1.0" in told
