@@ -83,6 +83,7 @@ class Indexer:
         self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)
         self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
         self._stories = StoryFollower(catalog, self.priority)
+        self._looks_again = 0.0  # by `monotonic`: not before then for changes of other processes, beside the stories
         self._stories_again = 0.0  # by `monotonic`: not before then, after a failure
         self._exact: ExactVectors | None = None  # this and the next one are used while another process owns the indexes
         self._foreign_words: TantivyWords | None = None
@@ -270,12 +271,21 @@ class Indexer:
             if error is None and not self._may_search_exactly and monotonic() >= self._stories_again:
                 try:
                     # Nobody waits for them: they go on when nothing else is to be done.
-                    self._bring_up_stories(lambda: self._asked > self._done)
+                    self._bring_up_stories(self._is_needed)
                 except Stopped:
                     return
                 except Exception as raised:
                     self._stories_again = monotonic() + _LONGEST_RETRY
                     log.warning("The stories of %s cannot be threaded: %s", self._folder, raised)
+
+    def _is_needed(self) -> bool:
+        """Whether a pass is asked for, or another process has changed what the indexes hold."""
+        if self._asked > self._done:
+            return True
+        if monotonic() < self._looks_again:
+            return False
+        self._looks_again = monotonic() + _POLL_SECONDS
+        return self.changes_behind() > 0
 
     def _pass(self, damaged: list[object], *, rebuild: bool) -> None:
         """Applies all changes to every index. An index that fails does not prevent the update of the others."""

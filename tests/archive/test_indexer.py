@@ -19,6 +19,7 @@ from rag.answering.retrieval.retriever import Retriever
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
 from rag.archive.indexes.keyword_index import TantivyWords
+from rag.archive.stories import follower
 from rag.archive.tables.passages import StoredPassage
 from rag.errors import DatelineError, StorageError
 from rag.schema import Article, Filters, Passage
@@ -173,3 +174,23 @@ def test_a_commit_is_on_the_disk_before_it_is_reported(tmp_path: Path, monkeypat
     with closing(Catalog(tmp_path / "catalogue.sqlite")) as catalog, catalog.transaction() as db:
         # 2 is FULL: with NORMAL a power cut may take back commits that were reported (sqlite.org/pragma.html).
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
+
+
+def test_what_another_process_stores_is_found_while_stories_are_threaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = follower._Comparison.update
+
+    def slow(self: follower._Comparison, article_ids: list[str]) -> None:
+        time.sleep(0.4)
+        update(self, article_ids)
+
+    monkeypatch.setattr(follower, "_ARTICLES_AT_ONCE", 1)
+    monkeypatch.setattr(follower._Comparison, "update", slow)
+    settings = Settings(data_dir=tmp_path, llm="none")
+    with closing(Archive(settings)) as owner, closing(Archive(settings)) as other:
+        ingest(articles(0, 30), owner, WordEmbedder())  # 12 s of stories
+        assert owner.owns_indexes
+        ingest(articles(30, 1), other, WordEmbedder())  # waits for the owner, at most 10 s
+        assert owner.catalog.followed("stories") < 31
+        assert owner.changes_behind() == 0
