@@ -20,7 +20,7 @@ from rag.interfaces.page.exchange import restored
 from rag.interfaces.page.uploads import Uploads
 
 ROWS = 50  # of the list, and more with each click on "Show more"
-HELD_UP = "The archive takes no article at the moment. Your upload goes in as soon as it does."
+HELD_UP = "Another ingest is writing to the archive, or its database is away. Your upload goes in when that is over."
 
 
 class ArchiveTab:
