@@ -17,7 +17,7 @@ from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import tokens
 from rag.schema import Hit, Sentence
 
-FEW_DAYS = 2
+FEW_DAYS = 2  # of a window to which the day behind it belongs too. Set by hand: a day or two.
 MOST_DAYS = 62  # of a window whose stories are told one by one. Set by hand: two months.
 # Nearness to the subject that an article of the window needs, as a share of the nearest one's. Set by hand on the
 # editor's questions to the demo archive about some days and those of three further writers.
