@@ -57,8 +57,9 @@ _ADDED_TABLES = {
     4: {"api_keys"},
 }
 _ADDED_SCHEMA = {2: NEAR_DUPLICATES_SCHEMA, 3: STORIES_SCHEMA, 4: API_KEYS_SCHEMA}
-# Of the queue of `dateline worker` (ingest.queue), which may be made in a database before its catalogue.
-_OF_THE_QUEUE = ("procrastinate_", "dateline_queue_")
+# Of the queue of `dateline worker` (ingest.queue), which may be made in a database before its catalogue, and of what
+# servers share beside it (rag.serving).
+_BESIDE = ("procrastinate_", "dateline_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ class Catalog(Stories):
             if left:
                 raise self.database.lost("holds nothing", left)
             others = present - _TABLES - set().union(*_ADDED_TABLES.values())
-            if any(not name.startswith(_OF_THE_QUEUE) for name in others):
+            if any(not name.startswith(_BESIDE) for name in others):
                 raise self.database.foreign()
             self._create()
         stored = self.get_meta("format")

@@ -19,19 +19,29 @@ class RateLimiter:
         self._per_minute, self._what = per_minute, what
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> tokens left, at what time
 
-    def take(self, client: str) -> None:
+    async def take(self, client: str) -> None:
         """Takes one token of the client's. Raises Busy with the seconds until there is one again."""
-        if not self._per_minute:
-            return
+        if self._per_minute:
+            self._take_here(client)
+
+    def _take_here(self, client: str) -> None:
         now = time.monotonic()
-        left, since = self._buckets.pop(client, (float(self._per_minute), now))
+        left, since = self._buckets.get(client, (float(self._per_minute), now))
         left = min(self._per_minute, left + (now - since) * self._per_minute / 60)
-        self._buckets[client] = (left - 1 if left >= 1 else left, now)
+        self._note(client, left - 1 if left >= 1 else left)
+        if left < 1:
+            raise self._busy(left)
+
+    def _note(self, client: str, left: float) -> None:
+        """Remembers what a client has left now."""
+        self._buckets[client] = left, time.monotonic()
+        self._buckets.move_to_end(client)
         if len(self._buckets) > MOST_CLIENTS:
             self._buckets.popitem(last=False)
-        if left < 1:
-            seconds = int((1 - left) * 60 / self._per_minute) + 1
-            raise Busy(f"More than {self._per_minute} {self._what} a minute came from you. Wait {seconds} s.", seconds)
+
+    def _busy(self, left: float) -> Busy:
+        seconds = int((1 - left) * 60 / self._per_minute) + 1
+        return Busy(f"More than {self._per_minute} {self._what} a minute came from you. Wait {seconds} s.", seconds)
 
 
 def client_network(address: str) -> str:

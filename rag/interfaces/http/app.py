@@ -33,7 +33,7 @@ from rag.serving import metrics
 from rag.serving import tracing as traces
 from rag.serving.answer_queue import AnswerQueue
 from rag.serving.api_keys import is_loopback
-from rag.serving.shared_keys import keys_of
+from rag.serving.shared_limits import limiter_of
 
 App: TypeAlias = FastAPI  # for annotations elsewhere
 
@@ -80,14 +80,13 @@ def create_api(
         hosts=hosts,
         upload_bytes=int(settings.max_file_mb * 10_000_000),  # a zip of many files
         article_bytes=int(settings.max_file_mb * 1_000_000),
-        requests_per_minute=settings.requests_per_minute,
+        rate=limiter_of(assistant.archive.catalog, settings.requests_per_minute),
     )
-    folder = assistant.archive.folder
     app.add_middleware(
         RequestMiddleware,
         limits=limits,
-        authenticator=Authenticator(keys_of(assistant.archive)),
-        folder=folder,
+        authenticator=Authenticator(assistant.archive),
+        folder=assistant.archive.folder,
         metrics=server.metrics,
     )
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -9,10 +9,12 @@ import time
 from base64 import b64decode
 from collections.abc import Mapping
 
+from rag.archive.archive import Archive
 from rag.errors import Busy, CatalogueAway, StorageError
 from rag.interfaces.http.errors import HttpError
-from rag.serving.api_keys import Key, Keys, key_of
-from rag.serving.rate_limits import RateLimiter
+from rag.serving.api_keys import Key, key_of
+from rag.serving.shared_keys import keys_of
+from rag.serving.shared_limits import limiter_of
 
 COOKIE = "dateline_session"
 SESSION_SECONDS = 30 * 24 * 3600
@@ -32,12 +34,12 @@ class Authenticator:
     the key file, does not open it.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, archive: Archive) -> None:
         """Raises StorageError where the keys cannot be read."""
-        self.keys = keys
-        self._required = bool(keys.all()) or keys.exist()
+        self.keys = keys_of(archive)
+        self._required = bool(self.keys.all()) or self.keys.exist()
         self._sessions: dict[str, tuple[str, float]] = {}  # session token -> (id of its key, when it ends)
-        self._wrong = RateLimiter(WRONG_PER_MINUTE, "wrong keys")
+        self._wrong = limiter_of(archive.catalog, WRONG_PER_MINUTE, "wrong keys")
 
     async def authenticate(self, headers: Mapping[str, str], peer: str) -> tuple[Key | None, bool]:
         """The key of a request (None where none is required), and whether it comes from a browser session.
@@ -76,7 +78,7 @@ class Authenticator:
     async def _slow_down(self, peer: str) -> None:
         """Delays the response to a wrong key. Raises HttpError after too many of one address; right ones pass."""
         try:
-            self._wrong.take(peer)
+            await self._wrong.take(peer)
         except Busy as busy:
             raise HttpError(429, str(busy), {"Retry-After": str(busy.retry_seconds)}) from None
         await asyncio.sleep(WRONG_SECONDS)
@@ -95,7 +97,7 @@ class Authenticator:
         self._sessions[token] = (key.id, time.monotonic() + SESSION_SECONDS)
         return token
 
-    def logout(self, headers: Mapping[str, str]) -> None:
+    async def logout(self, headers: Mapping[str, str]) -> None:
         """Ends the session of a browser."""
         self._sessions.pop(_cookie(headers), None)
 

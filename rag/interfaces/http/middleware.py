@@ -60,14 +60,14 @@ _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 class RequestLimits:
     """What requests must keep to. `hosts` are the names that the server answers to, None for any name.
 
-    `upload_bytes` is for the files of one upload, `article_bytes` for articles that are sent as JSON;
-    `requests_per_minute` is for each client, 0 for no limit.
+    `upload_bytes` is for the files of one upload, `article_bytes` for articles that are sent as JSON; `rate` counts the
+    requests of each client.
     """
 
     hosts: frozenset[str] | None
     upload_bytes: int
     article_bytes: int
-    requests_per_minute: int = 0
+    rate: RateLimiter
 
 
 class RequestMiddleware:
@@ -79,7 +79,6 @@ class RequestMiddleware:
         """`folder` is that of the archive, which error messages do not name."""
         self.app, self.limits, self.metrics = app, limits, metrics
         self.authenticator, self.folder = authenticator, folder
-        self.rate = RateLimiter(limits.requests_per_minute)
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Lets a request through, or answers it with what is wrong."""
@@ -104,7 +103,7 @@ class RequestMiddleware:
                 return
             await self._identify(request)
             if not request.path.startswith(_HEALTH):
-                self.rate.take(request.client)
+                await self.limits.rate.take(request.client)
             with traces.incoming(request.headers):
                 await self.app(scope, receive, request.send)
         except Exception as error:
@@ -164,7 +163,7 @@ class RequestMiddleware:
     async def _logout(self, request: _RequestContext) -> None:
         if request.method != "POST":
             raise HttpError(405, "Log out with POST.", {"Allow": "POST"})
-        self.authenticator.logout(request.headers)
+        await self.authenticator.logout(request.headers)
         ended = cookie_header("", secure=request.scheme == "https")
         # The page keeps its conversation in the browser; whoever uses it next is not to read that.
         headers = {"Location": "/login", "Set-Cookie": ended, "Clear-Site-Data": '"cache", "storage"'}
