@@ -15,8 +15,8 @@ import rag.interfaces.http.server as connections
 from app import create_app
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
-from rag.interfaces.http.auth import MOST_SESSIONS_OF_A_KEY
 from rag.serving.api_keys import Keys
+from rag.serving.sessions import MOST_SESSIONS_OF_A_KEY
 
 QUESTION = "Where did the ferry Castellan run aground?"
 AT_ONCE = 2.0  # seconds, on a busy machine; the same requests took from 7 s to hours

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
-import time
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from rag.archive.archive import Archive
 from rag.errors import Busy, CatalogueAway, StorageError
 from rag.interfaces.http.errors import HttpError
 from rag.serving.api_keys import Key, key_of
+from rag.serving.sessions import SESSION_SECONDS, sessions_of
 from rag.serving.shared_keys import keys_of
 from rag.serving.shared_limits import limiter_of
 
 COOKIE = "dateline_session"
-SESSION_SECONDS = 30 * 24 * 3600
-MOST_SESSIONS = 1000  # beyond them, the oldest is ended
-MOST_SESSIONS_OF_A_KEY = 50  # so that one key cannot end the sessions of all others
 _SESSION_COOKIE = re.compile(rf"(?:^|;[ \t]*){COOKIE}=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
 WRONG_PER_MINUTE = 20  # wrong keys from one address; enough that a script with an old key still gets its 401
 WRONG_SECONDS = 0.5  # delay of the response to a wrong key
@@ -27,7 +24,7 @@ _AWAY = "The server of the catalogue, with the keys of this archive, cannot be r
 
 
 class Authenticator:
-    """The API keys and browser sessions of one server.
+    """The API keys and browser sessions of one archive, as one server checks them.
 
     Whether keys are required is decided when the server starts, by whether keys were ever made, be they revoked, and
     can only become stricter: the first key that is made while it runs locks it, but revoking the last key, or losing
@@ -38,7 +35,7 @@ class Authenticator:
         """Raises StorageError where the keys cannot be read."""
         self.keys = keys_of(archive)
         self._required = bool(self.keys.all()) or self.keys.exist()
-        self._sessions: dict[str, tuple[str, float]] = {}  # session token -> (id of its key, when it ends)
+        self._sessions = sessions_of(archive.catalog)
         self._wrong = limiter_of(archive.catalog, WRONG_PER_MINUTE, "wrong keys")
 
     async def authenticate(self, headers: Mapping[str, str], peer: str) -> tuple[Key | None, bool]:
@@ -57,23 +54,30 @@ class Authenticator:
                 await self._slow_down(peer)
                 raise _no_key()
             return key, False
-        owner = self._session(_cookie(headers))
+        with self._readable():
+            owner = await self._sessions.key(_cookie(headers))
         key = next((one for one in found if one.id == owner), None)
         if key is None:
             raise _no_key()
         return key, True
 
     async def _stored(self) -> tuple[Key, ...]:
-        try:
+        with self._readable():
             found = self.keys.known()
             if found is None:  # a thread: other requests go on while a database is waited for
                 found = await asyncio.to_thread(self.keys.all)
+        self._required = self._required or bool(found)
+        return found
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Raises what a client is told where keys or sessions cannot be read or stored."""
+        try:
+            yield
         except CatalogueAway:
             raise CatalogueAway(_AWAY) from None
         except StorageError:
             raise HttpError(503, self.keys.unreadable, {"Retry-After": "60"}) from None
-        self._required = self._required or bool(found)
-        return found
 
     async def _slow_down(self, peer: str) -> None:
         """Delays the response to a wrong key. Raises HttpError after too many of one address; right ones pass."""
@@ -84,27 +88,18 @@ class Authenticator:
         await asyncio.sleep(WRONG_SECONDS)
 
     async def login(self, secret: str, peer: str) -> str | None:
-        """The token of a new session; None for a wrong key. Raises HttpError as `authenticate` does."""
+        """The token of a new session; None for a wrong key. Raises as `authenticate` does."""
         key = key_of(secret, await self._stored())
         if key is None:
             await self._slow_down(peer)
             return None
-        token = secrets.token_urlsafe(32)
-        own = [one for one, (owner, _) in self._sessions.items() if owner == key.id]
-        every = list(self._sessions)
-        for old in {*own[: len(own) - MOST_SESSIONS_OF_A_KEY + 1], *every[: len(every) - MOST_SESSIONS + 1]}:
-            del self._sessions[old]
-        self._sessions[token] = (key.id, time.monotonic() + SESSION_SECONDS)
-        return token
+        with self._readable():
+            return await self._sessions.begin(key.id)
 
     async def logout(self, headers: Mapping[str, str]) -> None:
-        """Ends the session of a browser."""
-        self._sessions.pop(_cookie(headers), None)
-
-    def _session(self, token: str) -> str | None:
-        """The id of the key that a running session was opened with."""
-        key, end = self._sessions.get(token, (None, 0.0))
-        return key if end > time.monotonic() else None
+        """Ends the session of a browser. Raises HttpError, CatalogueAway: it goes on then."""
+        with self._readable():
+            await self._sessions.end(_cookie(headers))
 
 
 def cookie_header(token: str, *, secure: bool) -> str:
