@@ -16,6 +16,7 @@ import pytest
 from postgres_server import PostgresServer
 
 from rag.archive.archive import Archive
+from rag.serving.shared_keys import opened_keys
 from rag.settings import Settings
 
 pytest.importorskip("psycopg", reason="needs the extra 'many', which make test installs")
@@ -81,13 +82,13 @@ def url(postgres: PostgresServer) -> str:
 @pytest.fixture
 def start(
     url: str, tmp_path: Path, child_environment: dict[str, str], python: str
-) -> Iterator[Callable[[str], RunningServer]]:
-    """`start("one")` runs a server on the database whose folder is called so."""
+) -> Iterator[Callable[..., RunningServer]]:
+    """`start("one")` runs a server on the database whose folder is called so; settings may follow."""
     running: list[RunningServer] = []
     environment = child_environment | {"DATELINE_CATALOG": url}
 
-    def begin(name: str) -> RunningServer:
-        running.append(RunningServer([python, "-c", _SERVER, str(tmp_path / name)], environment))
+    def begin(name: str, **more: str) -> RunningServer:
+        running.append(RunningServer([python, "-c", _SERVER, str(tmp_path / name)], environment | more))
         return running[-1]
 
     yield begin
@@ -114,7 +115,7 @@ def record(number: int) -> dict[str, str]:
 
 
 def test_what_one_server_stores_the_other_finds_and_a_killed_one_loses_nothing(
-    start: Callable[[str], RunningServer], url: str, tmp_path: Path
+    start: Callable[..., RunningServer], url: str, tmp_path: Path
 ) -> None:
     with ThreadPoolExecutor(2) as starting:
         one, other = starting.map(start, ("one", "other"))
@@ -139,7 +140,7 @@ def test_what_one_server_stores_the_other_finds_and_a_killed_one_loses_nothing(
 
 
 def test_a_server_goes_on_when_postgresql_comes_back(
-    start: Callable[[str], RunningServer], postgres: PostgresServer
+    start: Callable[..., RunningServer], postgres: PostgresServer
 ) -> None:
     server = start("one")
     assert server.post("/api/articles", record(1)).status_code == 202
@@ -161,3 +162,37 @@ def test_a_server_goes_on_when_postgresql_comes_back(
     until(lambda: server.job(job)["state"] == "done")
     report = server.job(job)["report"]
     assert report["kept"] + report["unchanged"] == 40
+
+
+def test_servers_count_requests_together_and_know_each_others_sessions(
+    start: Callable[..., RunningServer], postgres: PostgresServer, url: str, tmp_path: Path
+) -> None:
+    with opened_keys(Settings(data_dir=tmp_path / "one", catalog=url)) as keys:
+        _, secret = keys.create("desk")
+    with ThreadPoolExecutor(2) as starting:
+        limit = {"DATELINE_REQUESTS_PER_MINUTE": "60"}
+        servers = list(starting.map(lambda name: start(name, **limit), ("one", "other")))
+    entered = httpx.post(f"{servers[0].address}/login", data={"key": secret})
+    cookie = {"Cookie": entered.headers["set-cookie"].partition(";")[0]}
+
+    def asked(number: int) -> int:
+        return servers[number % 2].get("/api/outlets", headers=cookie).status_code
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as browser:
+        statuses = list(browser.map(asked, range(120)))
+    assert set(statuses) == {200, 429}
+    assert 60 <= statuses.count(200) <= 61 + time.monotonic() - began  # one a second comes back
+
+    postgres.kill()
+    try:
+        with ThreadPoolExecutor(8) as browser:
+            waiting = [browser.submit(asked, number) for number in range(30)]
+            time.sleep(0.5)
+            postgres.start()
+            assert {one.result() for one in waiting} <= {200, 429}
+    finally:
+        postgres.start()
+    until(lambda: [asked(number) for number in range(2)] == [200, 200], 30)
+    assert httpx.post(f"{servers[1].address}/logout", headers=cookie).status_code == 303
+    until(lambda: [asked(number) for number in range(2)] == [401, 401], 3)
