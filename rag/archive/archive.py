@@ -8,7 +8,6 @@ vectors/ words/      derived, may be deleted          only the process that hold
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -228,22 +227,15 @@ class Archive:
         with self._locked("ingest.lock", busy, together=not (alone or importing)):
             if not importing:
                 self.check_whole()
-            yield
+            self.indexer.importing = importing
+            try:
+                yield
+            finally:
+                self.indexer.importing = False
 
     def check_whole(self) -> None:
         """Raises ArchiveMismatch where an import is unfinished: what is stored then is not what the archive will be."""
-        mark = self.catalog.get_meta(IMPORTING)
-        if mark is None:
-            return
-        if command := json.loads(mark).get("command"):
-            raise ArchiveMismatch(
-                f"A move of articles to the archive at {self.place} is unfinished. Run it again, which goes on with "
-                f"it: {command}"
-            )
-        raise ArchiveMismatch(
-            f"An import into the archive at {self.place} is unfinished. Run the same dateline import again, which "
-            f"goes on with it, or name another {self.catalog.database.choice}."
-        )
+        self.catalog.check_whole()
 
     @property
     def place(self) -> str:

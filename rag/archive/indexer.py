@@ -19,7 +19,7 @@ from rag.archive.indexes.word_index import WordIndex
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.priority import Priority, Stopped
 from rag.archive.stories.follower import StoryFollower
-from rag.errors import ArchiveBusy, DatelineError, StorageError
+from rag.errors import ArchiveBusy, ArchiveMismatch, DatelineError, StorageError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -75,6 +75,7 @@ class Indexer:
         Chroma stays closed: its index is brought up to date by the next process that opens it."""
         self.priority = Priority()
         self._catalog, self._folder = catalog, folder
+        self.importing = False  # whether this process fills the archive from an export, for which all others wait
         self._may_search_exactly = asks_once and not (chroma_url or milvus_url)
         self._vector_follower = _vector_follower(
             catalog, folder / vector_index.NAME, self.priority, chroma_url, milvus_url
@@ -264,7 +265,8 @@ class Indexer:
             except Exception as raised:
                 what = f"{type(raised).__name__}: {raised}"
                 error = StorageError(f"The indexes of {self._folder} cannot be updated: {what}")
-            pause = min(2 * pause, _LONGEST_RETRY) if error else _POLL_SECONDS
+            fails = error is not None and not isinstance(error, ArchiveMismatch)  # an import ends, and is followed then
+            pause = min(2 * pause, _LONGEST_RETRY) if fails else _POLL_SECONDS
             with self._changed:
                 self._done, self._error = asked, error
                 self._changed.notify_all()
@@ -288,7 +290,12 @@ class Indexer:
         return self.changes_behind() > 0
 
     def _pass(self, damaged: list[object], *, rebuild: bool) -> None:
-        """Applies all changes to every index. An index that fails does not prevent the update of the others."""
+        """Applies all changes to every index. An index that fails does not prevent the update of the others.
+
+        Raises ArchiveMismatch while another process imports: one that begins anew takes back what was followed here.
+        """
+        if self._catalog.database.shared and not self.importing:
+            self._catalog.check_whole()
         if not self._acquire():
             self._read_beside_the_owner()
             return

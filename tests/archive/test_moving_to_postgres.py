@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -24,6 +25,7 @@ from app import main
 from ingest.pipeline import ingest, remove
 from rag.archive.archive import Archive
 from rag.archive.catalog import Prepared
+from rag.archive.indexes.keyword_index import TantivyWords
 from rag.archive.moving.contents import CONTENTS
 from rag.archive.moving.exporting import export
 from rag.archive.moving.importing import import_into
@@ -204,6 +206,41 @@ def test_a_process_beside_an_import_does_not_spoil_it(
         assert tables(one) == tables(source)
         other.wait_until_threaded()
         assert answers(other) == answers(source)
+
+
+def test_a_server_follows_no_half_of_a_move_that_begins_anew(
+    source: Archive, exported: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(opened(tmp_path / "later")) as later:
+        new = replace(source.catalog.articles()[0], id="new", text="Hail fell in Millford, and broke the windows.")
+        ingest([new], later, WordEmbedder())
+        export(later, tmp_path / "second")  # whose change has a number that the first export has, too
+    filling, go_on = threading.Event(), threading.Event()
+    put = TantivyWords.put
+
+    def slow(self: TantivyWords, *given: Any, **more: Any) -> None:
+        filling.set()
+        go_on.wait(20)
+        put(self, *given, **more)
+
+    def dies(part: Part) -> None:
+        if part.content == "changes":
+            raise KeyboardInterrupt
+
+    with closing(opened(tmp_path / "one", url)) as one, closing(opened(tmp_path / "other", url)) as other:
+        other.wait_until_indexed()  # a server on the database that is empty
+        monkeypatch.setattr(TantivyWords, "put", slow)
+        with pytest.raises(KeyboardInterrupt):
+            import_into(one, exported, progress=dies, command="dateline move", indexed=False)
+        assert not filling.wait(1)
+        with pytest.raises(ArchiveMismatch, match="Run it again, which goes on with it: dateline move"):
+            other.wait_until_indexed()
+        import_into(one, tmp_path / "second", command="dateline move", indexed=False)
+        began = time.monotonic()
+        go_on.set()
+        assert filling.wait(3)  # by itself, and soon
+        assert other.health().sound
+        assert time.monotonic() - began < 10
 
 
 # --- killed -------------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from rag.archive.tables import rows
 from rag.archive.tables.database import Database
 from rag.archive.tables.table import SET_FOLLOWED, SET_META, Table, parameters
+from rag.errors import ArchiveMismatch
 
 _Counted = TypeVar("_Counted")
 
@@ -38,6 +40,21 @@ class Changes(Table):
         """Stores properties of the archive."""
         with self.transaction() as db:
             db.executemany(SET_META, list(values.items()))
+
+    def check_whole(self) -> None:
+        """Raises ArchiveMismatch where an import is unfinished: what is stored then is not what the archive will be."""
+        mark = self.get_meta(IMPORTING)
+        if mark is None:
+            return
+        if command := json.loads(mark).get("command"):
+            raise ArchiveMismatch(
+                f"A move of articles to the archive at {self.database.folder} is unfinished. Run it again, which goes "
+                f"on with it: {command}"
+            )
+        raise ArchiveMismatch(
+            f"An import into the archive at {self.database.folder} is unfinished. Run the same dateline import again, "
+            f"which goes on with it, or name another {self.database.choice}."
+        )
 
     def last_change(self) -> int:
         """The number of the last change; 0 in a new archive."""
