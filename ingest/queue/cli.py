@@ -86,6 +86,12 @@ def _jobs(args: argparse.Namespace) -> int:
             print_report(found[0].report)
         elif found:
             print_text(f"{workers} worker{'' if workers == 1 else 's'} running")
+        for one in found:
+            if one.state in ("stopped", "interrupted"):
+                print_note(
+                    f"dateline: the ingest {one.id} ended before all was queued. Run the same dateline ingest --queue "
+                    "again: what was queued is not stored twice."
+                )
     if not found:
         if args.id:
             print_note(f"dateline: there is no job '{args.id}'. List them with: dateline jobs")

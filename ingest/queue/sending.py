@@ -7,13 +7,16 @@ these may read at a time, on the machines where the files are; embedding, which 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from zlib import crc32
 
 from ingest.pipeline import IngestReport
 from ingest.queue.reports import MOST_REJECTIONS
-from ingest.queue.tables import Queue
+from ingest.queue.tables import BEAT_SECONDS, Queue
 from ingest.readers.files import Rejected
+from rag.errors import CatalogueAway
 from rag.schema import Article
 
 # A piece: enough for the batches of the embedder, and few enough that a worker that stops loses seconds of work.
@@ -32,11 +35,16 @@ class Sender:
         self.sent = 0  # articles that are in the queue
         self.report = IngestReport()  # of what was rejected here, and is not in the queue yet
         self._queue = queue
+        self._heard = time.monotonic()  # when this sender last gave a sign of life
         self._lanes: dict[str, list[Article]] = {}
         self._chars: dict[str, int] = {}
 
     def take(self, item: Article | Rejected) -> None:
         """Sends an article with others of its lane, or notes that it was rejected. Raises StorageError."""
+        if time.monotonic() - self._heard > BEAT_SECONDS:
+            self._heard = time.monotonic()
+            with suppress(CatalogueAway):  # it may be back when there is something to put
+                self._queue.beat(self.id)
         if isinstance(item, Rejected):
             self.report.read += 1
             self.report.rejected[item.reason] += 1

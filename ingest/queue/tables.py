@@ -27,14 +27,18 @@ from rag.schema import Article
 if TYPE_CHECKING:
     from rag.archive.tables.postgres import PostgresDatabase
 
-FORMAT = 1  # of the tables below
+FORMAT = 2  # of the tables below; 2 added when an ingest was last heard of
 KEPT_DAYS = 30  # for which the report of an ingest can be read after its end
+# A sender says at least so often that it lives, but for the time that it reads one file; it is taken for stopped when
+# it has not said so for so long, and for sending again when it does.
+BEAT_SECONDS, STOPPED_SECONDS = 30.0, 300.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS dateline_queue_state (
     format INTEGER NOT NULL, engine TEXT NOT NULL, pieces INTEGER NOT NULL, seconds REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS dateline_queue_ingests (
-    id TEXT PRIMARY KEY, sending TEXT NOT NULL, queued_at TEXT NOT NULL, ended_at TEXT, report TEXT NOT NULL
+    id TEXT PRIMARY KEY, sending TEXT NOT NULL, queued_at TEXT NOT NULL, ended_at TEXT, report TEXT NOT NULL,
+    heard_at TIMESTAMPTZ
 );
 CREATE TABLE IF NOT EXISTS dateline_queue_pieces (
     id INTEGER PRIMARY KEY AUTOINCREMENT, ingest TEXT NOT NULL, lane TEXT NOT NULL, job INTEGER,
@@ -42,9 +46,15 @@ CREATE TABLE IF NOT EXISTS dateline_queue_pieces (
 );
 CREATE INDEX IF NOT EXISTS dateline_queue_pieces_ingest ON dateline_queue_pieces (ingest);
 """
+_ADD_HEARD = "ALTER TABLE dateline_queue_ingests ADD COLUMN IF NOT EXISTS heard_at TIMESTAMPTZ"
+# By the clock of the database: those of a sender and of whoever looks may differ by minutes.
+_SILENT = (
+    "coalesce(heard_at, CAST(queued_at AS TIMESTAMPTZ)) < clock_timestamp() - "
+    f"interval '{STOPPED_SECONDS:.0f} seconds' AS silent"
+)
 _SENDING, _SENT, _INTERRUPTED = "going on", "complete", "interrupted"
 
-State = Literal["sending", "interrupted", "waiting", "done"]
+State = Literal["sending", "stopped", "interrupted", "waiting", "done"]
 
 
 class TakenOver(DatelineError):
@@ -64,7 +74,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedIngest:
-    """An ingest that was queued; `waiting` articles of it are not done yet. Moments are in UTC."""
+    """An ingest that was queued; `waiting` articles of it are not done yet. Moments are in UTC.
+
+    One that was interrupted, or stopped without a word, has to be run again: a part of it was never queued.
+    """
 
     id: str
     state: State
@@ -136,14 +149,15 @@ class Queue:
             return
         if self.workers():
             raise ArchiveMismatch(
-                f"The queue of {self.database.place} is of an older version (procrastinate {found[1]}), and "
-                f"workers are running on it. Stop them, wait {engine.STALLED_SECONDS:.0f} seconds, and run this again: "
-                "it brings the queue up to date. Nothing that waits is lost."
+                f"The queue of {self.database.place} is of an older version (format {found[0]}, procrastinate "
+                f"{found[1]}), and workers are running on it. Stop them, wait {engine.STALLED_SECONDS:.0f} seconds, and "
+                "run this again: it brings the queue up to date. Nothing that waits is lost."
             )
         with self.database.transaction() as db:
             if self._version() == found:  # no other process was faster
                 engine.migrate(self.database.connection_of(db), found[1])
                 self.database.create(db, _SCHEMA)
+                db.execute(_ADD_HEARD)
                 db.execute("UPDATE dateline_queue_state SET format = ?, engine = ?", own)
 
     def _version(self) -> tuple[int, str]:
@@ -161,17 +175,30 @@ class Queue:
         ingest, now = secrets.token_hex(8), datetime.now(UTC)
         oldest = (now - timedelta(days=KEPT_DAYS)).isoformat()
         with self.database.transaction() as db:
-            db.execute("DELETE FROM dateline_queue_ingests WHERE ended_at < ?", (oldest,))
             db.execute(
-                "INSERT INTO dateline_queue_ingests VALUES (?, ?, ?, NULL, ?)",
+                "DELETE FROM dateline_queue_ingests WHERE ended_at < ? OR ended_at IS NULL AND queued_at < ? AND "
+                "id NOT IN (SELECT ingest FROM dateline_queue_pieces)",  # whose sender stopped without a word
+                (oldest, oldest),
+            )
+            db.execute(
+                "INSERT INTO dateline_queue_ingests VALUES (?, ?, ?, NULL, ?, clock_timestamp())",
                 (ingest, _SENDING, now.isoformat(), written(IngestReport())),
             )
         return ingest
+
+    def beat(self, ingest: str) -> None:
+        """Stores that whoever sends this ingest lives."""
+        with self.database.transaction() as db:
+            self._note_heard(db, ingest)
+
+    def _note_heard(self, db: Statements, ingest: str) -> None:
+        db.execute("UPDATE dateline_queue_ingests SET heard_at = clock_timestamp() WHERE id = ?", (ingest,))
 
     def put(self, ingest: str, pieces: Sequence[tuple[str, Sequence[Article]]], rejected: IngestReport) -> None:
         """Adds pieces, each with its lane, and what was rejected beside them; a lane's pieces are done in turn."""
         with self.database.transaction() as db:
             self._add_report(db, ingest, rejected)
+            self._note_heard(db, ingest)
             for lane, articles in pieces:
                 content = json.dumps([as_message(article) for article in articles])
                 (piece,) = db.execute(
@@ -285,7 +312,7 @@ class Queue:
         chosen, values = ("WHERE id = ? ", [ingest]) if ingest else ("", [])
         # One statement, so that a piece is either seen or counted in the report.
         rows = self.database.read(
-            "SELECT i.*, p.articles, p.report AS partly FROM (SELECT * FROM dateline_queue_ingests "
+            f"SELECT i.*, p.articles, p.report AS partly FROM (SELECT *, {_SILENT} FROM dateline_queue_ingests "
             f"{chosen}ORDER BY queued_at DESC LIMIT ?) i "
             "LEFT JOIN dateline_queue_pieces p ON p.ingest = i.id ORDER BY i.queued_at DESC, i.id, p.id",
             [*values, limit],
@@ -307,11 +334,8 @@ class Queue:
         queued = datetime.fromisoformat(first["queued_at"])
         ended = datetime.fromisoformat(first["ended_at"]) if first["ended_at"] else None
         report.seconds = ((ended or datetime.now(UTC)) - queued).total_seconds()
-        state: State = "done" if ended else "waiting"
-        if first["sending"] != _SENT:
-            state = "sending" if first["sending"] == _SENDING else "interrupted"
         return QueuedIngest(
-            id=first["id"], state=state, waiting=waiting, queued_at=queued, ended_at=ended, report=report
+            id=first["id"], state=_state(first), waiting=waiting, queued_at=queued, ended_at=ended, report=report
         )
 
     def depth(self) -> Depth:
@@ -327,3 +351,11 @@ class Queue:
         if "procrastinate_workers" not in self.database.tables():  # as versions before 3.1 made it
             return 0
         return self.database.read(sql, (), lambda row: int(row[0]))[0]
+
+
+def _state(row: Any) -> State:
+    if row["sending"] == _SENDING:
+        return "stopped" if row["silent"] else "sending"
+    if row["sending"] == _INTERRUPTED:
+        return "interrupted"
+    return "done" if row["ended_at"] else "waiting"

@@ -28,7 +28,7 @@ from ingest.readers.files import ReadOptions, Rejected, read
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
 from rag.assistant import Assistant
-from rag.errors import ArchiveMismatch, DatelineError, SettingsError, StorageError
+from rag.errors import ArchiveMismatch, CatalogueAway, DatelineError, SettingsError, StorageError
 from rag.schema import Article
 from rag.settings import Settings
 
@@ -37,7 +37,7 @@ pytest.importorskip("procrastinate", reason="needs the extra 'many', which make 
 
 from ingest.queue import engine, worker
 from ingest.queue.sending import PIECE_ARTICLES, send
-from ingest.queue.tables import Queue
+from ingest.queue.tables import FORMAT, STOPPED_SECONDS, Queue
 from ingest.queue.work import MOST_CRASHES, PieceWorker
 
 # A worker as the command runs it, but for its embedder: of words, slow, and dead on the word "poison".
@@ -466,6 +466,87 @@ def test_a_sender_that_cannot_send_the_rest_is_noted_as_interrupted(
     assert [one.state for one in queue.ingests()] == ["interrupted"]
 
 
+def silent(queue: Queue, seconds: float = STOPPED_SECONDS + 1) -> None:
+    """Makes it so long ago that anything was heard of senders."""
+    with queue.database.transaction() as db:
+        db.execute(
+            "UPDATE dateline_queue_ingests SET heard_at = heard_at - CAST(? AS int) * interval '1 second'",
+            (int(seconds),),
+        )
+
+
+SENDER = """
+import sys
+from ingest.queue.sending import send
+from ingest.queue.tables import Queue
+from rag.archive.archive import Archive
+from rag.schema import Article
+from rag.settings import Settings
+
+def items():
+    for number in range(200):
+        yield Article(id="one", title="", text=f"Rain {number} fell.", language="en")
+    print("read", flush=True)
+    sys.stdin.read()
+
+send(items(), Queue(Archive(Settings.load({"DATELINE_CATALOG": sys.argv[1]}, data_dir=sys.argv[2])).catalog))
+"""
+
+
+def test_a_killed_sender_is_told_as_stopped_and_what_it_has_put_is_finished(
+    url: str, queue: Queue, archive: Archive, tmp_path: Path, child_environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    command = [sys.executable, "-c", SENDER, url, str(tmp_path / "killed")]
+    with subprocess.Popen(command, env=child_environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sender:
+        assert sender.stdout is not None
+        assert sender.stdout.readline() == b"read\n"
+        sender.kill()
+    assert [one.state for one in queue.ingests()] == ["sending"]  # it may be reading
+    silent(queue)
+    (found,) = queue.ingests()
+    assert (found.state, found.waiting) == ("stopped", 200)
+    for piece in queue.database.read("SELECT id FROM dateline_queue_pieces ORDER BY id", (), lambda row: int(row[0])):
+        PieceWorker(archive, WordEmbedder(), queue, "one").work(piece)
+    (found,) = queue.ingests()
+    assert (found.state, found.waiting, found.report.read) == ("stopped", 0, 200)
+    monkeypatch.setenv("DATELINE_CATALOG", url)
+    assert app.main(["jobs", "--data-dir", str(tmp_path / "sender")]) == 0
+    printed = capsys.readouterr()
+    assert "  stopped " in printed.out
+    assert f"the ingest {found.id} ended before all was queued. Run the same dateline ingest --queue" in printed.err
+    with queue.database.transaction() as db:
+        db.execute("UPDATE dateline_queue_ingests SET queued_at = '2025-01-01T00:00:00+00:00'")
+    queue.begin()
+    assert [one.state for one in queue.ingests()] == ["sending"]  # the report of the other is no longer kept
+
+
+def test_a_sender_that_reads_for_long_is_not_taken_for_stopped(
+    queue: Queue, articles: list[Article], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.queue.sending.BEAT_SECONDS", 0.05)
+    seen: list[str] = []
+
+    def away(*_: object) -> None:
+        raise CatalogueAway("away")
+
+    def items() -> Iterator[Article]:
+        yield articles[0]
+        silent(queue)
+        seen.extend(one.state for one in queue.ingests())
+        time.sleep(0.1)
+        yield articles[1]
+        seen.extend(one.state for one in queue.ingests())
+        with monkeypatch.context() as patched:
+            patched.setattr(queue, "beat", away)
+            time.sleep(0.1)
+            yield articles[2]
+
+    assert send(items(), queue).sent == 3
+    assert seen == ["stopped", "sending"]
+    assert [(one.state, one.waiting) for one in queue.ingests()] == [("waiting", 3)]
+
+
 # --- the tables ------------------------------------------------------------------------------------
 
 
@@ -527,7 +608,25 @@ def test_an_older_queue_is_brought_up_to_date_when_nobody_works_on_it(
     assert queue.depth().articles == len(articles)
 
 
-@pytest.mark.parametrize("newer", ["format = 2", "engine = '99.00.00_01_pre'"])
+def test_a_queue_of_format_1_is_brought_up_to_date(
+    postgres: PostgresServer, url: str, queue: Queue, archive: Archive, articles: list[Article]
+) -> None:
+    first, second = queue.begin(), queue.begin()
+    queue.put(first, [("lane 0", articles)], IngestReport())
+    postgres.run(
+        "ALTER TABLE dateline_queue_ingests DROP COLUMN heard_at",
+        "UPDATE dateline_queue_state SET format = 1",
+        f"UPDATE dateline_queue_ingests SET queued_at = '2025-01-01T00:00:00+00:00' WHERE id = '{first}'",
+        url=url,
+    )
+    again = Queue(archive.catalog)
+    states = {one.id: (one.state, one.waiting) for one in again.ingests()}
+    assert states == {first: ("stopped", len(articles)), second: ("sending", 0)}
+    again.put(first, [("lane 0", articles)], IngestReport())  # its sender lives
+    assert [one.state for one in again.ingests()] == ["sending", "sending"]
+
+
+@pytest.mark.parametrize("newer", [f"format = {FORMAT + 1}", "engine = '99.00.00_01_pre'"])
 def test_a_newer_queue_is_refused(
     postgres: PostgresServer, url: str, queue: Queue, archive: Archive, newer: str
 ) -> None:
