@@ -150,8 +150,8 @@ class Queue:
         if self.workers():
             raise ArchiveMismatch(
                 f"The queue of {self.database.place} is of an older version (format {found[0]}, procrastinate "
-                f"{found[1]}), and workers are running on it. Stop them, wait {engine.STALLED_SECONDS:.0f} seconds, and "
-                "run this again: it brings the queue up to date. Nothing that waits is lost."
+                f"{found[1]}), and workers are running on it. Stop them, wait {engine.STALLED_SECONDS:.0f} seconds, "
+                "and run this again: it brings the queue up to date. Nothing that waits is lost."
             )
         with self.database.transaction() as db:
             if self._version() == found:  # no other process was faster
