@@ -7,7 +7,8 @@ import os
 import secrets
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,6 +24,7 @@ Scope = Literal["read", "ingest"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 FILE = "keys.json"
 _PREFIX = "dateline_"
+_LOCK_SECONDS = 10.0  # for which a change waits for that of another process, which takes milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,8 @@ class Key:
 
 
 class Keys:
-    """The keys of an archive folder. Another process may add or revoke keys: each check reads a changed file."""
+    """The keys of an archive folder. Another process may add or revoke keys: each check reads a changed file, and one
+    process at a time writes it."""
 
     unreadable = (  # what a client is told then
         "The file with the keys of this archive cannot be read, so nobody is let in. Its operator must repair "
@@ -101,14 +104,20 @@ class Keys:
         return key, secret
 
     def _store_new(self, key: Key) -> None:
-        """Raises SettingsError where another process has made one of that name since it was looked for."""
-        self.add([key])
+        """Looks for the name where no other process writes. Raises SettingsError, StorageError."""
+        with self._writing():
+            if any(one.name == key.name for one in self.all()):
+                raise name_taken(key.name)
+            self._write([*self.all(), key])
 
     def add(self, keys: Sequence[Key]) -> None:
         """Stores those that are not there. Raises StorageError."""
-        present = {key.sha256 for key in self.all()}
-        if new := [key for key in keys if key.sha256 not in present]:
-            self._write([*self.all(), *new])
+        if not keys:
+            return
+        with self._writing():
+            present = {key.sha256 for key in self.all()}
+            if new := [key for key in keys if key.sha256 not in present]:
+                self._write([*self.all(), *new])
 
     def stored(self) -> list[tuple[Key, str | None]]:
         """Each key that is stored, and when it was revoked; None for one that is in use. Raises StorageError."""
@@ -120,14 +129,18 @@ class Keys:
         What is revoked here stays so. Raises StorageError."""
         self.add([key for key, revoked in old.stored() if not revoked])
         if old.exist() and not self.exist():
-            self._write([])
+            with self._writing():
+                self._write(self.all())
 
     def revoke(self, name_or_id: str) -> bool:
-        """Removes a key; False when there is none of that name or id."""
-        kept = [key for key in self.all() if name_or_id not in (key.name, key.id)]
-        gone = len(kept) < len(self.all())
-        if gone:
-            self._write(kept)
+        """Removes a key; False when there is none of that name or id. Raises StorageError."""
+        if not self.all():
+            return False
+        with self._writing():
+            kept = [key for key in self.all() if name_or_id not in (key.name, key.id)]
+            gone = len(kept) < len(self.all())
+            if gone:
+                self._write(kept)
         return gone
 
     def check(self, secret: str) -> Key | None:
@@ -137,15 +150,35 @@ class Keys:
     def _write(self, keys: Sequence[Key]) -> None:
         data = json.dumps({"keys": [asdict(key) for key in keys]}, ensure_ascii=False, indent=2)
         try:
-            private.make_folder(self.path.parent)
             handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".keys-")  # readable by its owner alone
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(data)
             os.replace(name, self.path)
         except OSError as error:
+            raise self._not_stored(error) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Held from reading what is to be changed to writing it, or a key that another process makes would be lost."""
+        from rag.archive.indexer import lock_file  # a server that only checks keys needs no lock
+
+        try:
+            private.make_folder(self.path.parent)
+            lock = lock_file(self.path.with_suffix(".lock"), _LOCK_SECONDS)
+        except OSError as error:
+            raise self._not_stored(error) from error
+        if lock is None:
             raise StorageError(
-                f"The keys cannot be stored in {self.path.parent}: {error.strerror or error}."
-            ) from error
+                f"Another process has been changing the keys in {self.path.parent} for {_LOCK_SECONDS:.0f} seconds. "
+                "Wait until it has finished, then run this again."
+            )
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _not_stored(self, error: OSError) -> StorageError:
+        return StorageError(f"The keys cannot be stored in {self.path.parent}: {error.strerror or error}.")
 
 
 def key_of(secret: str, keys: Sequence[Key]) -> Key | None:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from app import main
+from rag.archive.indexer import lock_file
 from rag.errors import SettingsError, StorageError
+from rag.serving import api_keys
 from rag.serving.api_keys import Keys, check_address, is_loopback
 
 
@@ -62,6 +65,83 @@ def test_a_name_is_given_once(tmp_path: Path) -> None:
         keys.create(" desk".strip())
     with pytest.raises(SettingsError, match="'  ' is empty or taken"):
         keys.create("  ")
+
+
+_MAKERS = """
+import sys
+import time
+from pathlib import Path
+from rag.errors import SettingsError
+from rag.serving.api_keys import Keys
+keys, name = Keys(Path(sys.argv[1])), sys.argv[2]
+write = keys._write
+def slowly(made):
+    time.sleep(0.01)  # as on a slow disk, between what was read and what is written
+    write(made)
+keys._write = slowly
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(15):
+    keys.create(f"{name}{number}")
+    if number % 3 == 0:
+        assert keys.revoke(f"{name}{number}")
+try:
+    keys.create("one name for both")
+    print("made")
+except SettingsError:
+    print("taken")
+"""
+
+
+def test_two_processes_that_change_the_keys_at_once_lose_none(
+    tmp_path: Path, python: str, child_environment: dict[str, str]
+) -> None:
+    makers = [
+        subprocess.Popen(
+            [python, "-c", _MAKERS, str(tmp_path), name],
+            env=child_environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for name in ("a", "b")
+    ]  # fmt: skip
+    for maker in makers:
+        assert maker.stdout is not None
+        assert maker.stdout.readline() == "ready\n"
+    for maker in makers:
+        assert maker.stdin is not None
+        maker.stdin.write("\n")
+        maker.stdin.flush()
+    told = [maker.communicate(timeout=60)[0].strip() for maker in makers]
+    assert [maker.returncode for maker in makers] == [0, 0]
+    assert sorted(told) == ["made", "taken"]
+    expected = {f"{name}{number}" for name in "ab" for number in range(15) if number % 3} | {"one name for both"}
+    found = [key.name for key in Keys(tmp_path).all()]
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+def test_a_change_waits_for_another_process_and_says_so_when_that_takes_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = Keys(tmp_path)
+    _, secret = keys.create("desk")
+    lock = lock_file(tmp_path / "keys.lock", 0)
+    assert lock is not None
+    monkeypatch.setattr(api_keys, "_LOCK_SECONDS", 0.1)
+    for change in (lambda: keys.create("paper"), lambda: keys.revoke("desk")):
+        with pytest.raises(StorageError, match="Another process has been changing the keys .* then run this again"):
+            change()
+    assert keys.check(secret) is not None
+    lock.release()
+    assert keys.revoke("desk")
+    assert stat.S_IMODE((tmp_path / "keys.lock").stat().st_mode) == 0o600
+
+
+def test_looking_for_a_key_makes_nothing(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "absent")
+    assert not keys.revoke("desk")
+    keys.add([])
+    assert keys.check("dateline_x") is None
+    assert not (tmp_path / "absent").exists()
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"keys": [{"id": 1}]}', "not json"])
