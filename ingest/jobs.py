@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -248,11 +249,14 @@ class Jobs:
             if report.read < 100 or report.read % 50 == 0:  # as_dict copies every rejection
                 job.report = report.as_dict()
 
-        began, slow = time.monotonic(), 0
+        began, slow, settled = time.monotonic(), 0, _Settled()
         while True:
             try:
                 with closing(self._items(spooled.files)) as items:
-                    return pipeline.ingest(items, self.archive, self.embedder, progress=progress)
+                    return pipeline.ingest(
+                        settled.left(items), self.archive, self.embedder,
+                        report=_copied(settled.report), progress=progress, settled=settled.note,
+                    )  # fmt: skip
             except (ArchiveBusy, CatalogueAway) as error:  # the one before anything is read, the other at any time
                 job.held_up = True
                 slow += isinstance(error, CatalogueAway) and error.answers
@@ -270,6 +274,40 @@ class Jobs:
                     if self._closing.is_set():
                         raise Stopped("")
                     yield _renamed(item, file)
+
+
+class _Settled:
+    """What became of the items of a job in the attempts so far, so that its report counts them all, and each item once.
+
+    Items are told by their content, not by their place: a file that was too slow to read may give more another time.
+    """
+
+    def __init__(self) -> None:
+        self.report = IngestReport()
+        self._items: Counter[int] = Counter()  # hashes of those that `report` counts
+        self._read: list[int] = []  # of those that came after them in this attempt
+
+    def left(self, items: Iterable[Article | Rejected]) -> Iterator[Article | Rejected]:
+        """The items that the report does not count yet."""
+        counted, self._read = self._items.copy(), []
+        for item in items:
+            key = hash(item)
+            if counted[key]:
+                counted[key] -= 1
+            else:
+                self._read.append(key)
+                yield item
+
+    def note(self, report: IngestReport) -> None:
+        """Takes over what is settled: all items that the report has read."""
+        number = report.read - self.report.read
+        self._items.update(self._read[:number])
+        del self._read[:number]
+        self.report = _copied(report)
+
+
+def _copied(report: IngestReport) -> IngestReport:
+    return replace(report, rejected=Counter(report.rejected), rejections=list(report.rejections))
 
 
 def _renamed(item: Article | Rejected, file: SpooledFile) -> Article | Rejected:

@@ -82,15 +82,19 @@ def ingest(
     archive: Archive,
     embedder: Embedder,
     *,
+    report: IngestReport | None = None,
     progress: Callable[[IngestReport], None] = lambda report: None,
+    settled: Callable[[IngestReport], None] = lambda report: None,
 ) -> IngestReport:
     """Stores articles and updates the indexes. The same input again changes and embeds nothing.
 
-    Raises ArchiveBusy, ArchiveMismatch, StorageError; what was committed before stays.
+    `report` says what was done with items before these, and is gone on with. `settled` is called behind each batch: all
+    items that the report has read until then are stored, or are not to be. Raises ArchiveBusy, ArchiveMismatch,
+    StorageError; what was committed before stays.
     """
     with archive.writing():
         archive.claim(properties(embedder))
-        run = _Run(archive, embedder)
+        run = _Run(archive, embedder, report, settled=settled)
         try:
             for item in items:
                 archive.give_way()
@@ -150,10 +154,11 @@ class _Run:
         embedder: Embedder,
         report: IngestReport | None = None,
         noting: Noting | None = None,
+        settled: Callable[[IngestReport], None] = lambda report: None,
     ) -> None:
         self.archive, self.catalog, self.embedder = archive, archive.catalog, embedder
-        self.report, self._noting = report or IngestReport(), noting
-        self.began = time.perf_counter()
+        self.report, self._noting, self._settled = report or IngestReport(), noting, settled
+        self.began = time.perf_counter() - self.report.seconds
         self._batch: list[tuple[Prepared, Article | None]] = []  # each with the article that it replaces
         self._waiting: set[str] = set()
 
@@ -214,6 +219,8 @@ class _Run:
                 with self.catalog.transaction() as db:
                     self._note(db)
         self.report.seconds = time.perf_counter() - self.began
+        if batch:  # or else the last one may have failed, and this is the flush at the end of the run
+            self._settled(self.report)
 
     def _store(self, batch: list[Prepared], noting: Callable[[Statements], None] = lambda db: None) -> None:
         while True:

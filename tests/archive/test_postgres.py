@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -287,6 +287,53 @@ def test_an_upload_whose_writes_take_too_long_fails_and_the_next_one_is_stored(
             assert (failed.state, "Another process has been writing for" in failed.error) == ("failed", True)
             stored = outcome("Snow")
             assert (stored.state, stored.report["kept"]) == ("done", 1)
+
+
+def test_the_report_of_an_upload_that_is_tried_again_counts_each_article_once(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_SERVER_OPTIONS", "-c lock_timeout=100ms")
+    monkeypatch.setattr("ingest.pipeline.BATCH_PASSAGES", 3)
+    records: list[dict[str, str]] = [
+        {"id": f"r{number}", "title": f"Rain {number}", "text": f"Rain {number} fell in Millford."}
+        for number in range(10)
+    ]
+    corrected = {"id": "r0", "title": "Rain 0", "text": "Hail fell in Millford, not rain."}
+    held = threading.Event()
+
+    def hold() -> None:
+        with other.transaction():
+            held.set()
+            time.sleep(0.5)
+
+    body = json.dumps([*records[:4], corrected, records[2], {"title": "Empty"}, *records[4:]]).encode()
+
+    class Blocked(WordEmbedder):
+        """At some batches another process holds the catalogue for longer than a write waits."""
+
+        batches = 0
+
+        def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+            self.batches += 1
+            if self.batches in (2, 5):
+                threading.Thread(target=hold).start()
+                assert held.wait(5)
+                held.clear()
+            return super().embed_passages(texts)
+
+    with closing(archive_at(url, tmp_path / "one")) as archive, closing(Catalog(tmp_path / "c", url=url)) as other:
+        archive.claim(properties(WordEmbedder()))
+        with closing(Jobs(archive, Blocked(), Settings())) as jobs:
+            job = jobs.add_records(body)
+            assert job.settled.wait(30)
+            found = jobs.get(job.id)
+        assert found is not None
+        assert found.state == "done", found.error
+        counted = {name: found.report[name] for name in ("read", "kept", "updated", "unchanged", "embedded")}
+        assert counted == {"read": 13, "kept": 11, "updated": 1, "unchanged": 1, "embedded": 11}
+        assert sum(found.report["rejected"].values()) == len(found.report["rejections"]) == 1
+        assert len(archive.catalog.versions("r0")) == 2  # the first one, again, would be a third
+        assert archive.catalog.coverage().articles == 10
 
 
 # --- several processes -----------------------------------------------------------------------------
