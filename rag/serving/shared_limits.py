@@ -124,7 +124,9 @@ class SharedRateLimiter(RateLimiter):
     def _taken(self, wanted: Mapping[str, int]) -> dict[str, _Taken]:
         """Takes so many tokens of each client's, or as many as there are."""
         # Hashed, as an address may have any length, and need not be kept.
-        names = {sha256(f"{self._what} {client}".encode("utf-8", "replace")).hexdigest(): client for client in wanted}
+        names = {
+            sha256(f"{self._what} {client}".encode("utf-8", "surrogatepass")).hexdigest(): client for client in wanted
+        }
         # No transaction of the catalogue: those wait for each other.
         rows = self._database.read(self._statement, (list(names), [wanted[client] for client in names.values()]), tuple)
         return {names[bucket]: _Taken(int(granted), float(left)) for bucket, granted, left in rows}

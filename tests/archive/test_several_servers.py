@@ -182,7 +182,7 @@ def test_servers_count_requests_together_and_know_each_others_sessions(
     with ThreadPoolExecutor(8) as browser:
         statuses = list(browser.map(asked, range(120)))
     assert set(statuses) == {200, 429}
-    assert 60 <= statuses.count(200) <= 61 + time.monotonic() - began  # one a second comes back
+    assert 60 <= statuses.count(200) <= 66 + time.monotonic() - began  # one a second comes back, and not 120 are let in
 
     postgres.kill()
     try:

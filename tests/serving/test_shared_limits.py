@@ -34,6 +34,12 @@ def catalogs(url: str, tmp_path: Path) -> Iterator[list[Catalog]]:
         yield [one, other]
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits for the database, however busy the machine is."""
+    monkeypatch.setattr(shared_limits, "ANSWER_SECONDS", 20.0)
+
+
 async def passes(limiter: RateLimiter, client: str = "desk") -> bool:
     try:
         await limiter.take(client)
@@ -56,6 +62,7 @@ def test_without_a_limit_or_a_shared_catalogue_nothing_is_asked_of_a_database(
         assert type(limiter_of(local, 60)) is RateLimiter
 
 
+@pytest.mark.usefixtures("patient")
 def test_servers_let_through_together_what_one_would(catalogs: list[Catalog]) -> None:
     async def run() -> None:
         limiters = [limiter_of(catalog, 60) for catalog in catalogs]
@@ -73,10 +80,13 @@ def test_servers_let_through_together_what_one_would(catalogs: list[Catalog]) ->
     asyncio.run(run())
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_slow_client_gets_all_that_comes_back(catalogs: list[Catalog]) -> None:
     async def run() -> None:
         limiters = [limiter_of(catalog, 1200) for catalog in catalogs]
-        assert 1200 <= await passed(limiters, 610) <= 1220
+        assert await passed(limiters, 600) == 1200
+        while await passes(limiters[0]):  # what has come back since
+            pass
         for number in range(20):  # twenty a second come back
             await asyncio.sleep(0.06)
             assert await passes(limiters[number % 2])
@@ -84,6 +94,7 @@ def test_a_slow_client_gets_all_that_comes_back(catalogs: list[Catalog]) -> None
     asyncio.run(run())
 
 
+@pytest.mark.usefixtures("patient")
 def test_many_clients_of_several_servers_at_once_do_not_stand_in_each_others_way(catalogs: list[Catalog]) -> None:
     async def run() -> int:
         limiters = [limiter_of(catalog, 3) for catalog in catalogs for _ in range(2)]
@@ -93,6 +104,7 @@ def test_many_clients_of_several_servers_at_once_do_not_stand_in_each_others_way
     assert 120 <= asyncio.run(run()) <= 130
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_address_of_any_length_is_counted_and_none_is_stored(catalogs: list[Catalog]) -> None:
     async def run() -> list[bool]:
         limiter = limiter_of(catalogs[0], 1)
@@ -104,6 +116,7 @@ def test_an_address_of_any_length_is_counted_and_none_is_stored(catalogs: list[C
     assert "203.0.113" not in "".join(rows)
 
 
+@pytest.mark.usefixtures("patient")
 def test_old_buckets_are_deleted_and_the_rest_is_bounded(
     catalogs: list[Catalog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +145,7 @@ def test_old_buckets_are_deleted_and_the_rest_is_bounded(
     asyncio.run(run())
 
 
+@pytest.mark.usefixtures("patient")
 def test_while_postgresql_is_away_each_server_counts_alone_and_goes_on_from_where_it_was(
     catalogs: list[Catalog], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -144,6 +158,7 @@ def test_while_postgresql_is_away_each_server_counts_alone_and_goes_on_from_wher
         assert await passed(limiters, 24) == 48
         for limiter in limiters:
             assert await passes(limiter)  # ten are left, as both have heard
+        monkeypatch.setattr(shared_limits, "ANSWER_SECONDS", 0.5)
         postgres.kill()
         try:
             began = time.monotonic()
@@ -176,7 +191,7 @@ def test_a_database_that_does_not_answer_in_time_holds_no_request_up(
         await limiter.take("desk")
         with closing(psycopg.connect(url)) as other:
             other.execute("LOCK TABLE dateline_buckets IN ACCESS EXCLUSIVE MODE")
-            for most in (shared_limits.ANSWER_SECONDS + 0.3, 0.1):  # the next one does not wait at all
+            for most in (shared_limits.ANSWER_SECONDS + 1, 0.4):  # the next ones do not wait at all
                 began = time.monotonic()
                 assert await passed([limiter], 5) == 5
                 assert time.monotonic() - began < most
