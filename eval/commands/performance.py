@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
 
 def _add_bench(commands: Any) -> None:
     one = commands.add_parser("bench", help="speed, memory and disk, beside the plain baseline")
-    one.add_argument("what", choices=("ingest", "query", "busy", "size", "answer", "load", "soak", "several"))
+    one.add_argument("what", choices=("ingest", "query", "busy", "size", "large", "answer", "load", "soak", "several"))
     one.add_argument("--out", type=Path, required=True, help="folder for figures; load and soak also take a .json file")
     one.add_argument("--requests", type=int, default=2000, help="load and soak: how many (default %(default)s)")
     one.add_argument("--model-requests", type=int, default=24, help="load: answers of the model; 0 leaves them out")
@@ -29,13 +29,14 @@ def _add_bench(commands: Any) -> None:
     one.add_argument(
         "--sizes", default="1000,10000", help="passages, separated by commas; several: notices (default %(default)s)"
     )
+    one.add_argument("--archives", type=Path, help="large: folder that keeps the filled archives for the next run")
     one.add_argument("--questions", type=int, default=20, help="answer: how many of the demo questions")
     one.add_argument("--llm", help=f"answer and load: {LLM_HELP}")
     one.set_defaults(handler=_bench)
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from eval.performance import bench, load, several, size, soak
+    from eval.performance import bench, large, load, several, size, soak
     from eval.reporting import tables
 
     try:
@@ -52,6 +53,8 @@ def _bench(args: argparse.Namespace) -> int:
             result = bench.bench_busy(settings, args.out, sizes[0], progress)
         elif args.what == "size":
             result = size.bench_size(settings, args.out, args.data, sizes[0], progress)
+        elif args.what == "large":
+            result = large.bench_large(settings, args.out, sizes, args.archives, progress)
         elif args.what == "load":
             result = load.run(settings, args.out, args.requests, args.model_requests, progress)
         elif args.what == "several":
@@ -62,6 +65,8 @@ def _bench(args: argparse.Namespace) -> int:
             result = bench.bench_answer(settings, args.out, args.questions, progress)
     print_table(tables.of_result(result))
     for name, exponent in (result.get("slopes") or {}).items():
+        if exponent is None:
+            continue
         say(f"{name} grows as passages^{tables.number(exponent)}")
     return 0
 

@@ -81,10 +81,10 @@ def _search(unused: Path, settings: Settings) -> dict[str, float]:
         retriever = Retriever(archive, generated.HashEmbedder(), settings)
         for article in archive.catalog.articles(Filters(), limit=QUERIES):
             retriever.retrieve(article.title)
-        return {_RESIDENT: _resident()}
+        return {_RESIDENT: resident_bytes()}
 
 
-def _resident() -> float:
+def resident_bytes() -> float:
     """Bytes of this process in memory now. Its peak would begin with what its parent had when it started it."""
     statm = Path("/proc/self/statm")
     if statm.exists():

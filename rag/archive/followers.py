@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from rag.archive import file_stamps, integrity
 from rag.archive.catalog import Catalog
 from rag.archive.indexes import keyword_index, place, vector_index
+from rag.archive.indexes.filtered_vectors import FilteredVectors
 from rag.archive.indexes.keyword_index import TantivyWords
 from rag.archive.indexes.vector_index import ChromaVectors, VectorIndex
 from rag.archive.priority import Priority
@@ -196,6 +197,7 @@ class VectorFollower(IndexFollower[FilledVectors]):
     def __init__(self, catalog: Catalog, folder: Path, priority: Priority, url: str) -> None:
         super().__init__(catalog, folder, priority)
         self._url = url
+        self.filtered = FilteredVectors(catalog, priority)
         if url:
             self.mark = self.name  # the one of all folders
 
@@ -223,7 +225,7 @@ class VectorFollower(IndexFollower[FilledVectors]):
         return not self._url
 
     def _open(self) -> FilledVectors:
-        return ChromaVectors(self.folder, self._url)
+        return ChromaVectors(self.folder, self._url, self.filtered)
 
     def _check_changed_files(self, noted: object) -> None:
         if not vector_index.opens(self.folder):

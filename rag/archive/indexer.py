@@ -122,6 +122,7 @@ class Indexer:
 
         found = self._opened("vector", current, failed)
         follower = self._vector_follower
+        follower.filtered.wanted = not self._may_search_exactly
         if found.of_present_model if isinstance(found, ExactVectors) else follower.of_present_model:
             self._between = None
             return found
@@ -314,6 +315,8 @@ class Indexer:
                 errors.append(error)
         self._exact, self._foreign_words = exact, None
         self._near_duplicates.bring_up()
+        if not self._vector_follower.shared:
+            self._vector_follower.filtered.bring_up()
         if rebuild:
             self._stories.rebuild()
         if errors:

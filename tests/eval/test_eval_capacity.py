@@ -141,11 +141,11 @@ def test_what_is_measured_of_an_archive(tmp_path: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="elsewhere the peak is taken")
 def test_the_memory_of_a_process_is_what_it_holds_now() -> None:
-    before = size._resident()
+    before = size.resident_bytes()
     held = np.ones(10_000_000)
-    assert size._resident() - before == pytest.approx(held.nbytes, rel=0.2)
+    assert size.resident_bytes() - before == pytest.approx(held.nbytes, rel=0.2)
     del held
-    assert size._resident() - before < 16_000_000
+    assert size.resident_bytes() - before < 16_000_000
 
 
 def copied(folder: Path, change: Any) -> Path:

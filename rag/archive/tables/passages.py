@@ -9,6 +9,7 @@ import numpy as np
 
 from rag.archive.tables import rows
 from rag.archive.tables.articles import Articles
+from rag.archive.tables.database import Row
 from rag.archive.tables.table import condition, parameters
 from rag.errors import StorageError
 from rag.schema import Article, Filters, Passage
@@ -23,6 +24,33 @@ class StoredPassage:
     key: int
     passage: Passage
     hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassageFacts:
+    """What filters compare of a live passage, its day 0 where unknown, and its vector, float16 of shape (dim,)."""
+
+    key: int
+    article_id: str
+    day: int
+    outlet: str
+    language: str
+    vector: np.ndarray
+
+
+# CROSS JOIN: SQLite keeps to its order, and would else sort all live articles for each page.
+_FACTS = (
+    "SELECT v.hash, v.vector, p.key, p.article_id, a.day, a.outlet_key, a.language "
+    "FROM passages p CROSS JOIN articles a CROSS JOIN vectors v "
+    "WHERE a.id = p.article_id AND v.hash = p.embedded AND a.status = 'live' AND"
+)
+
+
+def _facts(row: Row) -> PassageFacts:
+    return PassageFacts(
+        key=rows.number(row["key"]), article_id=rows.written(row["article_id"]), day=rows.number(row["day"] or 0),
+        outlet=rows.written(row["outlet_key"]), language=rows.written(row["language"]), vector=rows.vector_row(row)[1],
+    )  # fmt: skip
 
 
 class Passages(Articles):
@@ -118,6 +146,14 @@ class Passages(Articles):
         where, values = condition(filters)
         sql = f"SELECT p.key FROM passages p JOIN articles a ON a.id = p.article_id WHERE {where} ORDER BY p.key"
         return self._read(sql, values, lambda row: rows.number(row["key"]))
+
+    def passage_facts(self, after: int, limit: int) -> list[PassageFacts]:
+        """At most `limit` live passages with keys above `after`, in order of their keys."""
+        return self._read(f"{_FACTS} p.key > ? ORDER BY p.key LIMIT ?", (after, limit), _facts)
+
+    def passage_facts_of(self, article_ids: Sequence[str]) -> list[PassageFacts]:
+        """The live passages of at most 500 articles."""
+        return self._read(f"{_FACTS} p.article_id IN ({parameters(article_ids)})", article_ids, _facts)
 
     def count_passages(self) -> int:
         """How many passages the archive has."""
