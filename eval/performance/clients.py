@@ -174,9 +174,13 @@ class LoadResult:
 
 
 def load(
-    served: Served, calls: Sequence[Call], clients: int, name: str = "", progress: Progress = silent
-) -> LoadResult:
-    """Sends all calls from so many clients at once; after a 429 a client waits for `Retry-After` and tries again."""
+    served: Served, calls: Sequence[Call], clients: int, name: str = "", progress: Progress = silent,
+    *, pause: float = 0.0,
+) -> LoadResult:  # fmt: skip
+    """Sends all calls from so many clients at once; after a 429 a client waits for `Retry-After` and tries again.
+
+    Each pauses for so many seconds after a reply, and they begin one after another within that time.
+    """
     found = LoadResult(clients=clients)
     todo, lock = iter(calls), threading.Lock()
     essences: dict[str, Any] = {}
@@ -189,7 +193,8 @@ def load(
                 found.first_milliseconds += [first] if first is not None else []
                 found.different += essences.setdefault(call.key, essence) != essence
 
-    def client() -> None:
+    def client(number: int) -> None:
+        time.sleep(pause * number / clients)
         connection = served.connect()
         while True:
             with lock:
@@ -201,8 +206,9 @@ def load(
             while wait is not None:
                 time.sleep(wait)
                 wait = _send(connection, call, note)
+            time.sleep(pause)
 
-    threads = [threading.Thread(target=client, daemon=True) for _ in range(clients)]
+    threads = [threading.Thread(target=client, args=(number,), daemon=True) for number in range(clients)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()

@@ -25,11 +25,15 @@ from rag.models.embeddings import open_embedder
 from rag.settings import Settings
 
 CLIENTS, MODEL_CLIENTS = 50, 8
+# Readers look at what they found for so many seconds, so that they search for a minute.
+READERS, PAUSE_SECONDS, SEARCHES_OF_A_READER = 200, 5.0, 12
+ALONE = 200  # searches of a single client
 WARM_UP = 100  # requests before the first memory sample: lazy loading is over and caches fill
 
 
 def run(settings: Settings, out: Path, requests: int, model_requests: int, progress: Progress) -> dict[str, Any]:
-    """Searches, then extraction answers, with 50 clients, half of `requests` each; then model answers with 8.
+    """Searches, then extraction answers, with 50 clients, half of `requests` each; before them searches of a single
+    client, and of 200 that pause; then model answers with 8.
 
     `model_requests` 0 leaves the model out. `out` is a folder, or a file that ends in .json.
     """
@@ -44,6 +48,11 @@ def run(settings: Settings, out: Path, requests: int, model_requests: int, progr
             warming = [*_searches(WARM_UP // 2), *_asks(WARM_UP // 2)]
             clients.load(served, warming, 4, "load: warming up", progress)
             half = requests // 2
+            alone, many = list(_searches(ALONE)), list(_searches(READERS * SEARCHES_OF_A_READER))
+            loads["search, one client"] = clients.load(served, alone, 1, "load: one client", progress)
+            loads[f"search, {READERS} readers"] = clients.load(
+                served, many, READERS, "load: readers", progress, pause=PAUSE_SECONDS
+            )
             for name, calls in (("search", _searches(half)), ("extraction", _asks(half))):
                 loads[name] = clients.load(served, list(calls), CLIENTS, f"load: {name}", progress)
             rows += _rows_of_disconnected("extraction", served, CLIENTS)
