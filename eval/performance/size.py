@@ -81,6 +81,7 @@ def _search(unused: Path, settings: Settings) -> dict[str, float]:
         retriever = Retriever(archive, generated.HashEmbedder(), settings)
         for article in archive.catalog.articles(Filters(), limit=QUERIES):
             retriever.retrieve(article.title)
+        archive.wait_until_indexed()  # and the vectors for searches within filters are in memory
         return {_RESIDENT: resident_bytes()}
 
 
