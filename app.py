@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import COMMANDS as ARCHIVE_COMMANDS
 from rag.interfaces import cli
-from rag.terminal import DONE, Command
+from rag.terminal import DONE, Command, print_note
 
 if TYPE_CHECKING:
     from rag.assistant import Assistant
@@ -141,10 +141,13 @@ def _built(
     ending: ExitStack,
 ) -> tuple[App, Future[None]]:
     """The application, and the loading of its models, which goes on in the one thread of `pool`."""
+    from rag.archive.archive import new_place
     from rag.assistant import Assistant
     from rag.interfaces.http.middleware import log_requests
     from rag.serving import tracing
 
+    if place := new_place(settings):
+        print_note(f"dateline: there was no archive at {place}; a new one is made, without articles.")
     if args.no_page:
         log_requests()  # without the page this is a service; the terminal of the page stays quiet
     tracing.export()

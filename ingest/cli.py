@@ -139,10 +139,10 @@ def _add_remove(parser: argparse.ArgumentParser) -> None:
 
 def _remove(args: argparse.Namespace) -> int:
     from ingest import pipeline
-    from rag.archive.archive import Archive
+    from rag.archive.archive import Archive, existing
     from rag.settings import Settings
 
-    with closing(Archive(Settings.load(data_dir=args.data_dir))) as archive:
+    with closing(Archive(existing(Settings.load(data_dir=args.data_dir)))) as archive:
         removed = {article_id: pipeline.remove(archive, article_id) for article_id in args.ids}
     unknown = [article_id for article_id, done in removed.items() if not done]
     gone = [article_id for article_id, done in removed.items() if done]
@@ -157,10 +157,10 @@ def _remove(args: argparse.Namespace) -> int:
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    from rag.archive.archive import Archive
+    from rag.archive.archive import Archive, existing
     from rag.settings import Settings
 
-    with closing(Archive(Settings.load(data_dir=args.data_dir))) as archive:
+    with closing(Archive(existing(Settings.load(data_dir=args.data_dir)))) as archive:
         count = archive.rebuild()
     if args.json:
         print_json({"passages": count})
@@ -177,11 +177,11 @@ def _add_reindex(parser: argparse.ArgumentParser) -> None:
 
 def _reindex(args: argparse.Namespace) -> int:
     from ingest.reindex import reindex
-    from rag.archive.archive import Archive
+    from rag.archive.archive import Archive, existing
     from rag.models.embeddings import open_embedder
     from rag.settings import Settings
 
-    settings = Settings.load(data_dir=args.data_dir, embedder=args.embedder)
+    settings = existing(Settings.load(data_dir=args.data_dir, embedder=args.embedder))
     with closing(Archive(settings)) as archive, _progress_bar(quiet=args.json) as bar:
         report = reindex(archive, open_embedder(settings), lambda report: _advance_reindex(bar, report))
     if args.json:

@@ -27,6 +27,12 @@ class ArchiveMissing(DatelineError):
     """The archive does not exist yet, or holds no article."""
 
 
+class ArchiveAbsent(ArchiveMissing):
+    """A command that only reads names a folder without an archive."""
+
+    exit_code = 2
+
+
 class ArchiveMismatch(DatelineError):
     """The archive was written with another embedding model, another chunking or a newer program."""
 

@@ -68,10 +68,10 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
 def _jobs(args: argparse.Namespace) -> int:
     from ingest.cli import print_report
     from ingest.queue.tables import Queue
-    from rag.archive.archive import Archive
+    from rag.archive.archive import Archive, existing
     from rag.settings import Settings
 
-    with closing(Archive(Settings.load(data_dir=args.data_dir))) as archive:
+    with closing(Archive(existing(Settings.load(data_dir=args.data_dir)))) as archive:
         queue = Queue(archive.catalog, create=False)
         found = queue.ingests(_SHOWN) if args.id is None else [one for one in [queue.ingest(args.id)] if one]
         workers = queue.workers()

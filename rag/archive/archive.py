@@ -8,6 +8,7 @@ vectors/ words/      derived, may be deleted          only the process that hold
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from rag.archive.indexes import keyword_index, vector_index
 from rag.archive.indexes.word_index import WordIndex
 from rag.archive.side_threads import SideThreads
 from rag.archive.tables.changes import IMPORTING
-from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
+from rag.errors import ArchiveAbsent, ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
 
 if TYPE_CHECKING:
     from rag.settings import Settings
+
+CATALOGUE = "catalogue.sqlite"  # its file in the folder
 
 _Result = TypeVar("_Result")
 
@@ -52,6 +55,33 @@ class Health:
         return not self.catalogue and all(number == 0 for number in compared)
 
 
+def new_place(settings: Settings) -> Path | None:
+    """The folder in which these settings would make a new archive; None where it holds one, or what is left of one.
+
+    None for a catalogue in PostgreSQL too, which says itself where there is no such database, and for a folder that
+    cannot be looked into: opening the archive says why.
+    """
+    folder = Path(settings.data_dir).expanduser().absolute()
+    try:
+        holds = any((folder / name).exists() for name in (CATALOGUE, vector_index.NAME, keyword_index.NAME))
+    except OSError:
+        return None
+    return None if holds or settings.catalog else folder
+
+
+def existing(settings: Settings) -> Settings:
+    """The same settings, for what must not make an archive: a mistyped folder would be an empty one.
+
+    Raises ArchiveAbsent.
+    """
+    if folder := new_place(settings):
+        raise ArchiveAbsent(
+            f"There is no archive at {folder}. Name the folder of one with --data-dir or DATELINE_DATA_DIR, or make one "
+            f"there: dateline ingest --data-dir {shlex.quote(str(folder))} FILE-OR-FOLDER"
+        )
+    return settings
+
+
 class Archive:
     """The articles of one folder, searchable. Safe for many threads of one process.
 
@@ -74,7 +104,7 @@ class Archive:
                 "Name another with --data-dir or DATELINE_DATA_DIR."
             ) from error
         derived = [self.folder / name for name in (vector_index.NAME, keyword_index.NAME)]
-        self.catalog = Catalog(self.folder / "catalogue.sqlite", derived=derived, url=settings.catalog)
+        self.catalog = Catalog(self.folder / CATALOGUE, derived=derived, url=settings.catalog)
         self.indexer = Indexer(self.catalog, self.folder, settings.chroma_url, settings.index, asks_once=asks_once)
         self._side_threads = SideThreads()
 

@@ -106,11 +106,12 @@ def _ask(args: argparse.Namespace) -> int:
 
     load_identifier_in_background()  # before the imports, which take as long
 
+    from rag.archive.archive import existing
     from rag.assistant import Assistant
     from rag.interfaces.json import answer_data
     from rag.interfaces.text import answer_text
 
-    with Assistant.open(settings=_settings(args), asks_once=True) as assistant:
+    with Assistant.open(settings=existing(_settings(args)), asks_once=True) as assistant:
         answer = assistant.ask(args.question, _filters(args), today=args.today, kind=args.kind)
     if args.json:
         print_json(answer_data(answer))
@@ -127,13 +128,14 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
 
 
 def _search(args: argparse.Namespace) -> int:
+    from rag.archive.archive import existing
     from rag.assistant import Assistant
     from rag.interfaces.json import search_data
     from rag.interfaces.text import hit_line
 
     if args.top_k is not None and not 1 <= args.top_k <= 1000:
         raise SettingsError(f"--top-k is {args.top_k}; expected 1 to 1000.")
-    with Assistant.open(settings=_settings(args), with_llm=False, asks_once=True) as assistant:
+    with Assistant.open(settings=existing(_settings(args)), with_llm=False, asks_once=True) as assistant:
         hits = assistant.search(args.question, _filters(args), today=args.today, top_k=args.top_k)
     if args.json:
         print_json(search_data(args.question, hits))
@@ -155,11 +157,11 @@ def _add_articles(parser: argparse.ArgumentParser) -> None:
 
 
 def _articles(args: argparse.Namespace) -> int:
-    from rag.archive.archive import Archive
+    from rag.archive.archive import Archive, existing
     from rag.interfaces.json import article_data
     from rag.interfaces.text import byline
 
-    with closing(Archive(_settings(args))) as archive:
+    with closing(Archive(existing(_settings(args)))) as archive:
         found = archive.catalog.articles(_filters(args), text=args.text, limit=args.limit)
     if args.json:
         print_json({"articles": [article_data(article) for article in found]})
@@ -179,11 +181,11 @@ def _add_stories(parser: argparse.ArgumentParser) -> None:
 
 
 def _stories(args: argparse.Namespace) -> int:
-    from rag.archive.archive import Archive
+    from rag.archive.archive import Archive, existing
 
     if not 1 <= args.limit <= 100_000:
         raise SettingsError(f"--limit is {args.limit}; expected 1 to 100000.")
-    with closing(Archive(_settings(args), asks_once=True)) as archive:
+    with closing(Archive(existing(_settings(args)), asks_once=True)) as archive:
         archive.wait_until_threaded()
         return _list_stories(args, archive) if args.id is None else _show_story(args, archive)
 
@@ -226,11 +228,11 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from rag.archive.archive import Archive
+    from rag.archive.archive import Archive, existing
     from rag.interfaces.json import full_article_data
     from rag.interfaces.text import byline
 
-    with closing(Archive(_settings(args))) as archive:
+    with closing(Archive(existing(_settings(args)))) as archive:
         article = archive.catalog.article(args.id, args.version)
     if article is None:
         version = f" version {args.version}" if args.version else ""
@@ -247,10 +249,10 @@ def _show(args: argparse.Namespace) -> int:
 def _doctor(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from rag.archive.archive import Archive
+    from rag.archive.archive import Archive, existing
     from rag.archive.moving.move import unfinished
 
-    settings = _settings(args)
+    settings = existing(_settings(args))
     with closing(Archive(settings)) as archive:
         archive.check_whole()
         move = unfinished(archive.folder)
@@ -360,9 +362,10 @@ def _add_mcp(parser: argparse.ArgumentParser) -> None:
 
 
 def _mcp(args: argparse.Namespace) -> int:
+    from rag.archive.archive import existing
     from rag.interfaces.mcp import run
 
-    return run(_settings(args))
+    return run(existing(_settings(args)))
 
 
 COMMANDS = (

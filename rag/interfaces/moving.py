@@ -21,11 +21,11 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from rag.archive.archive import Archive
+    from rag.archive.archive import Archive, existing
     from rag.archive.moving.exporting import export
     from rag.settings import Settings
 
-    with closing(Archive(Settings.load(data_dir=args.data_dir))) as archive:
+    with closing(Archive(existing(Settings.load(data_dir=args.data_dir)))) as archive:
         report = export(archive, args.folder.expanduser().absolute(), progress=_told)
     if args.json:
         print_json(report.as_dict())
@@ -69,6 +69,7 @@ def _add_move(parser: argparse.ArgumentParser) -> None:
 
 
 def _move(args: argparse.Namespace) -> int:
+    from rag.archive.archive import existing
     from rag.archive.moving.move import move
     from rag.serving.shared_keys import keys_of
     from rag.settings import Settings
@@ -76,7 +77,8 @@ def _move(args: argparse.Namespace) -> int:
     def carry(old: Archive, new: Archive) -> None:
         keys_of(new).take_along(keys_of(old))
 
-    report = move(Settings.load(data_dir=args.data_dir), args.to, args.through, progress=_told, carry=carry)
+    settings = existing(Settings.load(data_dir=args.data_dir))
+    report = move(settings, args.to, args.through, progress=_told, carry=carry)
     if args.json:
         print_json(report.as_dict())
         return DONE

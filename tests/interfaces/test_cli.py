@@ -14,7 +14,7 @@ import pytest
 
 from app import main
 from ingest.pipeline import ingest
-from rag.archive.archive import Archive
+from rag.archive.archive import Archive, new_place
 from rag.models.cards import E5_SMALL, MINILM
 from rag.models.embeddings import LazyEmbedder
 from rag.schema import Article
@@ -266,6 +266,7 @@ def test_a_bad_setting_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("command", ["ask", "search"])
 def test_an_empty_archive_says_how_to_fill_it(run: Run, tmp_path: Path, command: str) -> None:
+    Archive(Settings(data_dir=tmp_path / "new")).close()
     code, out, err = run(command, "Did it rain?", "--data-dir", str(tmp_path / "new"))
     assert (code, out) == (1, "")
     assert f"The archive at {tmp_path / 'new'} holds no article yet. Add some: dateline ingest" in err
@@ -283,6 +284,28 @@ def test_an_article_cannot_steer_the_terminal(run: Run, arguments: tuple[str, ..
 def test_options_stand_before_or_behind_the_command(run: Run, folder: Path) -> None:
     assert run("--json", "articles")[1] == run("articles", "--json")[1]
     assert run("--data-dir", str(folder), "articles")[1] == run("articles", "--data-dir", str(folder))[1]
+
+
+READING = [
+    ("ask", "Did it rain?"), ("search", "rain"), ("articles",), ("stories",), ("show", "a1"), ("export", "out"),
+    ("doctor",), ("mcp",), ("jobs",), ("remove", "a1"), ("rebuild",), ("reindex",), ("move", "--to", "there"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", READING, ids=lambda command: command[0])
+def test_a_command_that_needs_an_archive_makes_none(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    mistyped = tmp_path / "no where"
+    code, out, err = run(*command, "--data-dir", str(mistyped))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"dateline: There is no archive at {mistyped}. ")
+    assert f"dateline ingest --data-dir '{mistyped}' FILE-OR-FOLDER" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_of_an_archive_is_no_missing_one(tmp_path: Path) -> None:
+    (tmp_path / "vectors").mkdir()
+    assert new_place(Settings(data_dir=tmp_path)) is None
+    assert new_place(Settings(data_dir=tmp_path / ("n" * 300))) is None  # opening it says why
 
 
 def test_ingest_remove_and_rebuild_are_commands_of_one_line(run: Run, tmp_path: Path) -> None:

@@ -371,8 +371,9 @@ def test_a_model_that_is_not_there_is_one_line_and_exit_code_2(
     assert main(["serve", "--data-dir", str(tmp_path / "archive"), "--port", "0", "--llm", str(missing)]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""  # the page never claimed to be up
-    assert "missing.gguf" in shown.err
-    assert shown.err.count("\n") == 1
+    note, error = shown.err.splitlines()
+    assert note == f"dateline: there was no archive at {tmp_path / 'archive'}; a new one is made, without articles."
+    assert "missing.gguf" in error
 
 
 # --- the form and the story of an answer ------------------------------------------------------------
