@@ -15,6 +15,7 @@ from rag.answering import pipeline, prompts
 from rag.answering.ask import Ask
 from rag.answering.kinds.reader import KindReader
 from rag.answering.pipeline import EXTRACTION
+from rag.answering.retrieval.filter_names import unknown_names
 from rag.answering.retrieval.retriever import Retriever
 from rag.answering.time_windows.windows import named_window
 from rag.answering.tracer import NoTracer, Tracer
@@ -154,6 +155,10 @@ class Assistant:
             hits = self.retriever.retrieve(text, filters, top_k=top_k, window=window)
             found(hits)
         return hits
+
+    def nothing_found(self, filters: Filters = Filters()) -> str:
+        """What is said of a search without a hit: names in the filters that no article has, where there are such."""
+        return f"Nothing was found. {unknown_names(self.archive.catalog, filters)}".rstrip()
 
     def ask(
         self,

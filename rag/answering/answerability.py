@@ -83,11 +83,11 @@ def answer_reason(
     return ""
 
 
-def refusal(coverage: Coverage, hits: Sequence[Hit]) -> str:
-    """The text of a refusal: what was searched, and the closest article."""
+def refusal(coverage: Coverage, hits: Sequence[Hit], unknown: str = "") -> str:
+    """The text of a refusal: what was searched, and the closest article; or what is said of `unknown` filter names."""
     if not coverage.articles:  # an archive without any is refused before
         lacks = "as none matches the days, outlets, languages and authors that were asked for"
-        return f"The archive does not answer this. Searched: 0 articles, {lacks}."
+        return f"The archive does not answer this. Searched: 0 articles{f'. {unknown}' if unknown else f', {lacks}.'}"
     days = f" from {written(coverage.first)} to {written(coverage.last)}" if coverage.first and coverage.last else ""
     what = "article" if coverage.articles == 1 else "articles"
     closest = ""

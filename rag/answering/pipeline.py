@@ -23,13 +23,14 @@ from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
 from rag.answering.quoting import is_quoted, is_unsaid, led, quoted
+from rag.answering.retrieval.filter_names import unknown_names
 from rag.answering.retrieval.of_reading import hits_about, hits_for, hits_of_kind, is_later, stands_alone, window_in
 from rag.answering.sentence_selection import Candidate, Evidence, gather
 from rag.answering.tracer import ended
 from rag.language.identify import LANGUAGE_NAMES, archive_language, detect_language
 from rag.models.cards import card_of
 from rag.models.chat import LLM
-from rag.schema import Answer, Hit, QuestionKind, RefusalReason, Sentence, Timings
+from rag.schema import Answer, Coverage, Hit, QuestionKind, RefusalReason, Sentence, Timings
 
 EXTRACTION = "extraction (no language model)"
 EXTRACTION_EVIDENCE_TOKENS = 300
@@ -129,6 +130,8 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
             return
         articles = [hit.passage.article for hit in about]
         said = about_archive.compose(ask.archive.catalog, ask.filters, asked, reading.window, articles)
+        if unknown := _unknown(ask, answer.coverage):
+            said.append(Sentence(text=unknown, verdict="supported"))
         yield _given(ask, replace(answer, hits=tuple(about), window=None), said)  # it says which days were counted
         return
     of_days = answer.kind in ("latest", "summary") or names_only_days(reading, ask.today)
@@ -280,11 +283,16 @@ def _refused(
         draft="",
         preview=(),
         withheld=withheld,
-        refusal=text or refusal(answer.coverage, answer.hits),
+        refusal=text or refusal(answer.coverage, answer.hits, _unknown(ask, answer.coverage)),
         reason=reason,
         final=True,
         timings=replace(answer.timings, total_ms=ask.elapsed_ms()),
     )
+
+
+def _unknown(ask: Ask, coverage: Coverage) -> str:
+    """What is said of names in the filters that no article has, where these leave none."""
+    return "" if coverage.articles else unknown_names(ask.archive.catalog, ask.filters)
 
 
 def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> Answer | None:

@@ -76,8 +76,8 @@ def existing(settings: Settings) -> Settings:
     """
     if folder := new_place(settings):
         raise ArchiveAbsent(
-            f"There is no archive at {folder}. Name the folder of one with --data-dir or DATELINE_DATA_DIR, or make one "
-            f"there: dateline ingest --data-dir {shlex.quote(str(folder))} FILE-OR-FOLDER"
+            f"There is no archive at {folder}. Name the folder of one with --data-dir or DATELINE_DATA_DIR, or make "
+            f"one there: dateline ingest --data-dir {shlex.quote(str(folder))} FILE-OR-FOLDER"
         )
     return settings
 

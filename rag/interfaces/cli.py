@@ -136,14 +136,15 @@ def _search(args: argparse.Namespace) -> int:
     if args.top_k is not None and not 1 <= args.top_k <= 1000:
         raise SettingsError(f"--top-k is {args.top_k}; expected 1 to 1000.")
     with Assistant.open(settings=existing(_settings(args)), with_llm=False, asks_once=True) as assistant:
-        hits = assistant.search(args.question, _filters(args), today=args.today, top_k=args.top_k)
+        hits = assistant.search(args.question, filters := _filters(args), today=args.today, top_k=args.top_k)
+        note = "" if hits else assistant.nothing_found(filters)
     if args.json:
-        print_json(search_data(args.question, hits))
+        print_json(search_data(args.question, hits, note))
     else:
         for hit in hits:
             print_text(hit_line(hit))
-        if not hits:
-            print_note("Nothing was found.")
+        if note:
+            print_note(note)
     return DONE if hits else NOTHING
 
 
@@ -157,12 +158,14 @@ def _add_articles(parser: argparse.ArgumentParser) -> None:
 
 
 def _articles(args: argparse.Namespace) -> int:
+    from rag.answering.retrieval.filter_names import unknown_names
     from rag.archive.archive import Archive, existing
     from rag.interfaces.json import article_data
     from rag.interfaces.text import byline
 
     with closing(Archive(existing(_settings(args)))) as archive:
         found = archive.catalog.articles(_filters(args), text=args.text, limit=args.limit)
+        unknown = "" if found else unknown_names(archive.catalog, _filters(args))
     if args.json:
         print_json({"articles": [article_data(article) for article in found]})
     else:
@@ -170,7 +173,7 @@ def _articles(args: argparse.Namespace) -> int:
             print_text(f"{article.id:52}  {byline(article):44}  {article.title}")
     if not found:
         more = "List all with: dateline articles" if args.text else "Add some with: dateline ingest FILE-OR-FOLDER"
-        print_note(f"dateline: no article matches. {more}")
+        print_note(f"dateline: no article matches. {unknown or more}")
     return DONE if found else NOTHING
 
 

@@ -128,6 +128,7 @@ class SearchData(TypedDict):
 
     query: str
     hits: list[HitData]
+    note: str  # of a search without a hit, why; else empty
 
 
 class ArticleData(SourceData):
@@ -294,9 +295,9 @@ def hit_data(hit: Hit) -> HitData:
     }
 
 
-def search_data(query: str, hits: list[Hit]) -> SearchData:
-    """The hits of a search, in their order."""
-    return {"query": query, "hits": [hit_data(hit) for hit in hits]}
+def search_data(query: str, hits: list[Hit], note: str = "") -> SearchData:
+    """The hits of a search, in their order; without any, with a note that says why."""
+    return {"query": query, "hits": [hit_data(hit) for hit in hits], "note": note}
 
 
 def article_data(article: Article) -> ArticleData:

@@ -126,9 +126,10 @@ class Tools:
             filters = filters_from(since=since, until=until, outlets=outlets, languages=languages, authors=authors)
             day, most = day_from("today", today), min(max(top_k, 1), 100)
             hits = await self.queue.search(encodable(query), filters, today=day, top_k=most)
+            note = "" if hits else await asyncio.to_thread(self.queue.assistant.nothing_found, filters)
         except DatelineError as error:
             return self._failed(error)
-        return _result(hits_text(hits), search_data(query, hits), [hit.passage.article for hit in hits])
+        return _result(hits_text(hits, note), search_data(query, hits, note), [hit.passage.article for hit in hits])
 
     async def get_article(
         self, article_id: str, version: Annotated[int | None, Field(ge=1, le=1_000_000)] = None

@@ -88,9 +88,9 @@ def article_text(article: Article) -> str:
     return f"{article.title}\n{byline(article)}\n\n{article.text}"
 
 
-def hits_text(hits: list[Hit]) -> str:
-    """The hits of a search with their whole passages, or a line that says there are none."""
-    return "\n\n".join(f"{heading(h.passage.article)}\n{h.passage.text}" for h in hits) or "Nothing was found."
+def hits_text(hits: list[Hit], note: str) -> str:
+    """The hits of a search with their whole passages; without any, the note that says so."""
+    return "\n\n".join(f"{heading(h.passage.article)}\n{h.passage.text}" for h in hits) or note
 
 
 def hit_line(hit: Hit) -> str:

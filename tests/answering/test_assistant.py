@@ -235,7 +235,7 @@ def test_an_empty_archive_says_how_to_fill_it(empty_archive: Archive) -> None:
 def test_filters_that_let_nothing_through_give_a_refusal_not_an_error(assistant: Asked) -> None:
     answer = assistant(TRUE).ask(QUESTION, Filters(outlets=("Nobody",)))
     assert (answer.answered, answer.hits, answer.coverage.articles) == (False, (), 0)
-    assert "Searched: 0 articles, as none matches the days, outlets" in answer.refusal
+    assert "Searched: 0 articles. There is no article of the outlet 'Nobody'." in answer.refusal
 
 
 def test_an_answer_rests_on_articles_within_the_filters_only(assistant: Asked) -> None:

@@ -116,7 +116,7 @@ def test_a_refusal_is_exit_code_1_with_what_was_searched(run: Run) -> None:
 def test_search_as_json_gives_hits_best_first(run: Run) -> None:
     code, said = data(run, "search", "parking levy in Villasera", "--top-k", "3")
     assert code == 0
-    assert list(said) == ["query", "hits"]
+    assert list(said) == ["query", "hits", "note"]
     assert {said["hits"][0]["article_id"], said["hits"][1]["article_id"]} == {"a3", "a4"}
     assert [h["score"] for h in said["hits"]] == sorted((h["score"] for h in said["hits"]), reverse=True)
     assert len(said["hits"]) == 3

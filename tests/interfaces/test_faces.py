@@ -174,6 +174,26 @@ def test_every_search_passes_today_on(
     assert [one.node.node_id for one in DatelineRetriever(one, today=day).retrieve(DATED)] == expected
 
 
+def test_every_search_says_which_name_of_a_filter_no_article_has(
+    url: str, copy: Path, capsys: pytest.CaptureFixture[str], shared: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATELINE_EMBEDDER", shared.embedder)
+    told = "Nothing was found. There is no article of the outlet 'The Tidee'. Did you mean 'The Tide'?"
+    body = {"query": DATED, "outlets": ["The Tidee"]}
+
+    async def call() -> Any:
+        async with Client(f"{url}/mcp") as client:
+            return await client.call_tool("search", body)
+
+    by_agent = asyncio.run(call())
+    assert httpx.post(f"{url}/api/search", json=body).json() == {"query": DATED, "hits": [], "note": told}
+    assert (by_agent.content[0].text, by_agent.structured_content["note"]) == (told, told)
+    assert main(["search", DATED, "--outlet", "The Tidee", "--data-dir", str(copy)]) == 1
+    assert capsys.readouterr().err == f"{told}\n"
+    assert main(["articles", "--outlet", "The Tidee", "--data-dir", str(copy)]) == 1
+    assert "no article matches. There is no article of the outlet 'The Tidee'." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("today", ["tomorrow", "0999-01-01", "2025-02-30"])
 def test_what_is_no_day_of_the_years_1000_to_9999_is_refused(today: str, one: Assistant, url: str) -> None:
     reply = httpx.post(f"{url}/api/ask", json={"question": DATED, "today": today})

@@ -110,6 +110,14 @@ class Articles(Changes):
         )
         return dict(self._read(sql, made=lambda row: (rows.text(row), rows.number(row["n"]))))
 
+    def bylines(self) -> dict[str, int]:
+        """Byline, as it is printed -> number of live articles."""
+        sql = (
+            "SELECT v.byline, count(*) AS n FROM articles a JOIN versions v ON v.article_id = a.id "
+            "AND v.version = a.version WHERE a.status = 'live' AND v.byline != '' GROUP BY v.byline"
+        )
+        return dict(self._read(sql, made=lambda row: (rows.text(row), rows.number(row["n"]))))
+
     def languages(self) -> dict[str, int]:
         """Language (ISO 639-1) -> number of live articles, most frequent first."""
         return dict(self._at_last_change("languages", self._languages))

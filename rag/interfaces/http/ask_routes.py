@@ -106,7 +106,8 @@ class AskRoutes:
             log_question(request.state.request_id, body.query)
         today = day_from("today", body.today)
         hits = await self.queue.search(encodable(body.query), body.filters, today=today, top_k=body.top_k)
-        return Json(search_data(body.query, hits))
+        note = "" if hits else await asyncio.to_thread(self.queue.assistant.nothing_found, body.filters)
+        return Json(search_data(body.query, hits, note))
 
 
 async def first_state(queue: AnswerQueue, queued: QueuedAnswer) -> None:
