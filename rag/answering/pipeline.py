@@ -15,6 +15,7 @@ from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
 from rag.answering.compose.material import LEAST_SHARE, collect
 from rag.answering.conversation.followups import Reading, read, unnamed_person
+from rag.answering.conversation.small_talk import is_small_talk
 from rag.answering.draft import CheckedDraft
 from rag.answering.extraction.of_days import names_only_days, told_of_days
 from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
@@ -53,6 +54,11 @@ def stream(ask: Ask) -> Iterator[Answer]:
     Closing the iterator stops the model. Raises ModelUnavailable.
     """
     with ended(ask.trace):
+        if is_small_talk(ask.question, goes_on=bool(ask.history)):
+            answer = _welcome(ask)
+            ask.trace.answered(answer)
+            yield answer
+            return
         reading = _read(ask)
         kind, window = _kind(ask, reading), reading.window
         with ask.trace.retrieval(reading.text) as found:
@@ -89,6 +95,13 @@ def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
         yield from _answers(ask, answer, reading)
     else:
         yield from _composed(ask, answer, reading)
+
+
+def _welcome(ask: Ask) -> Answer:
+    """The answer to a message that asks for nothing: what can be asked. Nothing is looked up for it."""
+    coverage = ask.archive.catalog.coverage(ask.filters)
+    answer = Answer(question=ask.question, answered=False, coverage=coverage, **_written_by(None))
+    return _given(ask, answer, about_archive.what_to_ask(coverage, ask.filters))
 
 
 def _read(ask: Ask) -> Reading:

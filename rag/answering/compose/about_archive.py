@@ -40,6 +40,15 @@ def compose(
     return [Sentence(text=text, verdict="supported") for text in said]
 
 
+def what_to_ask(coverage: Coverage, filters: Filters) -> list[Sentence]:
+    """What answers a message that asks for nothing: what can be asked, and what the archive holds in the filters."""
+    can = (
+        "Ask about what these articles report: who did what and when, the latest on a subject, a timeline of it, who "
+        "said what, or whether reports differ."
+    )
+    return [Sentence(text=text, verdict="supported") for text in (can, _counted(coverage, filters))]
+
+
 def _withdrawn(catalog: Catalog, within: Filters) -> list[str]:
     """How many withdrawn articles there are within the filters, but for authors, and each of them."""
 

@@ -24,6 +24,11 @@ DUTCH = Lexicon(
     pointers=frozenset("hij zij ze hem haar hun hen het dit dat deze die zijn".split()),
     question_pointers=frozenset("toen daar dan".split()),
     openers=("en", "maar", "hoe zit het met", "wat met", "ook"),
+    small_talk=(
+        "hallo", "hoi", "goede(?:morgen|middag|avond|nacht)", "goeden? ?(?:dag|morgen|middag|avond|nacht)",
+        "hoe gaat het(?: met (?:je|u))?", "dank (?:je|u)(?: wel)?", "bedankt", "alsjeblieft", "alstublieft",
+        "in orde", "oke", "ja", "jawel", "sorry", "tot ziens", "doei", "dag",
+    ),
     asks_number=(
         "hoe ?veel", "hoe (?:oud|lang|ver|groot|hoog|diep|breed|snel|vaak|duur|zwaar)",
         "welk (?:percentage|aandeel|aantal|bedrag|deel)", "welke (?:prijs|som)",

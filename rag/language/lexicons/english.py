@@ -26,6 +26,13 @@ ENGLISH = Lexicon(
     pointers=frozenset("he she it they him her them his its their this that these those".split()),
     question_pointers=frozenset("then there".split()),
     openers=("and", "what about", "how about", "but", "also", "so"),
+    small_talk=(
+        "hello", "hi", "hey", "hiya", "good (?:morning|afternoon|evening|night|day)", "howdy", "greetings",
+        "how are you(?: doing)?(?: today)?", "thank (?:you|u)(?: (?:so|very) much| again)?",
+        "(?:many )?thanks(?: a lot| again)?", "thx", "cheers", "ok", "okay", "all right", "alright", "yes", "yeah",
+        "yep", "please", "sorry", "never ?mind", "welcome", "you are welcome", "great", "cool", "nice", "well done",
+        "lol", "haha", "bye", "goodbye", "see you(?: later)?", "test", "tests", "testing",
+    ),
     asks_number=(
         "how (?:many|much|old|long|far|large|big|tall|high|deep|wide|fast|often)",
         "what (?:percentage|share|number|proportion|price|sum|amount)",

@@ -28,6 +28,11 @@ FRENCH = Lexicon(
     ),
     question_pointers=frozenset("alors ensuite".split()),
     openers=("et", "mais", "qu'en est-il", "et pour", "aussi"),
+    small_talk=(
+        "bonjour", "bonsoir", "salut", "coucou", "ca va", "comment (?:ca va|allez[ -]vous|vas[ -]tu)",
+        "merci(?: beaucoup| bien)?", "d.accord", "de rien", "s.il (?:vous|te) plait", "pardon", "oui", "au revoir",
+        "a bientot",
+    ),
     asks_number=("combien", "quel(?:le)? (?:pourcentage|part|proportion|nombre|prix|somme|montant|age)"),
     asks_date=("quand", "quel(?:le)? (?:jour|date|mois|annee|heure)"),
     asks_name=("qui", "lequel", "laquelle", "lesquels", "lesquelles"),

@@ -25,6 +25,12 @@ GERMAN = Lexicon(
     ),
     question_pointers=frozenset("dann dort damals".split()),
     openers=("und", "aber", "was ist mit", "wie steht es mit", "auch"),
+    small_talk=(
+        "hallo", "hi", "guten (?:morgen|tag|abend)", "gute nacht", "servus", "moin", "gruss gott",
+        "wie geht(?:.s| es)(?: dir| ihnen)?", "vielen dank(?: dir| ihnen)?", "dank (?:dir|ihnen)",
+        "danke(?: schon| sehr| dir| ihnen)?", "dankeschon", "bitte", "in ordnung", "ja", "jawohl", "entschuldigung",
+        "tschuss", "auf wiedersehen", "bis (?:bald|dann)", "testen",
+    ),
     asks_number=(
         "wie ?viele?", "wie (?:alt|lange?|weit|gross|hoch|tief|breit|schnell|oft|teuer|schwer)",
         "welche[rs]? (?:anteil|zahl|preis|summe|betrag|prozentsatz)",

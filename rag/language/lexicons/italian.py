@@ -24,6 +24,11 @@ ITALIAN = Lexicon(
     ),
     question_pointers=frozenset("allora poi li".split()),
     openers=("e", "ma", "e per quanto riguarda", "che ne e", "anche"),
+    small_talk=(
+        "ciao", "salve", "buongiorno", "buonasera", "buona ?notte", "come stai?", "come sta",
+        "(?:grazie|mille grazie)(?: mille| tante)?", "prego", "va bene", "d.accordo", "per favore", "per piacere",
+        "scusa", "scusi", "arrivederci", "a presto", "prova",
+    ),
     asks_number=("quant[oaie]", "quale (?:percentuale|quota|numero|prezzo|somma|importo)", "a che prezzo"),
     asks_date=("quando", "(?:che|quale|in che|in quale) (?:giorno|data|mese|anno|ora)"),
     asks_name=("chi",),

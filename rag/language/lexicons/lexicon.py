@@ -28,6 +28,8 @@ class Lexicon:
     """Adverbs that refer back in a question ("What happened then?"), but seldom in a statement ("There is")."""
     openers: tuple[str, ...]
     """Openings of a question that continues the one before it ("what about", "and")."""
+    small_talk: tuple[str, ...]
+    """Greetings, thanks, assent and trials: what people type that asks for nothing."""
     asks_number: tuple[str, ...]
     """Question phrases that ask for a number."""
     asks_date: tuple[str, ...]

@@ -28,6 +28,11 @@ PORTUGUESE = Lexicon(
     ),
     question_pointers=frozenset("entao la ali".split()),
     openers=("e", "mas", "e quanto a", "e sobre", "tambem"),
+    small_talk=(
+        "ola", "oi", "bo(?:m|a) (?:dia|tarde|noite)", "tudo bem", "como (?:vai|esta)(?: voce)?",
+        "(?:muito )?obrigad[oa]", "de nada", "por favor", "desculpe", "desculpa", "tchau", "adeus",
+        "ate (?:logo|breve|mais)", "teste", "testando",
+    ),
     asks_number=(
         "quant[oa]s?", "(?:que|qual [ao]) (?:percentagem|parte|proporcao|numero|preco|soma|valor)",
     ),

@@ -22,6 +22,11 @@ SPANISH = Lexicon(
     ),
     question_pointers=frozenset("entonces alli".split()),
     openers=("y", "que hay de", "y que hay de", "pero", "tambien"),
+    small_talk=(
+        "hola", "buen(?:os|as) (?:dias|tardes|noches)", "buen dia", "que tal", "como estas?", "como esta usted",
+        "(?:muchas |mil )?gracias", "de acuerdo", "de nada", "por favor", "perdon", "adios", "hasta (?:luego|pronto)",
+        "prueba", "probando",
+    ),
     asks_number=("cuant[oa]s?", "que (?:porcentaje|proporcion|cantidad|numero|suma)", "a que precio"),
     asks_date=("cuando", "que (?:dia|fecha|mes|ano)"),
     asks_name=("quien(?:es)?",),
