@@ -31,11 +31,11 @@ def archive_language(own: str, languages: Mapping[str, int]) -> str:
     return main if main != own and main in LANGUAGE_NAMES else ""
 
 
-def locale(language: str) -> Any:
-    """Babel's data of a language (ISO 639-1): its names of languages, months and days."""
+def locale(language: str, territory: str | None = None) -> Any:
+    """Babel's data of a language (ISO 639-1), perhaps as a country writes it: names of languages, days and units."""
     from babel import Locale
 
-    return Locale(language)
+    return Locale(language, territory)
 
 
 _loading = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -33,7 +34,7 @@ def numbers(text: str, language: str = "") -> set[str]:
     language (`once` is eleven in Spanish only). Compare two texts of one language by the same `language`.
     """
     words = tokens(text)
-    found = set(_in_digits(words, lexicon(language)))
+    found = set(_in_digits(words, text, lexicon(language)))
     for one in [language] if language in LEXICONS else _likely_languages(words):
         for first, end in _runs(words, text, one):
             found.update(_spelled(words, first, end, one, known=one == language))
@@ -48,12 +49,19 @@ def readable(language: str) -> bool:
     return language in LEXICONS
 
 
-def _in_digits(words: Sequence[Token], lexicon: Lexicon) -> Iterator[str]:
+def _in_digits(words: Sequence[Token], text: str, lexicon: Lexicon) -> Iterator[str]:
     for index, token in enumerate(words):
         if token.folded[0].isdigit():
             ordinal = _ORDINAL.match(token.folded)
             value = normal_number(ordinal.group(1) if ordinal else re.sub(r"[^\d.,]+.*$", "", token.folded))
-            yield _scaled(value, _scale_behind(words, index + 1, lexicon))
+            attached = "" if ordinal else token.folded.lstrip("0123456789.,")
+            power = lexicon.scales.get(attached) or _power_of_money(attached, text[token.start - 1 : token.start])
+            yield _scaled(value, power or _scale_behind(words, index + 1, lexicon))
+
+
+def _power_of_money(letter: str, before: str) -> int:
+    """The power of ten of a letter behind an amount with a currency sign: "$3m"; elsewhere 3m are metres."""
+    return {"k": 3, "m": 6}.get(letter, 0) if before and unicodedata.category(before) == "Sc" else 0
 
 
 def _scale_behind(words: Sequence[Token], index: int, lexicon: Lexicon) -> int:

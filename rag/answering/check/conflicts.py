@@ -13,6 +13,7 @@ from itertools import groupby
 from operator import gt, lt
 
 from rag.answering.check.alignment import Alignment, align
+from rag.answering.check.units import other_unit
 from rag.answering.check.words import Word, Words, words_of
 from rag.answering.sentence_selection import Candidate
 from rag.language.dates import named_days, written
@@ -46,6 +47,7 @@ class _Case:
     others: tuple[Alignment, ...]
     article: Article  # of the main quotation
     articles: frozenset[str]
+    other_unit: bool  # a number of the sentence has another unit in the quotations
 
     @property
     def share(self) -> float:
@@ -74,6 +76,7 @@ def conflict(sentence: str, quotes: Sequence[Candidate], language: str) -> Confl
         others=tuple(one for i, one in enumerate(each) if i != best),
         article=quotes[best].passage.article,
         articles=frozenset(quote.passage.article.id for quote in quotes),
+        other_unit=other_unit(sentence, [quote.text for quote in quotes], language),
     )
     for rule, reason, opposed in _RULES:
         if rule(case):
@@ -196,6 +199,7 @@ def _two_events(case: _Case) -> bool:
 _RULES: Sequence[tuple[Callable[[_Case], bool], str, bool]] = (
     (_denied, "the sentence and the cited words disagree on whether it is so", True),
     (_other_way_round, "the cited words have it the other way round", True),
+    (lambda case: case.other_unit, "the cited words give that number in another unit or currency", True),
     (_other_number, "the cited words give another number or date there", True),
     (_other_name, "the cited words name somebody or something else there", True),
     (_not_said_to_have_happened, "the cited words do not say that it has happened", False),
