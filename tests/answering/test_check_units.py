@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from test_check import verdict
 
 from rag.answering.check.units import amounts
 from rag.language.numbers import numbers
-from tests.answering.test_check import verdict
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from operator import gt, lt
 
 from rag.answering.check.alignment import Alignment, align
 from rag.answering.check.units import other_unit
-from rag.answering.check.words import Word, Words, words_of
+from rag.answering.check.words import Word, Words, opposite_of, words_of
 from rag.answering.sentence_selection import Candidate
 from rag.language.dates import named_days, written
 from rag.language.tokens import folded_words
@@ -47,6 +47,7 @@ class _Case:
     others: tuple[Alignment, ...]
     article: Article  # of the main quotation
     articles: frozenset[str]
+    language: str
     other_unit: bool  # a number of the sentence has another unit in the quotations
 
     @property
@@ -76,6 +77,7 @@ def conflict(sentence: str, quotes: Sequence[Candidate], language: str) -> Confl
         others=tuple(one for i, one in enumerate(each) if i != best),
         article=quotes[best].passage.article,
         articles=frozenset(quote.passage.article.id for quote in quotes),
+        language=language,
         other_unit=other_unit(sentence, [quote.text for quote in quotes], language),
     )
     for rule, reason, opposed in _RULES:
@@ -97,10 +99,43 @@ def dated(quote: Candidate) -> str:
 def _denied(case: _Case) -> bool:
     """Only the sentence denies something, or only the quotation denies what it shares with the sentence."""
     if case.main.sentence.denies:
-        return not any(one.quotation.denies for one in (case.main, *case.others))
+        return not any(one.quotation.denies or _refuses(one.quotation) for one in (case.main, *case.others))
     return case.share >= MANY_WORDS and any(
         there.denied and not word.is_name for word, there in case.main.matched
     )  # fmt: skip
+
+
+def _refused(case: _Case) -> bool:
+    """One of the two says of what both tell that it was refused, denied or not achieved, and the other denies nothing.
+
+    The word beside that phrase must be in both: "Renner, who refused to resign, lost" says that he lost.
+    """
+    if case.share < SOME_WORDS or case.main.sentence.denies or case.main.quotation.denies:
+        return False
+    if _refuses(case.main.sentence):
+        return not any(_refuses(one.quotation) for one in (case.main, *case.others))
+    return any(there.refused for _, there in case.main.matched)
+
+
+def _refuses(words: Words) -> bool:
+    return any(word.refused for word in words.content)
+
+
+def _opposite(case: _Case) -> bool:
+    """A word stands in the place of its opposite, behind the same word: "the council approved" for "… rejected". Not
+    behind another one: who buys and who sells tell of one sale."""
+    main = case.main
+    if case.share < SOME_WORDS or main.sentence.denies or main.quotation.denies:
+        return False
+    used = set(main.places)
+    for at, word in enumerate(main.sentence.content):
+        if main.places[at] >= 0 or word.is_name or not (opposite := opposite_of(word.folded, case.language)):
+            continue
+        before = main.places[at - 1] if at else -1
+        unmatched = [i for i, other in enumerate(main.quotation.content) if i not in used and i > before]
+        if (not at or before >= 0) and any(opposite.fullmatch(main.quotation.content[i].folded) for i in unmatched):
+            return True
+    return False
 
 
 def _other_way_round(case: _Case) -> bool:
@@ -198,6 +233,8 @@ def _two_events(case: _Case) -> bool:
 
 _RULES: Sequence[tuple[Callable[[_Case], bool], str, bool]] = (
     (_denied, "the sentence and the cited words disagree on whether it is so", True),
+    (_refused, "the sentence and the cited words disagree on whether it was done", True),
+    (_opposite, "the cited words say the opposite", True),
     (_other_way_round, "the cited words have it the other way round", True),
     (lambda case: case.other_unit, "the cited words give that number in another unit or currency", True),
     (_other_number, "the cited words give another number or date there", True),

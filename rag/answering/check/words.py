@@ -30,8 +30,8 @@ class Word:
 
     `key` is its stem, or the value of a number, a month or a day of the week; `at` its place among all words of the
     text; `denied` and `unrealised` whether a negation, or a word such as "may" or "plans", stands before it in its
-    clause, `passive` the same of a verb such as "was"; `before_agent` whether the doer follows it ("by"); `clause` is
-    the number of its clause from 0.
+    clause, `passive` the same of a verb such as "was"; `refused` whether it is the first behind a phrase such as
+    "refused to"; `before_agent` whether the doer follows it ("by"); `clause` is the number of its clause from 0.
     """
 
     text: str
@@ -41,6 +41,7 @@ class Word:
     is_name: bool
     is_number: bool
     denied: bool
+    refused: bool
     unrealised: bool
     passive: bool
     before_agent: bool
@@ -65,6 +66,7 @@ def words_of(text: str, language: str) -> Words:
     denials = [token.folded in own.negations or token.text == "t" for token in found]
     unrealised = [_is_unrealised(token, own, language) for token in found]
     carries = [_carries_meaning(token, without_meaning, denied) for token, denied in zip(found, denials, strict=True)]
+    refused = _refused(found, carries, own)
     verbs = [token.folded in own.passive_verbs for token in found]
     content = []
     for index, token in enumerate(found):
@@ -81,6 +83,7 @@ def words_of(text: str, language: str) -> Words:
                 is_name=_is_name(found, index, month),
                 is_number=bool(number or month or token.folded in WEEKDAYS),
                 denied=_reached(denials, carries, ends, index, REACH),
+                refused=index in refused,
                 unrealised=_reached(unrealised, carries, ends, index, REACH),
                 passive=_reached(verbs, carries, ends, index, PASSIVE_REACH),
                 before_agent=any(one.folded in own.agent_words for one in found[index + 1 : index + 1 + AGENT_REACH]),
@@ -88,6 +91,14 @@ def words_of(text: str, language: str) -> Words:
             )
         )
     return Words(tuple(content), any(denials))
+
+
+def _refused(found: Sequence[Token], carries: Sequence[bool], own: Lexicon) -> set[int]:
+    """The places of the words that come first behind a phrase which says that it was not done."""
+    starts = list(accumulate((len(token.folded) + 1 for token in found), initial=0))
+    ends = [match.end() for match in pattern(own.refusals).finditer(" ".join(token.folded for token in found))]
+    behind = (next((at for at, start in enumerate(starts[:-1]) if start >= end and carries[at]), None) for end in ends)
+    return {at for at in behind if at is not None}
 
 
 def _carries_meaning(token: Token, without_meaning: frozenset[str], denies: bool) -> bool:
@@ -152,6 +163,18 @@ def _reached(marks: Sequence[bool], carries: Sequence[bool], ends: Sequence[bool
         if ends[at] or between >= REACHED:
             return False
     return False
+
+
+@lru_cache(maxsize=4096)
+def opposite_of(word: str, language: str) -> re.Pattern[str] | None:
+    """What matches the folded words that say the opposite of a folded word; None for a word without one."""
+    found = []
+    for one, other in lexicon(language).opposites.items():
+        if re.fullmatch(one, word):
+            found.append(other)
+        elif re.fullmatch(other, word):
+            found.append(one)
+    return re.compile("|".join(found)) if found else None
 
 
 def same(one: Word, other: Word) -> bool:

@@ -45,6 +45,17 @@ DUTCH = Lexicon(
         """.split()
     ),
     negations=frozenset("niet geen nooit niemand niets zonder noch".split()),
+    refusals=(
+        "weiger(?:t|en|de|den)(?: om)?",
+        "ontken(?:t|de|den|nen) dat",
+    ),
+    opposites={
+        "st(?:eeg|egen|ijgt|ijgen)|gestegen|groeide(?:n)?": "da(?:alt|len|alde|alden)|gedaald|zakt(?:e|en)?",
+        "goedgekeurd|aangenomen|aanvaard(?:de|den)?": "verworpen|afgewezen|verwierp(?:en)?",
+        "ko(?:cht|chten|opt|pen)|gekocht": "verko(?:cht|chten|opt|pen)",
+        "w(?:on|onnen|int)|gewonnen": "verl(?:oor|oren|iest)",
+        "open(?:t|de|den)|geopend": "s(?:loot|loten|luit)|gesloten",
+    },
     unrealised=tuple(
         r"""
         kan kunnen kon konden zou zouden zal zullen moet\w* mag mogen wil willen wilde[n]? plan\w* hoop\w* hopen

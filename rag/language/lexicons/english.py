@@ -55,6 +55,26 @@ ENGLISH = Lexicon(
         couldn wouldn shouldn
         """.split()
     ),
+    refusals=(
+        "refus(?:e|es|ed|ing) to",
+        "fail(?:s|ed|ing)? to",
+        "declin(?:e|es|ed|ing) to",
+        "den(?:y|ies|ied|ying) (?:that|having)(?: (?:he|she|it|they|had|has|have))*",
+        r"den(?:y|ies|ied|ying) (?=\w+ing\b)",
+        "stop(?:s|ped) short of",
+    ),
+    opposites={
+        "ris(?:e|es|en|ing)|rose|increas(?:e|es|ed|ing)|grew|grown|climb(?:s|ed|ing)":
+            "f[ae]ll(?:s|en|ing)?|decreas(?:e|es|ed|ing)|dropp?(?:s|ed|ing)?|shr[aiu]nk|declin(?:e|es|ed|ing)",
+        "rais(?:e|es|ed|ing)|increas(?:e|es|ed|ing)": "lower(?:s|ed|ing)?|cuts?|cutting|reduc(?:e|es|ed|ing)",
+        "approv(?:e|es|ed|ing)|accept(?:s|ed|ing)?|back(?:s|ed|ing)":
+            "reject(?:s|ed|ing)?|oppos(?:e|es|ed|ing)|block(?:s|ed|ing)",
+        "buy(?:s|ing)?|bought|acquir(?:e|es|ed|ing)": "sell(?:s|ing)?|sold",
+        "w[io]ns?|winning": "los(?:e|es|ing)|lost",
+        "open(?:s|ed|ing)?": "clos(?:e|es|ed|ing)",
+        "acquitt(?:ed|ing)|cleared": "convict(?:ed|ing)",
+        "innocent": "guilty",
+    },
     unrealised=tuple(
         r"""
         may might could would should will shall can must plan(?:s|ned|ning)? intend(?:s|ed)? want(?:s|ed)?

@@ -46,6 +46,19 @@ FRENCH = Lexicon(
         """.split()
     ),
     negations=frozenset("ne n pas jamais rien aucun aucune sans ni non".split()),
+    refusals=(
+        "refus(?:e|ent|ait|aient|er|a|erent) de",
+        "ni(?:e|ent|ait|aient) (?:que|avoir)",
+        "dement(?:i|ent)? avoir",
+    ),
+    opposites={
+        "augment(?:e|ent|ait|er)|mont(?:e|ent|ait)|hausse":
+            "baiss(?:e|ent|ait|er)|diminu(?:e|ent|ait|er)|recul(?:e|ent)",
+        "approuv(?:e|ent|er|es)|adopt(?:e|ent|er)|accept(?:e|ent|er)": "rejet(?:e|er|te|tent)|refus(?:e|er|ent)",
+        "achet(?:e|ent|er)|acquis": "vend(?:s|u|ue|ent)?|vendre",
+        "gagn(?:e|ent|er)": "perd(?:s|u|ent)?",
+        "ouv(?:re|rent|ert|erte)": "ferm(?:e|ent|er|ee)",
+    },
     unrealised=tuple(
         r"""
         peut peuvent pourr\w+ pouva\w+ doit doivent dev(?:ra|rait|raient|ait|aient) veut veulent voul\w+ prevo\w+

@@ -51,6 +51,18 @@ GERMAN = Lexicon(
         nicht kein keine keinen keinem keiner keines nie niemals niemand niemanden nichts weder ohne
         """.split()
     ),
+    refusals=(
+        "weiger(?:t|n|te|ten) sich",
+        "bestr(?:eitet|eiten|itt|itten) dass",
+    ),
+    opposites={
+        "st(?:ieg|iegen|eigt|eigen)|gestiegen|erhoht(?:e|en)?|zugenommen":
+            "s(?:ank|anken|inkt|inken)|gesunken|gefallen|fiel(?:en)?|senkt(?:e|en)?|gesenkt",
+        "genehmigt(?:e|en)?|billigt(?:e|en)?|gebilligt": "abgelehnt|verworfen|verwarf",
+        "kauft(?:e|en)?|gekauft": "verkauft(?:e|en)?",
+        "gew(?:ann|annen|onnen|innt)": "verl(?:or|oren|iert)",
+        "offnet(?:e|en)?|geoffnet": "schl(?:oss|ossen|iesst)|geschlossen",
+    },
     unrealised=tuple(
         r"""
         wird werden wurde[nt]? konn\w+ konnte[nt]? kann soll(?:en|te|ten)? will woll(?:en|te|ten) muss\w* durf\w+

@@ -42,6 +42,18 @@ ITALIAN = Lexicon(
         """.split()
     ),
     negations=frozenset("non mai nessuno nessuna nessun nulla niente senza".split()),
+    refusals=(
+        "rifiut(?:a|ano|ava|avano|ato|ata|ati|ate|o|arono) di",
+        "neg(?:a|ano|ava|avano|ato|o|arono) (?:di|che)",
+    ),
+    opposites={
+        "aument(?:a|ano|o|arono|ato|ata)|sal(?:e|ito|ita|irono)|crescono|cresciut[oa]":
+            "diminu(?:isce|ito|ita)|cal(?:a|ano|o|ato|ata)|sces[oa]|scend(?:e|ono)",
+        "approv(?:a|ano|o|ato|ata)": "respin(?:ge|to|ta|se)|bocciat[oa]",
+        "compr(?:a|ano|o|ato|ata)|acquist(?:a|o|ato|ata)": "vend(?:e|ono|uto|uta)",
+        "v(?:ince|inse|into|inta)": "pers[oaei]|perd(?:e|ono)",
+        "apert[oa]|apre": "chius[oa]|chiude",
+    },
     unrealised=tuple(
         r"""
         puo possono potr\w+ poteva\w* deve devono dovr\w+ vuole vogliono vol\w+ prevede\w* sper\w+ propo\w+ chied\w+

@@ -46,6 +46,10 @@ class Lexicon:
     """Verbs that report what somebody said."""
     negations: frozenset[str]
     """Words that deny what stands beside them."""
+    refusals: tuple[str, ...]
+    """Phrases that say of what follows that somebody did not do it or denies it ("refused to", "denied that")."""
+    opposites: Mapping[str, str]
+    """Expressions for words of a direction or a decision, and for those that say the opposite ("rose", "fell")."""
     unrealised: tuple[str, ...]
     """Single words that say that something may, shall or is said to be, not that it is: modal verbs, intentions,
     requests, accusations, conditions."""

@@ -48,6 +48,19 @@ PORTUGUESE = Lexicon(
         """.split()
     ),
     negations=frozenset("nao nunca jamais ninguem nada nenhum nenhuma sem nem".split()),
+    refusals=(
+        "se recus(?:a|am|ou|aram|ava|avam) a",
+        "recus(?:a|am|ou|aram|ava|avam) se a",
+        "neg(?:a|am|ou|aram|ava|avam) (?:que|ter)",
+    ),
+    opposites={
+        "sub(?:iu|iram|iram|e|em|ido)|aument(?:a|am|ou|aram|ado)|cresc(?:e|eu|eram)":
+            "ca(?:i|iu|iram|em)|diminu(?:i|iu|iram)|baix(?:a|ou|aram)|desc(?:e|eu|eram)",
+        "aprov(?:a|am|ou|aram|ado|ada)|aceit(?:a|ou|aram)": "rejeit(?:a|am|ou|aram|ado|ada)|recus(?:a|ou|aram)",
+        "compr(?:a|am|ou|aram|ado)": "vend(?:e|em|eu|eram|ido)",
+        "ganh(?:a|am|ou|aram)|venc(?:e|eu|eram)": "perd(?:e|em|eu|eram)",
+        "abr(?:e|em|iu|iram)|abert[oa]": "fech(?:a|am|ou|aram|ado|ada)",
+    },
     unrealised=tuple(
         r"""
         pod\w+ dev\w+ quer\w* plane\w+ prev\w+ esper\w+ propo\w+ ped\w+ tent\w+ busc\w+ se talvez prova\w+ possi\w+

@@ -40,6 +40,19 @@ SPANISH = Lexicon(
         """.split()
     ),
     negations=frozenset("no nunca jamas nadie nada ningun ninguna ninguno tampoco sin ni".split()),
+    refusals=(
+        "se neg(?:o|aron|aba|aban) a",
+        "se nieg(?:a|an) a",
+        "neg(?:o|aron|aba|aban) (?:que|haber)",
+    ),
+    opposites={
+        "sub(?:e|en|io|ieron|ido)|aument(?:a|an|o|aron|ado)|crec(?:e|en|io|ieron|ido)":
+            "baj(?:a|an|o|aron|ado)|ca(?:e|en|yo|yeron|ido)|disminuy(?:e|en|o|eron)|descend(?:io|ieron|ido)",
+        "aprob(?:o|aron|ado|ada)|aprueban?|acept(?:a|o|aron|ado)": "rechaz(?:a|an|o|aron|ado|ada)",
+        "compr(?:a|an|o|aron|ado)": "vend(?:e|en|io|ieron|ido)",
+        "gan(?:a|an|o|aron|ado)": "perd(?:io|ieron|ido)|pierden?",
+        "abr(?:e|en|io|ieron)|abiert[oa]": "cerr(?:o|aron|ado|ada)|cierran?",
+    },
     unrealised=tuple(
         r"""
         pued\w+ pod[eri]\w+ deb\w+ quier\w+ quer\w+ plane\w+ prev\w+ esper\w+ propon\w+ propus\w+ propuest\w+ pid\w+
