@@ -94,6 +94,8 @@ def test_the_whole_archive_is_told_with_outlets_and_languages(stored):
         ("¿Qué tienes sobre la huelga?", "la huelga?"),
         ("How big is this archive?", ""),
         ("Articles on articles?", ""),
+        ("What do we have on file?", ""),
+        ("What do we have on file sharing?", "file sharing?"),
     ],
 )
 def test_what_articles_are_to_be_about_is_read(question, topic):

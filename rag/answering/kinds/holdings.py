@@ -16,10 +16,10 @@ from rag.language.tokens import Token, fold, tokens
 from rag.schema import Span
 
 # Words that such questions have beside those of the examples: for an article, for having and publishing one, and for
-# its age.
+# its age; and those of "on file" and "on record", which name no topic.
 WORDS = frozenset(
     """piece pieces story stories report reports item items hold held holds got ve there published publish appeared
-    written dated newest oldest latest earliest recent total language
+    file record written dated newest oldest latest earliest recent total language
     articulo articulos publicado publicados publicaron escritos tienes teneis reciente recientes nuevo antiguo viejo mas
     ultimo primer primero idioma
     artikel artikeln beitrag beitrage hast habt besitzt veroffentlicht erschienen erschien stammen neueste neuesten
