@@ -250,6 +250,18 @@ def assistant(stored: Archive) -> Asked:
 
 
 @pytest.fixture(scope="session")
+def demo_assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
+    """An assistant of the demo archive with the packaged embedder and no language model, for tests that only ask."""
+    from eval.experiments import demo
+
+    settings = Settings(data_dir=tmp_path_factory.mktemp("demo"), llm="none")
+    demo.fill_archive(settings)
+    with Assistant.open(settings=settings) as opened:
+        opened.archive.wait_until_threaded()
+        yield opened
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]) -> Path:
     """A folder with a real sentence-transformers model: a mean of random vectors for the words of the articles."""
     import numpy as np

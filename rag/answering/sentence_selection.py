@@ -212,7 +212,7 @@ def _scored(
     wanted = expected(question, language)
     holding = [holds(wanted, hit.passage.article.text[slice(*span)], question, language) for hit, span, _ in raw]
     found = compared(asked, _passages(raw, holding if wanted else []), embedder)
-    years, names_held = years_named(question), _names_held(question, hits)
+    years, names_held = years_named(question), _shares_of_names(question, hits)
     scores = []
     for i, (hit, span, words) in enumerate(raw):
         sentence = hit.passage.article.text[slice(*span)]
@@ -231,13 +231,15 @@ def _scored(
     ]
 
 
-def _names_held(question: str, hits: Sequence[Hit]) -> dict[str, float]:
+def names_held(question: str, article: Article) -> set[str]:
+    """The names of a question, folded, that an article holds in its citable text or in what a citation shows of it."""
+    return set(names(question)).intersection(folded_words(f"{header(article)} {citable(article)}"))
+
+
+def _shares_of_names(question: str, hits: Sequence[Hit]) -> dict[str, float]:
     """Article id -> the share that it holds of those names of the question that any article of the hits holds."""
-    asked = set(names(question))
-    held = {
-        article.id: asked.intersection(folded_words(f"{header(article)} {citable(article)}"))
-        for article in {hit.passage.article.id: hit.passage.article for hit in hits}.values()
-    }
+    articles = {hit.passage.article.id: hit.passage.article for hit in hits}
+    held = {key: names_held(question, article) for key, article in articles.items()}
     every = set().union(*held.values())
     return {key: len(own) / len(every) if every else 1.0 for key, own in held.items()}
 

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
 
-from eval.experiments import demo
 from rag.assistant import Assistant
 from rag.errors import QuestionError
 from rag.models import files
 from rag.schema import QuestionKind
-from rag.settings import Settings
 
 pytestmark = [
     pytest.mark.models,
     pytest.mark.skipif(not files.has_packaged_e5(), reason="the multilingual embedder is not installed"),
 ]
-
-
-@pytest.fixture(scope="module")
-def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("demo"), llm="none")
-    demo.fill_archive(settings)
-    with Assistant.open(settings=settings) as opened:
-        opened.archive.wait_until_threaded()
-        yield opened
 
 
 @pytest.mark.parametrize(
@@ -74,9 +62,9 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
     ],
 )
 def test_the_kind_of_a_question_gives_its_answer_a_form(
-    assistant: Assistant, question: str, kind: QuestionKind, said: list[str]
+    demo_assistant: Assistant, question: str, kind: QuestionKind, said: list[str]
 ) -> None:
-    answer = assistant.ask(question)
+    answer = demo_assistant.ask(question)
     assert (answer.kind, answer.answered, answer.by_extraction) == (kind, True, True)
     places = [answer.text.find(words) for words in said]
     assert -1 not in places
@@ -86,43 +74,43 @@ def test_the_kind_of_a_question_gives_its_answer_a_form(
     assert all(sentence.citations for sentence in answer.sentences) or kind in own_words
 
 
-def test_a_question_that_no_composition_fits_is_answered_as_a_fact(assistant: Assistant) -> None:
-    answer = assistant.ask("Nenne alle Astronauten der Mondlandung")
+def test_a_question_that_no_composition_fits_is_answered_as_a_fact(demo_assistant: Assistant) -> None:
+    answer = demo_assistant.ask("Nenne alle Astronauten der Mondlandung")
     assert answer.kind == "fact"
-    assert assistant.search("Nenne alle Astronauten der Mondlandung") == list(answer.hits)
+    assert demo_assistant.search("Nenne alle Astronauten der Mondlandung") == list(answer.hits)
 
 
-def test_each_of_two_questions_is_answered(assistant: Assistant) -> None:
-    answer = assistant.ask("Who won the by-election and what was the turnout?")
+def test_each_of_two_questions_is_answered(demo_assistant: Assistant) -> None:
+    answer = demo_assistant.ask("Who won the by-election and what was the turnout?")
     assert "Joanna Teague" in answer.text
     assert "Turnout was 47.3 percent" in answer.text
 
 
-def test_a_question_without_an_answer_beside_one_with_an_answer_is_named(assistant: Assistant) -> None:
-    answer = assistant.ask("Who won the by-election and what did the elephant eat for breakfast?")
+def test_a_question_without_an_answer_beside_one_with_an_answer_is_named(demo_assistant: Assistant) -> None:
+    answer = demo_assistant.ask("Who won the by-election and what did the elephant eat for breakfast?")
     assert "Joanna Teague" in answer.text
     assert "No answer was found to “what did the elephant eat for breakfast?”." in answer.text
 
 
-def test_a_question_why_is_answered_by_a_sentence_that_gives_the_cause(assistant: Assistant) -> None:
-    answer = assistant.ask("Pourquoi le taux d'intérêt a-t-il été réduit en février 2026 ?")
+def test_a_question_why_is_answered_by_a_sentence_that_gives_the_cause(demo_assistant: Assistant) -> None:
+    answer = demo_assistant.ask("Pourquoi le taux d'intérêt a-t-il été réduit en février 2026 ?")
     assert "hurt more than expected by the autumn's dock strike" in answer.text
 
 
 @pytest.mark.parametrize("question", ["What is the key interest rate now?", "Timeline of the interest rate"])
-def test_a_composition_reads_no_article_of_days_to_come(assistant: Assistant, question: str) -> None:
-    answer = assistant.ask(question, today=date(2025, 6, 1))
+def test_a_composition_reads_no_article_of_days_to_come(demo_assistant: Assistant, question: str) -> None:
+    answer = demo_assistant.ask(question, today=date(2025, 6, 1))
     assert answer.sentences
     assert all(one.passage.article.day <= date(2025, 6, 1) for one in answer.citations if one.passage.article.day)
 
 
-def test_the_caller_may_choose_another_form(assistant: Assistant) -> None:
+def test_the_caller_may_choose_another_form(demo_assistant: Assistant) -> None:
     question = "Tell me about the dock strike"
-    assert assistant.ask(question).kind != "timeline"
-    answer = assistant.ask(question, kind="timeline")
+    assert demo_assistant.ask(question).kind != "timeline"
+    answer = demo_assistant.ask(question, kind="timeline")
     assert (answer.kind, answer.kind_dropped) == ("timeline", None)
     assert "6 October 2025: Some 2,350 dockers walked out" in answer.text
-    plain = assistant.ask("Give me a timeline of the dock strike", kind="fact")
+    plain = demo_assistant.ask("Give me a timeline of the dock strike", kind="fact")
     assert (plain.kind, plain.kind_dropped) == ("fact", None)
 
 
@@ -131,12 +119,12 @@ def test_the_caller_may_choose_another_form(assistant: Assistant) -> None:
     [("Who landed on the moon?", "timeline"), ("Nenne alle Kandidaten der Bürgermeisterwahl", "statements")],
 )
 def test_a_form_that_finds_too_little_gives_way_to_a_plain_answer_that_says_so(
-    assistant: Assistant, question: str, kind: QuestionKind
+    demo_assistant: Assistant, question: str, kind: QuestionKind
 ) -> None:
-    answer = assistant.ask(question, kind=kind)
+    answer = demo_assistant.ask(question, kind=kind)
     assert (answer.kind, answer.kind_dropped) == ("fact", kind)
 
 
-def test_a_form_that_is_none_is_refused(assistant: Assistant) -> None:
+def test_a_form_that_is_none_is_refused(demo_assistant: Assistant) -> None:
     with pytest.raises(QuestionError, match="kind is 'poem', expected one of fact, latest, timeline"):
-        assistant.ask("Who won?", kind="poem")  # type: ignore[arg-type]
+        demo_assistant.ask("Who won?", kind="poem")  # type: ignore[arg-type]

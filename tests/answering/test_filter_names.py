@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from conftest import Asked
 
 from rag.answering.retrieval.filter_names import unknown_names
 from rag.archive.archive import Archive
 from rag.schema import Filters
-from tests.conftest import Asked
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
 from conftest import Asked
 from fakes import ScriptedLLM
 
-from eval.experiments import demo
 from rag.answering.conversation.followups import read, standalone, unnamed_person
 from rag.answering.conversation.moves import Move
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.models import files
 from rag.schema import Answer, QuestionKind, Turn
-from rag.settings import Settings
 
 TODAY = date(2026, 6, 18)
 SEAT = [
@@ -178,19 +175,11 @@ def test_a_long_conversation_is_read_in_time_that_grows_with_its_turns() -> None
 # --- the demo archive -----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("demo"), llm="none")
-    demo.fill_archive(settings)
-    with Assistant.open(settings=settings) as opened:
-        yield opened
-
-
-def last_of(assistant: Assistant, first: str, *more: str) -> Answer:
+def last_of(demo_assistant: Assistant, first: str, *more: str) -> Answer:
     """The answer to the last question of a conversation, whose own earlier answers are its history."""
     history: list[Turn] = []
     for question in (first, *more):
-        answer = assistant.ask(question, history=history, today=TODAY)
+        answer = demo_assistant.ask(question, history=history, today=TODAY)
         history.append(Turn(question=question, answer=answer.text))
     return answer
 
@@ -206,11 +195,11 @@ class TestAnswers:
         ],
     )
     def test_a_question_on_something_else_begins_a_new_subject(
-        self, assistant: Assistant, first: str, question: str, said: str
+        self, demo_assistant: Assistant, first: str, question: str, said: str
     ) -> None:
-        alone = assistant.ask(question, today=TODAY)
+        alone = demo_assistant.ask(question, today=TODAY)
         assert said in alone.text
-        assert last_of(assistant, first, question).text == alone.text
+        assert last_of(demo_assistant, first, question).text == alone.text
 
     @pytest.mark.parametrize(
         ("questions", "said"),
@@ -231,52 +220,54 @@ class TestAnswers:
         ],
     )
     def test_a_follow_up_carries_the_subject_and_the_days(
-        self, assistant: Assistant, questions: tuple[str, ...], said: list[str]
+        self, demo_assistant: Assistant, questions: tuple[str, ...], said: list[str]
     ) -> None:
-        answer = last_of(assistant, *questions)
+        answer = last_of(demo_assistant, *questions)
         assert [words for words in said if words not in answer.text] == []
 
-    def test_articles_from_other_days_are_left_out(self, assistant: Assistant) -> None:
-        answer = last_of(assistant, "Who won the Maravel Cup last year?", "And this year?")
+    def test_articles_from_other_days_are_left_out(self, demo_assistant: Assistant) -> None:
+        answer = last_of(demo_assistant, "Who won the Maravel Cup last year?", "And this year?")
         assert {hit.passage.article.day.year for hit in answer.hits if hit.passage.article.day} == {2026}
 
-    def test_a_model_is_asked_of_other_days_in_full(self, assistant: Assistant) -> None:
+    def test_a_model_is_asked_of_other_days_in_full(self, demo_assistant: Assistant) -> None:
         model = ScriptedLLM("La marea de enero won the Silver Gannet.", probability=0.9)
         turn = Turn(
             question="Which film won the Silver Gannet in 2025?", answer="“The Salt Ledger” won it in May 2025."
         )
-        asked = Assistant(assistant.archive, assistant.embedder, model, assistant.settings)
+        asked = Assistant(demo_assistant.archive, demo_assistant.embedder, model, demo_assistant.settings)
         asked.ask("And a year later?", history=[turn], today=TODAY)
         prompts = [message.content for messages in model.asked for message in messages if message.role == "user"]
         assert len(prompts) == 2
         assert all("\n\nQuestion: Which film won the Silver Gannet" in prompt for prompt in prompts)
         assert not any("Salt Ledger” won it" in prompt for prompt in prompts)
 
-    def test_who_else_gives_what_was_not_said(self, assistant: Assistant) -> None:
+    def test_who_else_gives_what_was_not_said(self, demo_assistant: Assistant) -> None:
         turn = Turn(question="Who was jailed for the raid on the Maritime Museum?", answer="Desmond Faircloth.")
-        answer = assistant.ask("Who else?", history=[turn], today=TODAY)
+        answer = demo_assistant.ask("Who else?", history=[turn], today=TODAY)
         assert "Lena Orsk" in answer.text
         assert "Kit Bramwell" in answer.text
         assert not any(sentence.text.startswith("Desmond") for sentence in answer.sentences)
 
-    def test_shorter_is_one_sentence_that_says_what_was_said(self, assistant: Assistant) -> None:
+    def test_shorter_is_one_sentence_that_says_what_was_said(self, demo_assistant: Assistant) -> None:
         turn = Turn(
             question="What happened in Arden Cutting in January 2026?",
             answer="Four of the six carriages of an express left the rails after earth slid on to the track. "
             "All 143 people aboard survived. The line will stay shut.",
         )
-        answer = assistant.ask("shorter", history=[turn], today=TODAY)
+        answer = demo_assistant.ask("shorter", history=[turn], today=TODAY)
         assert len(answer.sentences) == 1
         assert "left the rails" in answer.text
 
-    def test_another_form_is_given_of_the_same_subject(self, assistant: Assistant) -> None:
-        answer = last_of(assistant, "What happened at the port of Harrow Bay in autumn 2025?", "as a timeline, please")
+    def test_another_form_is_given_of_the_same_subject(self, demo_assistant: Assistant) -> None:
+        answer = last_of(
+            demo_assistant, "What happened at the port of Harrow Bay in autumn 2025?", "as a timeline, please"
+        )
         assert answer.kind == "timeline"
         assert "6 October 2025: Some 2,350 dockers walked out" in answer.text
 
-    def test_a_complete_question_is_not_changed_by_the_conversation(self, assistant: Assistant) -> None:
+    def test_a_complete_question_is_not_changed_by_the_conversation(self, demo_assistant: Assistant) -> None:
         question = "how many dead fish were cleared from the lake in 2025?"
         turn = Turn(question="Who won the Castellan Marathon in 2026?", answer="Maite Urbieta.")
-        alone, within = (assistant.ask(question, history=turns, today=TODAY) for turns in ([], [turn]))
+        alone, within = (demo_assistant.ask(question, history=turns, today=TODAY) for turns in ([], [turn]))
         assert within.text == alone.text
         assert "38,000" in within.text

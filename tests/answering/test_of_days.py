@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
 
-from eval.experiments import demo
 from rag.answering.compose.sentences.own_days import own_days
 from rag.answering.conversation.followups import read
 from rag.answering.extraction.of_days import names_only_days
 from rag.assistant import Assistant
 from rag.models import files
-from rag.settings import Settings
 
 TODAY = date(2026, 6, 18)
 
@@ -38,15 +35,6 @@ def test_what_goes_on_until_a_day_did_not_happen_on_it() -> None:
     assert own_days("The closed season ends this Sunday.", date(2026, 4, 24), "en") == [date(2026, 4, 26)]
 
 
-@pytest.fixture(scope="module")
-def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("demo"), llm="none")
-    demo.fill_archive(settings)
-    with Assistant.open(settings=settings) as opened:
-        opened.archive.wait_until_threaded()
-        yield opened
-
-
 @pytest.mark.models
 @pytest.mark.skipif(not files.has_packaged_e5(), reason="the multilingual embedder is not installed")
 class TestAnswers:
@@ -57,16 +45,16 @@ class TestAnswers:
             ("What happened on 14 November 2025?", "Dockers at Harrow Bay have voted to go back to work"),
         ],
     )
-    def test_the_stories_of_these_days_are_told(self, assistant: Assistant, question: str, said: str) -> None:
-        answer = assistant.ask(question, today=TODAY)
+    def test_the_stories_of_these_days_are_told(self, demo_assistant: Assistant, question: str, said: str) -> None:
+        answer = demo_assistant.ask(question, today=TODAY)
         assert said in answer.text
         assert answer.window is not None
         assert not answer.window.dropped
 
-    def test_the_article_that_holds_the_names_of_the_question_answers_first(self, assistant: Assistant) -> None:
-        answer = assistant.ask("Who leads the independent inquiry into the train derailment in Arden Cutting?")
+    def test_the_article_that_holds_the_names_of_the_question_answers_first(self, demo_assistant: Assistant) -> None:
+        answer = demo_assistant.ask("Who leads the independent inquiry into the train derailment in Arden Cutting?")
         assert "Walter Imrie" in answer.sentences[0].text
 
-    def test_nobody_is_said_to_have_done_what_another_did(self, assistant: Assistant) -> None:
-        answer = assistant.ask("Why did Cormac Reyes resign?")
+    def test_nobody_is_said_to_have_done_what_another_did(self, demo_assistant: Assistant) -> None:
+        answer = demo_assistant.ask("Why did Cormac Reyes resign?")
         assert not answer.sentences or "Lacey" not in answer.sentences[0].text

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from conftest import Asked
 
 from rag.answering.conversation.small_talk import is_small_talk
 from rag.schema import Turn
-from tests.conftest import Asked
 
 SMALL_TALK = [
     "hello", "HELLO!", "thank you", "ok", "test", "How are you?", "hola", "Muchas gracias.", "danke!", "Guten Tag",

@@ -11,9 +11,7 @@ from rag.answering.compose.wording import sourced
 from rag.answering.extraction.differences import differing
 from rag.answering.kinds.causes import asks_cause, gives_cause
 from rag.answering.question import expected, holds
-from rag.answering.sentence_selection import Candidate, is_heading, with_opening, years_named
-from rag.language.names import names
-from rag.language.tokens import folded_words
+from rag.answering.sentence_selection import Candidate, is_heading, names_held, with_opening, years_named
 from rag.schema import Sentence
 
 # How many sentences, and the share of the best one's score that a further one must reach. Measured on 420 questions of
@@ -112,13 +110,14 @@ def _of_each_time(question: str, candidates: Sequence[Candidate]) -> list[Candid
     """
     least = OF_ANOTHER_TIME * max((c.score for c in candidates), default=0.0)
     good = [c for c in candidates if c.score >= least and c.passage.article.day]
-    named = _names_held(question, good)
+    held = {c.passage.article.id: names_held(question, c.passage.article) for c in good}
+    named = set().union(*held.values())
     answers = [
         c
         for c in good
         if (wanted := expected(question, c.passage.article.language))
         and holds(wanted, c.text, question, c.passage.article.language)
-        and named == _names_held(question, [c])
+        and named == held[c.passage.article.id]
     ]
     if years_named(question) or len(times := _times(answers)) < 2:
         return []
@@ -128,12 +127,6 @@ def _of_each_time(question: str, candidates: Sequence[Candidate]) -> list[Candid
         for of_one, new in zip(times, newness, strict=True)
     ]
     return best[::-1]
-
-
-def _names_held(question: str, candidates: Sequence[Candidate]) -> set[str]:
-    """The names of a question that articles of these candidates hold."""
-    texts = {f"{c.passage.article.title} {c.passage.article.text}" for c in candidates}
-    return {word for text in texts for word in folded_words(text)} & set(names(question))
 
 
 def _times(answers: Sequence[Candidate]) -> list[list[Candidate]]:
