@@ -201,11 +201,16 @@ def test_coverage_spans_the_days_of_dated_articles(listed: Catalog) -> None:
     assert (coverage.articles, coverage.first, coverage.last) == (10, date(2025, 1, 20), date(2026, 2, 12))
 
 
-def test_outlets_and_languages_are_counted(listed: Catalog) -> None:
+def test_outlets_languages_and_bylines_are_counted(listed: Catalog) -> None:
     assert listed.outlets() == {
         "Corvane Ledger": 2, "Diario del Estrecho": 1, "Orr Courier": 2, "The Tide": 3, "島嶼日報": 1,
     }  # fmt: skip
     assert listed.languages() == {"en": 8, "es": 1, "zh": 1}
+    assert {name: listed.bylines()[name] for name in ("Tom Okafor", "Elena Núñez")} == {
+        "Tom Okafor": 2,
+        "Elena Núñez": 1,
+    }
+    assert "" not in listed.bylines()
 
 
 def test_counts_follow_every_change_also_of_another_process(catalog: Catalog) -> None:

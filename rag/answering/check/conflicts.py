@@ -112,7 +112,7 @@ def _refused(case: _Case) -> bool:
     """
     if case.share < SOME_WORDS or case.main.sentence.denies or case.main.quotation.denies:
         return False
-    if _refuses(case.main.sentence):
+    if any(word.refused for word, _ in case.main.matched):
         return not any(_refuses(one.quotation) for one in (case.main, *case.others))
     return any(there.refused for _, there in case.main.matched)
 

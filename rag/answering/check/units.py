@@ -15,7 +15,7 @@ from rag.language.numbers import numbers, readable
 from rag.language.stop_words import stop_words
 from rag.language.tokens import Token, fold, tokens
 
-# What news measures. A night is often said for a day, and hundredths in several ways.
+# What news measures; and units that are often said for one another.
 _KINDS = frozenset("area duration energy length mass power speed temperature volume".split())
 _SAID_ALIKE = {"mass-ton": "mass-tonne", "duration-night": "duration-day", "duration-fortnight": "duration-week"}
 _HEAD_FIRST = frozenset("es fr it pt".split())  # "millas náuticas"; elsewhere the last word is the head
