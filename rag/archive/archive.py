@@ -12,12 +12,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from rag.archive import integrity, private_files
+from rag.archive import installation, integrity
 from rag.archive.catalog import REINDEXING, Catalog, Cut
 from rag.archive.indexer import Indexer, lock_file
 from rag.archive.indexes import keyword_index, vector_index
@@ -60,23 +59,30 @@ class Archive:
     most for indexer.OPENING_SECONDS.
     """
 
-    def __init__(self, settings: Settings, *, asks_once: bool = False) -> None:
+    def __init__(self, settings: Settings, *, asks_once: bool = False, may_be_new: bool = False) -> None:
         """Opens or creates the archive; the indexes are opened when they are first needed. Raises DatelineError.
+
+        A named archive is created only where it `may_be_new`: else a mistyped name would make an empty one.
 
         `asks_once` is for a process that ends after one search: the vectors of an archive that is not large are
         searched exactly in the catalogue then, which is sooner done than opening their index.
         """
-        self.folder = Path(settings.data_dir).expanduser().absolute()
-        try:
-            private_files.make_folder(self.folder)
-        except OSError as error:
-            raise StorageError(
-                f"The archive folder {self.folder} cannot be made: {error.strerror or error}. "
-                "Name another with --data-dir or DATELINE_DATA_DIR."
-            ) from error
+        self.name, self.folder = settings.archive, settings.folder
+        self._command_options = f"--data-dir {settings.data_dir.expanduser().absolute()}{settings.archive_option}"
+        if not may_be_new:
+            installation.check_exists(settings)
+        installation.make_folder(settings)
         derived = [self.folder / name for name in (vector_index.NAME, keyword_index.NAME)]
-        self.catalog = Catalog(self.folder / "catalogue.sqlite", derived=derived, url=settings.catalog)
-        self.indexer = Indexer(self.catalog, self.folder, settings.chroma_url, settings.index, asks_once=asks_once)
+        place = self.folder / "catalogue.sqlite"
+        self.catalog = Catalog(place, derived=derived, url=settings.catalog, schema=settings.schema_name)
+        self.indexer = Indexer(
+            self.catalog,
+            self.folder,
+            settings.chroma_url,
+            settings.index,
+            archive=settings.archive,
+            asks_once=asks_once,
+        )
         self._side_threads = SideThreads()
 
     def close(self) -> None:
@@ -304,7 +310,7 @@ class Archive:
                 remedy = "Set DATELINE_EMBEDDER back, or embed" if key == "embedder" else "Cut and embed"
                 raise ArchiveMismatch(
                     f"The archive at {self.folder} was built with {key} '{stored}', this program uses '{value}'. "
-                    f"{remedy} the archive again: dateline reindex --data-dir {self.folder}"
+                    f"{remedy} the archive again: dateline reindex {self._command_options}"
                 )
         if not present.keys() >= properties.keys():
             self.catalog.set_meta(properties)

@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, get_args
 
 from rag.errors import DatelineError, SettingsError
+from rag.interfaces.installation.commands import COMMANDS as INSTALLATION
 from rag.interfaces.moving import COMMANDS as MOVING
 from rag.schema import QuestionKind
 from rag.terminal import DONE, NOTHING, Command, add_common_options, day, fail, print_json, print_note, print_text
@@ -49,6 +50,7 @@ def _parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
         prog="dateline", description="Answers questions from a news archive, with the very words behind every sentence."
     )
     parser.add_argument("--data-dir", metavar="DIR", default=None, help="folder of the archive (DATELINE_DATA_DIR)")
+    parser.add_argument("--archive", metavar="NAME", default=None, help="one of several in it (DATELINE_ARCHIVE)")
     parser.add_argument("--json", action="store_true", default=False, help="print JSON")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in commands:
@@ -61,7 +63,7 @@ def _parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
 def _settings(args: argparse.Namespace) -> Settings:
     from rag.settings import Settings
 
-    return Settings.load(data_dir=args.data_dir, llm=getattr(args, "llm", None))
+    return Settings.load(data_dir=args.data_dir, archive=args.archive, llm=getattr(args, "llm", None))
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -323,7 +325,7 @@ def _add_key(parser: argparse.ArgumentParser) -> None:
 def _key(args: argparse.Namespace) -> int:
     from rag.serving.shared_keys import opened_keys
 
-    with opened_keys(_settings(args)) as keys:
+    with opened_keys(_settings(args), may_be_new=args.action == "create") as keys:
         return {"create": _create_key, "revoke": _revoke_key, "list": _list_keys}[args.action](args, keys)
 
 
@@ -381,6 +383,7 @@ COMMANDS = (
         add_arguments=_add_stories,
     ),
     Command(name="show", help="print an article", run=_show, add_arguments=_add_show),
+    *INSTALLATION,
     *MOVING,
     Command(name="doctor", help="check the catalogue and compare the indexes with it", run=_doctor),
     Command(

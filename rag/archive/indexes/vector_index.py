@@ -78,8 +78,13 @@ class ChromaVectors:
     unreachable.
     """
 
-    def __init__(self, folder: Path, url: str = "") -> None:
-        """Opens or creates the collection. Raises ModelUnavailable when the server at `url` does not answer."""
+    def __init__(self, folder: Path, url: str = "", archive: str = "") -> None:
+        """Opens or creates the collection. On a server at `url` a named `archive` has one of its own.
+
+        Raises ModelUnavailable when the server does not answer.
+        """
+        # No name of an archive holds a dot, so none can be that of another one's collection.
+        self._names = [f"{name}.{archive}" if url and archive else name for name in (_COLLECTION, _REBUILT)]
         self._where = url or str(folder)
         self._folder = None if url else folder
         self._failed = False
@@ -116,7 +121,7 @@ class ChromaVectors:
         self._switching = threading.Lock()  # prevents deletion of a collection during a search
         try:
             # The collection that is searched and the one that is written; they differ only during a rebuild.
-            self._collection = self._written = self._call(self._open)
+            self._collection = self._written = self._call(partial(self._open, self._names[0]))
             self._drop_rebuilt()
         except BaseException:
             self.close()
@@ -163,7 +168,7 @@ class ChromaVectors:
                 "restores it from the catalogue."
             ) from error
 
-    def _open(self, name: str = _COLLECTION) -> Any:
+    def _open(self, name: str) -> Any:
         # No embedding function, since embeddings are passed in: Chroma's default one would download a model.
         return self._client.get_or_create_collection(name, configuration={"hnsw": _HNSW}, embedding_function=None)
 
@@ -208,13 +213,13 @@ class ChromaVectors:
     def clear(self) -> None:
         """Removes everything."""
         with self._switching:
-            self._call(partial(self._client.delete_collection, _COLLECTION))
-            self._collection = self._written = self._call(self._open)
+            self._call(partial(self._client.delete_collection, self._names[0]))
+            self._collection = self._written = self._call(partial(self._open, self._names[0]))
 
     def begin_rebuild(self) -> None:
         """Makes `put` and `drop_articles` write to a second, empty collection; searches still read the first."""
         self._drop_rebuilt()
-        self._written = self._call(partial(self._open, _REBUILT))
+        self._written = self._call(partial(self._open, self._names[1]))
 
     def finish_rebuild(self) -> None:
         """Makes searches read the second collection and deletes the first.
@@ -222,14 +227,14 @@ class ChromaVectors:
         If the process is killed between the two steps, the next start fills an empty collection from the catalogue.
         """
         with self._switching:
-            self._call(partial(self._client.delete_collection, _COLLECTION))
-            self._call(partial(self._written.modify, name=_COLLECTION))
+            self._call(partial(self._client.delete_collection, self._names[0]))
+            self._call(partial(self._written.modify, name=self._names[0]))
             self._collection = self._written
 
     def _drop_rebuilt(self) -> None:
         """Deletes the collection of a rebuild that was interrupted."""
-        if _REBUILT in [one.name for one in self._call(self._client.list_collections)]:
-            self._call(partial(self._client.delete_collection, _REBUILT))
+        if self._names[1] in [one.name for one in self._call(self._client.list_collections)]:
+            self._call(partial(self._client.delete_collection, self._names[1]))
 
     def close(self) -> None:
         """Closes the files; otherwise Chroma would reuse the open folder for the next client of this process."""

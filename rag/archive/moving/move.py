@@ -56,11 +56,12 @@ def move(
 ) -> MoveReport:
     """Fills a new archive with all that the archive of the settings holds, or goes on where that was interrupted.
 
-    `to` is an address postgresql://… or a folder. The export between the two takes space in `through`, by default the
-    folder of the archive, and is deleted at the end. The archive stays as it is, and takes no article meanwhile.
-    Nothing is embedded; the indexes of the new one are built when it is first used. `carry` takes along what is not of
-    the archive itself, from the old one to the new, before that may be used. Raises SettingsError for a target
-    that cannot be, ArchiveBusy while an ingest runs here or a server there, and what an export or an import raises.
+    `to` is an address postgresql://… or a folder; a named archive keeps its name there. The export between the two
+    takes space in `through`, by default the folder of the archive, and is deleted at the end. The archive stays as it
+    is, and takes no article meanwhile. Nothing is embedded; the indexes of the new one are built when it is first
+    used. `carry` takes along what is not of the archive itself, from the old one to the new, before that may be used.
+    Raises SettingsError for a target that cannot be, ArchiveBusy while an ingest runs here or a server there, and what
+    an export or an import raises.
     """
     database = "://" in to
     if to == settings.catalog or (not database and not settings.catalog and _same(Path(to), settings.data_dir)):
@@ -187,7 +188,7 @@ def _made(settings: Settings, between: Path) -> Archive:
         private_files.make_folder(between)
     except OSError as error:
         raise _not_written(between, error) from error
-    return Archive(settings)
+    return Archive(settings, may_be_new=True)
 
 
 def _shown(archive: Archive) -> str:
@@ -198,7 +199,9 @@ def _shown(archive: Archive) -> str:
 
 def _command(source: Archive, target: str, through: Path | None) -> str:
     """The command that goes on with the move. It is stored with what was moved, so it holds no password."""
-    catalog = f"DATELINE_CATALOG={_shown(source)} " if source.catalog.database.shared else ""
+    # What it shows of a named archive leads to that without the name.
+    name = "DATELINE_ARCHIVE= " if source.name else ""
+    catalog = f"{name}DATELINE_CATALOG={_shown(source)} " if source.catalog.database.shared else name
     beside = f" --through {shlex.quote(str(through.expanduser().absolute()))}" if through else ""
     return f"{catalog}dateline move --data-dir {shlex.quote(str(source.folder))} --to {target}{beside}"
 

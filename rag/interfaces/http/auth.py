@@ -9,32 +9,36 @@ import time
 from base64 import b64decode
 from collections.abc import Mapping
 
-from rag.errors import Busy, CatalogueAway, StorageError
+from rag.errors import Busy, CatalogueAway, DatelineError, StorageError
 from rag.interfaces.http.errors import HttpError
 from rag.serving.api_keys import Key, Keys, key_of
 from rag.serving.rate_limits import RateLimiter
+from rag.settings import ARCHIVES
 
 COOKIE = "dateline_session"
 SESSION_SECONDS = 30 * 24 * 3600
 MOST_SESSIONS = 1000  # beyond them, the oldest is ended
 MOST_SESSIONS_OF_A_KEY = 50  # so that one key cannot end the sessions of all others
-_SESSION_COOKIE = re.compile(rf"(?:^|;[ \t]*){COOKIE}=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
 WRONG_PER_MINUTE = 20  # wrong keys from one address; enough that a script with an old key still gets its 401
 WRONG_SECONDS = 0.5  # delay of the response to a wrong key
 _AWAY = "The server of the catalogue, with the keys of this archive, cannot be reached, so nobody is let in. Ask again."
 
 
 class Authenticator:
-    """The API keys and browser sessions of one server.
+    """The API keys and browser sessions of one archive of a server.
 
     Whether keys are required is decided when the server starts, by whether keys were ever made, be they revoked, and
     can only become stricter: the first key that is made while it runs locks it, but revoking the last key, or losing
     the key file, does not open it.
     """
 
-    def __init__(self, keys: Keys) -> None:
-        """Raises StorageError where the keys cannot be read."""
-        self.keys = keys
+    def __init__(self, keys: Keys, archive: str = "") -> None:
+        """`archive` is its name, where the server has several. Raises StorageError where the keys cannot be read."""
+        self.keys, self._archive = keys, archive
+        # A name of its own, and below the address of the archive: no session is sent to another archive.
+        self._cookie_name = f"{COOKIE}_{archive}" if archive else COOKIE
+        self._cookie_path = f"/{ARCHIVES}/{archive}" if archive else "/"
+        self._cookie = re.compile(rf"(?:^|;[ \t]*){self._cookie_name}=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
         self._required = bool(keys.all()) or keys.exist()
         self._sessions: dict[str, tuple[str, float]] = {}  # session token -> (id of its key, when it ends)
         self._wrong = RateLimiter(WRONG_PER_MINUTE, "wrong keys")
@@ -53,13 +57,26 @@ class Authenticator:
             key = key_of(secret, found)
             if key is None:
                 await self._slow_down(peer)
-                raise _no_key()
+                raise self._no_key()
             return key, False
-        owner = self._session(_cookie(headers))
-        key = next((one for one in found if one.id == owner), None)
+        key = self._of_session(headers, found)
         if key is None:
-            raise _no_key()
+            raise self._no_key()
         return key, True
+
+    async def opens(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request would be let in. Where that cannot be told, it would not; no wrong key is counted."""
+        try:
+            found = await self._stored()
+        except DatelineError:
+            return False
+        secret = _secret(headers)
+        key = key_of(secret, found) if secret else self._of_session(headers, found)
+        return not self._required or key is not None
+
+    def _of_session(self, headers: Mapping[str, str], found: tuple[Key, ...]) -> Key | None:
+        owner = self._session(self._token(headers))
+        return next((one for one in found if one.id == owner), None)
 
     async def _stored(self) -> tuple[Key, ...]:
         try:
@@ -97,26 +114,32 @@ class Authenticator:
 
     def logout(self, headers: Mapping[str, str]) -> None:
         """Ends the session of a browser."""
-        self._sessions.pop(_cookie(headers), None)
+        self._sessions.pop(self._token(headers), None)
 
     def _session(self, token: str) -> str | None:
         """The id of the key that a running session was opened with."""
         key, end = self._sessions.get(token, (None, 0.0))
         return key if end > time.monotonic() else None
 
+    def _token(self, headers: Mapping[str, str]) -> str:
+        """The session token that a browser sent, without http.cookies: its time grows with the square of a header."""
+        found = self._cookie.search(headers.get("cookie", ""))
+        return found[1] if found else ""
 
-def cookie_header(token: str, *, secure: bool) -> str:
-    """The Set-Cookie header that begins a session, or with an empty token ends it."""
-    age = SESSION_SECONDS if token else 0
-    return f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{'; Secure' if secure else ''}"
+    def cookie_header(self, token: str, *, secure: bool) -> str:
+        """The Set-Cookie header that begins a session, or with an empty token ends it."""
+        age = SESSION_SECONDS if token else 0
+        where = f"{self._cookie_name}={token}; Path={self._cookie_path}"
+        return f"{where}; HttpOnly; SameSite=Strict; Max-Age={age}{'; Secure' if secure else ''}"
 
-
-def _no_key() -> HttpError:
-    return HttpError(
-        401,
-        "This archive asks for a key. Send it as 'Authorization: Bearer KEY'; make one with: dateline key create NAME",
-        {"WWW-Authenticate": 'Bearer realm="dateline"'},
-    )
+    def _no_key(self) -> HttpError:
+        option = f" --archive {self._archive}" if self._archive else ""
+        return HttpError(
+            401,
+            "This archive asks for a key. Send it as 'Authorization: Bearer KEY'; make one with: dateline key create "
+            f"NAME{option}",
+            {"WWW-Authenticate": 'Bearer realm="dateline"'},
+        )
 
 
 def _secret(headers: Mapping[str, str]) -> str:
@@ -129,9 +152,3 @@ def _secret(headers: Mapping[str, str]) -> str:
         except ValueError:
             return ""
     return headers.get("x-api-key", "")
-
-
-def _cookie(headers: Mapping[str, str]) -> str:
-    """The session token that a browser sent. http.cookies takes time that grows with the square of a hostile header."""
-    found = _SESSION_COOKIE.search(headers.get("cookie", ""))
-    return found[1] if found else ""

@@ -24,13 +24,14 @@ class PageBlocks:
 
     def __init__(self, assistant: Assistant, answers: PageAnswers, uploads: Uploads) -> None:
         self._assistant, self._catalog = assistant, assistant.archive.catalog
+        archive = assistant.settings.archive
         self.blocks = gr.Blocks(title="Dateline", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600))
         with self.blocks:
             masthead = gr.HTML(elem_id="masthead", apply_default_css=False)
             self.account = gr.HTML(elem_id="account", apply_default_css=False, visible=False)
             with gr.Tabs(elem_id="sections"):
                 with gr.Tab("Ask", elem_id="ask-tab"):
-                    self.ask_tab = AskTab(answers, masthead, self.masthead_html, self.welcome_html)
+                    self.ask_tab = AskTab(answers, archive, masthead, self.masthead_html, self.welcome_html)
                 with gr.Tab("Archive", elem_id="archive-tab"):
                     self.archive_tab = ArchiveTab(self._catalog, uploads, self.ask_tab, self.masthead_html)
             self.ask_tab.connect()
