@@ -16,6 +16,7 @@ from conftest import Served
 from fakes import WordEmbedder
 from http_support import eventually
 from openai import OpenAI
+from postgres_server import PostgresServer
 from support import settled
 
 from app import create_installation
@@ -330,3 +331,24 @@ def test_a_locked_archive_is_served_and_takes_no_article(settings: Settings, two
 def test_folders_of_archives_are_for_their_owner_alone(settings: Settings, two: str) -> None:
     made: list[Path] = [settings.folder / "archives", settings.folder / "archives" / "city"]
     assert {folder.stat().st_mode & 0o777 for folder in made} == {0o700}
+
+
+def test_schemas_of_one_database_are_archives_of_one_server(
+    postgres: PostgresServer, tmp_path: Path, articles: list[Article], start: Callable[..., str]
+) -> None:
+    url = postgres.url(name=postgres.new_database())
+    # Another machine: it has the database, and a folder of its own.
+    elsewhere = Settings(data_dir=tmp_path / "elsewhere", llm="none", catalog=url)
+    filled(elsewhere, "ferries", articles[:2])
+    mine = key(elsewhere, "ferries")
+    served = start(data_dir=tmp_path / "here", catalog=url)
+    assert httpx.get(f"{served}/archives/ferries/api/articles").status_code == 401
+    assert cited(asked(f"{served}/archives/ferries", FERRY, headers=mine)) <= {"a1", "a2"}
+    assert httpx.get(f"{served}/archives/city/api/articles").status_code == 404
+    filled(elsewhere, "city", articles[2:4])
+    assert eventually(lambda: httpx.get(f"{served}/archives/city/api/articles").status_code == 200)
+    assert cited(asked(f"{served}/archives/city", FERRY)) <= {"a3", "a4"}
+    key(elsewhere, "city")
+    assert eventually(lambda: httpx.get(f"{served}/archives/city/api/articles", headers=mine).status_code == 401)
+    listed = httpx.get(f"{served}/archives", headers=mine).json()["archives"]
+    assert [one["name"] for one in listed] == ["", "ferries"]

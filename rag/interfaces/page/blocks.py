@@ -49,7 +49,7 @@ class PageBlocks:
 
     def masthead_html(self) -> str:
         """The masthead for what the archive holds now."""
-        return view.masthead(self._catalog.coverage(), self._assistant.model)
+        return view.masthead(self._catalog.coverage(), self._assistant.model, self._assistant.settings.archive)
 
     def welcome_html(self) -> str:
         """The welcome: example questions, of the archive's own where it has some, and its latest articles."""

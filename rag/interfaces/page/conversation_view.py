@@ -206,14 +206,14 @@ def login_page(notice: str = "") -> str:
     return render("login.html", notice=notice)
 
 
-def masthead(coverage: Coverage, model: str) -> str:
-    """The name of the page, and how many articles of which days are searched and which model writes."""
+def masthead(coverage: Coverage, model: str, archive: str = "") -> str:
+    """The name of the page, that of the archive, how many articles of which days it holds, and which model writes."""
     count = f"{coverage.articles:,} article{'' if coverage.articles == 1 else 's'}"
     span = ""
     if coverage.first and coverage.last:
         first, last = (f"{day.day} {day:%b %Y}" for day in (coverage.first, coverage.last))
         span = first if first == last else f"{first} – {last}"
-    return render("masthead.html", parts=[count, span, re.sub(r"(-Instruct)? Q\d\w*$", "", model)])
+    return render("masthead.html", parts=[archive, count, span, re.sub(r"(-Instruct)? Q\d\w*$", "", model)])
 
 
 def welcome(articles: Sequence[Article], examples: Sequence[str], folder: str) -> str:
