@@ -50,15 +50,18 @@ def create_app(
 
     assistant = Assistant.open(settings=source) if isinstance(source, Settings) else source
     jobs = Jobs(assistant.archive, assistant.embedder, assistant.settings)
-    app = create_api(assistant, jobs=jobs, ready=ready, beside=beside)
-    if isinstance(source, Settings):
-        _close_at_the_end(app, assistant)
-    if with_page:
-        from rag.interfaces.page.server import mount_page
+    with ExitStack() as failed:
+        failed.callback(jobs.close)  # an archive that cannot be opened is tried again
+        app = create_api(assistant, jobs=jobs, ready=ready, beside=beside)
+        if isinstance(source, Settings):
+            _close_at_the_end(app, assistant)
+        if with_page:
+            from rag.interfaces.page.server import mount_page
 
-        _load_gradio(assistant.archive.folder)
-        base = f"/{ARCHIVES}/{assistant.settings.archive}" if beside else ""
-        mount_page(app, assistant, jobs, ready, base)
+            _load_gradio(assistant.archive.folder)
+            base = f"/{ARCHIVES}/{assistant.settings.archive}" if beside else ""
+            mount_page(app, assistant, jobs, ready, base)
+        failed.pop_all()
     return app
 
 

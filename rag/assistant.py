@@ -270,7 +270,8 @@ class Assistant:
         if not self.archive.catalog.coverage().articles:
             raise ArchiveMissing(
                 f"The archive at {self.archive.folder} holds no article yet. "
-                "Add some: dateline ingest FILE-OR-FOLDER, or the Archive tab of the page."
+                f"Add some: dateline ingest{self.settings.archive_option} FILE-OR-FOLDER, or the Archive tab of the "
+                "page."
             )
 
     # --- the same without blocking an event loop ---------------------------------------------------

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 _DATABASE = re.compile(r"(?: at)? (?:postgres(?:ql)?|milvuss?)://\S*[^\s.,;:]")
-_COMMAND = re.compile(r": (?:DATELINE_[A-Z]+=\S* )*dateline move .*")
+_COMMAND = re.compile(r": (?:DATELINE_CATALOG=\S+ )?dateline move .*")
 
 
 class DatelineError(Exception):

@@ -67,8 +67,9 @@ class Archive:
         `asks_once` is for a process that ends after one search: the vectors of an archive that is not large are
         searched exactly in the catalogue then, which is sooner done than opening their index.
         """
-        self.name, self.folder = settings.archive, settings.folder
-        self._command_options = f"--data-dir {settings.data_dir.expanduser().absolute()}{settings.archive_option}"
+        self.folder = settings.folder
+        # What a command needs to find it: the folder of its installation, and its name.
+        self.installation, self.option = settings.data_dir.expanduser().absolute(), settings.archive_option
         if not may_be_new:
             installation.check_exists(settings)
         installation.make_folder(settings)
@@ -310,7 +311,8 @@ class Archive:
                 remedy = "Set DATELINE_EMBEDDER back, or embed" if key == "embedder" else "Cut and embed"
                 raise ArchiveMismatch(
                     f"The archive at {self.folder} was built with {key} '{stored}', this program uses '{value}'. "
-                    f"{remedy} the archive again: dateline reindex {self._command_options}"
+                    f"{remedy} the archive again: dateline reindex --data-dir "
+                    f"{self.installation}{self.option}"
                 )
         if not present.keys() >= properties.keys():
             self.catalog.set_meta(properties)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from fakes import WordEmbedder
+from milvus_server import MilvusServer
 from postgres_server import PostgresServer
 
 from app import main
@@ -22,7 +25,8 @@ from ingest.queue.cli import queue_and_wait
 from rag.archive import installation
 from rag.archive.archive import Archive
 from rag.archive.moving.move import move
-from rag.errors import ArchiveMissing, SettingsError, StorageError
+from rag.assistant import Assistant
+from rag.errors import ArchiveMismatch, ArchiveMissing, SettingsError, StorageError, without_location
 from rag.schema import Article
 from rag.serving.shared_keys import keys_of, opened_keys
 from rag.settings import Settings
@@ -141,6 +145,34 @@ def test_a_named_archive_moves_under_its_name_and_back(
         move(there.of_archive("one"), f"{url}&application_name=other")
 
 
+def test_an_interrupted_move_of_a_named_archive_goes_on_with_the_command_that_is_told(
+    postgres: PostgresServer,
+    tmp_path: Path,
+    articles: list[Article],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(old: Archive, new: Archive) -> None:
+        raise KeyboardInterrupt
+
+    url = postgres.url(name=postgres.new_database())
+    there = Settings(data_dir=tmp_path / "there", llm="none", catalog=url)
+    filled(there, "one", articles[:4])
+    with pytest.raises(KeyboardInterrupt):
+        move(there.of_archive("one"), str(tmp_path / "back"), carry=stop)
+    monkeypatch.setenv("DATELINE_ARCHIVE", "another")  # wherever it is set, the command holds
+    with pytest.raises(ArchiveMismatch, match="A move of articles .* is unfinished") as told:
+        ingest(articles[:1], Archive(Settings(data_dir=tmp_path / "back", archive="one")), WordEmbedder())
+    assert "dateline move" not in without_location(told.value, None)
+    words = shlex.split(str(told.value).partition("goes on with it: ")[2].replace("USER:PASSWORD@", "postgres@"))
+    for word in words[: words.index("dateline")]:
+        monkeypatch.setenv(*word.split("=", 1))
+    assert main(words[words.index("dateline") + 1 :]) == 0
+    with closing(Archive(Settings(data_dir=tmp_path / "back", llm="none", archive="one"))) as archive:
+        assert archive.health().sound
+        assert archive.catalog.coverage().articles == 4
+
+
 def test_each_archive_in_postgresql_has_a_queue_of_its_own(
     postgres: PostgresServer, tmp_path: Path, articles: list[Article]
 ) -> None:
@@ -155,6 +187,30 @@ def test_each_archive_in_postgresql_has_a_queue_of_its_own(
         with closing(Archive(settings.of_archive(name))) as archive:
             (found,) = Queue(archive.catalog).ingests(10)
             assert found.waiting == waiting
+
+
+def test_two_processes_may_make_the_same_archive_at_once(postgres: PostgresServer, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", llm="none", catalog=postgres.url(name=postgres.new_database()))
+
+    def made(number: int) -> bool:
+        own = settings.model_copy(update={"data_dir": tmp_path / str(number), "archive": "one"})
+        with closing(Archive(own, may_be_new=True)) as archive:
+            return archive.catalog.coverage().articles == 0
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(made, range(4)))
+
+
+def test_archives_in_one_milvus_have_collections_of_their_own(
+    milvus: MilvusServer, settings: Settings, articles: list[Article]
+) -> None:
+    chosen = settings.model_copy(update={"index": milvus.url()})
+    filled(chosen, "one", articles[:4])
+    filled(chosen, "two", articles[4:6])
+    for name, passages in (("one", {"a1", "a2", "a3", "a4"}), ("two", {"a5", "a6"})):
+        with Assistant(Archive(chosen.of_archive(name)), WordEmbedder(), None, chosen) as assistant:
+            assert assistant.archive.health().sound
+            assert {hit.passage.article.id for hit in assistant.search("ferry", top_k=20)} <= passages
 
 
 def test_who_may_make_no_schema_is_told_which_right_it_takes(postgres: PostgresServer, tmp_path: Path) -> None:

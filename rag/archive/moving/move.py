@@ -192,18 +192,18 @@ def _made(settings: Settings, between: Path) -> Archive:
 
 
 def _shown(archive: Archive) -> str:
+    """The installation of an archive, which a named one is in under its name."""
     if archive.catalog.database.shared:
-        return shlex.quote(archive.catalog.database.address.replace("://", f"://{_LOGIN}", 1))
-    return shlex.quote(str(archive.folder))
+        return shlex.quote(archive.catalog.database.of_installation.replace("://", f"://{_LOGIN}", 1))
+    return shlex.quote(str(archive.installation))
 
 
 def _command(source: Archive, target: str, through: Path | None) -> str:
     """The command that goes on with the move. It is stored with what was moved, so it holds no password."""
-    # What it shows of a named archive leads to that without the name.
-    name = "DATELINE_ARCHIVE= " if source.name else ""
-    catalog = f"{name}DATELINE_CATALOG={_shown(source)} " if source.catalog.database.shared else name
+    catalog = f"DATELINE_CATALOG={_shown(source)} " if source.catalog.database.shared else ""
     beside = f" --through {shlex.quote(str(through.expanduser().absolute()))}" if through else ""
-    return f"{catalog}dateline move --data-dir {shlex.quote(str(source.folder))} --to {target}{beside}"
+    folder = shlex.quote(str(source.installation))
+    return f"{catalog}dateline move --data-dir {folder}{source.option} --to {target}{beside}"
 
 
 def _is_present(folder: Path, source: Archive) -> bool:

@@ -131,6 +131,7 @@ class PostgresDatabase(Database[Any]):
         """
         parts = urlsplit(url)
         given = dict(parse_qsl(parts.query))
+        shown = urlencode({key: value for key, value in given.items() if key not in _SECRET}, quote_via=quote)
         self._schema = schema
         if schema:  # the last of several holds
             given["options"] = f"{given.get('options', '')} -c search_path={schema}".strip()
@@ -149,8 +150,8 @@ class PostgresDatabase(Database[Any]):
         place = f"postgresql://{parts.netloc.rpartition('@')[2] or given.get('host', '')}{parts.path}"
         place += f" (schema {schema})" * bool(schema)
         super().__init__(place, place, _TURN_SECONDS)
-        shown = urlencode({key: value for key, value in given.items() if key not in _SECRET}, quote_via=quote)
-        self.address = f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}{shown and f'?{shown}'}"
+        self.of_installation = f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}{shown and f'?{shown}'}"
+        self.address = self.of_installation + f" {schema}" * bool(schema)
 
     # --- errors -------------------------------------------------------------------------------
 
@@ -183,11 +184,9 @@ class PostgresDatabase(Database[Any]):
                 return self.damaged(why)
             if begun and (isinstance(error, psycopg.DataError) or code.startswith(_REFUSED_VALUES)):
                 return ArticleRefused(f"PostgreSQL does not take a value: {why}.")
-            advice = (
-                _SCHEMA_ADVICE
-                if code == "42501" and self._schema
-                else _ADVICE.get(code, "The log of the server says more" if code else _ADVICE_ON_LOGIN)
-            )
+            advice = _ADVICE.get(code, "The log of the server says more" if code else _ADVICE_ON_LOGIN)
+            if code == "42501" and self._schema:
+                advice = _SCHEMA_ADVICE
             if code not in _PASSING:
                 kind = StorageError
         told = kind(f"The catalogue {self.place} cannot be used: {why}. {advice}; data stored earlier is intact.")

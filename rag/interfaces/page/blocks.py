@@ -57,8 +57,9 @@ class PageBlocks:
         examples: list[str] = []
         with suppress(ValueError):
             examples = [str(one) for one in loads(self._catalog.get_meta("examples") or "[]")][:EXAMPLES]
-        folder = str(self._assistant.archive.folder)
-        return view.welcome(latest[:LATEST], examples or view.examples_for(latest), folder)
+        settings = self._assistant.settings
+        folder = str(settings.data_dir.expanduser().absolute())
+        return view.welcome(latest[:LATEST], examples or view.examples_for(latest), folder, settings.archive_option)
 
 
 def theme() -> Any:

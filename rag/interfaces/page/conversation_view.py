@@ -216,10 +216,13 @@ def masthead(coverage: Coverage, model: str, archive: str = "") -> str:
     return render("masthead.html", parts=[archive, count, span, re.sub(r"(-Instruct)? Q\d\w*$", "", model)])
 
 
-def welcome(articles: Sequence[Article], examples: Sequence[str], folder: str) -> str:
-    """What an empty conversation shows: example questions and the latest articles, or how to fill the archive."""
+def welcome(articles: Sequence[Article], examples: Sequence[str], folder: str, archive_option: str = "") -> str:
+    """What an empty conversation shows: example questions and the latest articles, or how to fill the archive.
+
+    `folder` and `archive_option` are what a command needs to find it.
+    """
     if not articles:
-        return render("welcome_empty.html", folder=folder)
+        return render("welcome_empty.html", folder=folder, archive_option=archive_option)
     return render("welcome.html", examples=examples, cards=[card_of(article) for article in articles])
 
 
