@@ -256,6 +256,7 @@ def test_a_damaged_archive_takes_no_other_with_it(
     settings: Settings, two: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(application, "AGAIN_SECONDS", 0.3)
+    monkeypatch.setattr(front, "_FRESH_SECONDS", 0.0)
     place = settings.of_archive("ferries").folder / "catalogue.sqlite"
     sound = place.read_bytes()
     place.write_bytes(b"This is no catalogue. " * 4000)

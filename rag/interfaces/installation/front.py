@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from rag.archive import installation
 from rag.errors import ArchiveMissing, DatelineError
 from rag.interfaces.http.app import App
 from rag.interfaces.http.auth import Authenticator
@@ -26,7 +25,7 @@ log = logging.getLogger("dateline")
 
 # What the scope of a request tells of the archive that it names: whether there is one, and why it cannot be used.
 EXISTS, FAILED = "dateline.exists", "dateline.failed"
-_FRESH_SECONDS = 5.0  # for which the keys of archives that are not open are not read again; for the list alone
+_FRESH_SECONDS = 5.0  # for which the keys of archives that are not open are not read again; they let nobody in
 _PROGRAMS = ("/api/", "/v1/", "/mcp", "/metrics", "/openapi.json")
 _CLOSED = (
     "This archive cannot be used now. Who has a key for it is told why, where its keys can be read; the log of the "
@@ -50,7 +49,8 @@ class Front:
     ) -> None:
         """`authenticator_of` gives that of an archive which is open; `names` those of all."""
         self._settings, self._authenticator_of, self._names = settings, authenticator_of, names
-        self._closed: tuple[float, dict[str, Authenticator | None]] = (0.0, {})
+        self._read: dict[str, Authenticator | None] = {}  # of archives that are not open
+        self._read_at = 0.0  # by `monotonic`
         self._reading = asyncio.Lock()
         self._checked = RequestMiddleware(
             self._answer,
@@ -97,9 +97,9 @@ class Front:
 
     async def _reason(self, name: str, error: BaseException, headers: dict[str, str]) -> str:
         """Why an archive cannot be used, for those who would be let in."""
-        settings = self._settings.of_archive(name)
-        guard = await asyncio.to_thread(_authenticator, settings)
-        return client_message(error, settings.folder) if guard and await guard.opens(headers) else _CLOSED
+        folder = self._settings.of_archive(name).folder
+        guard = (await self._authenticators([name]))[name]
+        return client_message(error, folder) if guard and await guard.opens(headers) else _CLOSED
 
     # --- the list ----------------------------------------------------------------------------------
 
@@ -119,22 +119,24 @@ class Front:
             await _send(send, 200, json.dumps({"archives": shown}).encode(), "application/json", {})
 
     async def _authenticators(self, names: list[str]) -> dict[str, Authenticator | None]:
-        """Those of archives that are not open; None where the keys cannot be read. One reads at a time, for all."""
-        async with self._reading:
-            read, found = self._closed
-            if time.monotonic() - read > _FRESH_SECONDS or not found.keys() >= set(names):
-                found = await asyncio.to_thread(self._read, names)
-                self._closed = time.monotonic(), found
-            return found
+        """Those of archives that are not open; None where the keys cannot be read.
 
-    def _read(self, names: list[str]) -> dict[str, Authenticator | None]:
+        One reads at a time, for all: a database that is away is not asked by each request.
+        """
+        async with self._reading:
+            if time.monotonic() - self._read_at > _FRESH_SECONDS:
+                self._read, self._read_at = {}, time.monotonic()
+            if missing := [name for name in names if name not in self._read]:
+                self._read |= await asyncio.to_thread(self._authenticators_of, missing)
+            return {name: self._read[name] for name in names}
+
+    def _authenticators_of(self, names: list[str]) -> dict[str, Authenticator | None]:
         return {name: _authenticator(self._settings.of_archive(name)) for name in names}
 
 
 def _authenticator(settings: Settings) -> Authenticator | None:
     """For the keys of an archive as they are now; None where they cannot be read."""
     try:
-        installation.check_exists(settings)
         with opened_keys(settings) as keys:
             found = keys.all()
             return Authenticator(_Given(found, asked=bool(found) or keys.exist()), settings.archive)
