@@ -21,6 +21,7 @@ from rag.terminal import DONE, Command, print_note
 if TYPE_CHECKING:
     from rag.assistant import Assistant
     from rag.interfaces.http.app import App
+    from rag.interfaces.installation.application import Installation
     from rag.models.chat import OpenAIChat
     from rag.settings import Settings
 
@@ -31,28 +32,68 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def create_app(
-    source: Assistant | Settings, *, ready: Callable[[], bool] = lambda: True, with_page: bool = True
+    source: Assistant | Settings,
+    *,
+    ready: Callable[[], bool] = lambda: True,
+    with_page: bool = True,
+    beside: App | None = None,
 ) -> App:
     """The HTTP API with the page. An assistant stays its caller's to close; one opened from settings ends with the app.
 
-    `ready` says whether the models are loaded.
+    `ready` says whether the models are loaded. The application is for the address of a named archive where one is given
+    that it is served `beside`.
     """
     from ingest.jobs import Jobs
     from rag.assistant import Assistant
     from rag.interfaces.http.app import create_api
-    from rag.settings import Settings
+    from rag.settings import ARCHIVES, Settings
 
     assistant = Assistant.open(settings=source) if isinstance(source, Settings) else source
     jobs = Jobs(assistant.archive, assistant.embedder, assistant.settings)
-    app = create_api(assistant, jobs=jobs, ready=ready)
-    if isinstance(source, Settings):
-        _close_at_the_end(app, assistant)
-    if with_page:
-        from rag.interfaces.page.server import mount_page
+    with ExitStack() as failed:
+        failed.callback(jobs.close)  # an archive that cannot be opened is tried again
+        app = create_api(assistant, jobs=jobs, ready=ready, beside=beside)
+        if isinstance(source, Settings):
+            _close_at_the_end(app, assistant)
+        if with_page:
+            from rag.interfaces.page.server import mount_page
 
-        _load_gradio(assistant.archive.folder)
-        mount_page(app, assistant, jobs, ready)
+            _load_gradio(assistant.archive.folder)
+            base = f"/{ARCHIVES}/{assistant.settings.archive}" if beside else ""
+            mount_page(app, assistant, jobs, ready, base)
+        failed.pop_all()
     return app
+
+
+def create_installation(
+    assistant: Assistant,
+    *,
+    ready: Callable[[], bool] = lambda: True,
+    with_page: bool = True,
+    without_keys: bool = False,
+) -> Installation:
+    """The application of an assistant, of the archive without a name, and those of the named ones at /archives/NAME/.
+
+    They use its models, and it stays its caller's to close. On an address that others can reach, an archive without
+    keys is served only `without_keys`.
+    """
+    from ingest.spool import holds_jobs
+    from rag.interfaces.installation.application import Installation, Opened
+    from rag.serving.api_keys import check_address
+    from rag.serving.shared_keys import keys_of
+
+    root = create_app(assistant, ready=ready, with_page=with_page)
+
+    def open_archive(settings: Settings) -> Opened:
+        with ExitStack() as opened:
+            named = opened.enter_context(assistant.beside(settings))
+            check_address(settings.host, keys_of(named.archive), without_keys=without_keys)
+            app = create_app(named, ready=ready, with_page=with_page, beside=root)
+            named.archive.begin_opening()
+            opened.pop_all()
+        return Opened(app, named.close)
+
+    return Installation(root, assistant.settings, open_archive, waits=lambda settings: holds_jobs(settings.folder))
 
 
 def _close_at_the_end(app: App, assistant: Assistant) -> None:
@@ -118,7 +159,7 @@ def _prepared(args: argparse.Namespace, ending: ExitStack) -> Callable[[], None]
     from rag.serving.shared_keys import opened_keys
     from rag.settings import Settings
 
-    settings = Settings.load(data_dir=args.data_dir, host=args.host, port=args.port, llm=args.llm)
+    settings = Settings.load(data_dir=args.data_dir, archive=args.archive, host=args.host, port=args.port, llm=args.llm)
     exit_on_terminate()
     with opened_keys(settings) as keys:
         check_address(settings.host, keys, without_keys=args.without_keys)
@@ -139,9 +180,9 @@ def _built(
     begun: Future[OpenAIChat | None],
     pool: ThreadPoolExecutor,
     ending: ExitStack,
-) -> tuple[App, Future[None]]:
+) -> tuple[App | Installation, Future[None]]:
     """The application, and the loading of its models, which goes on in the one thread of `pool`."""
-    from rag.archive.archive import new_place
+    from rag.archive.installation import new_place
     from rag.assistant import Assistant
     from rag.interfaces.http.middleware import log_requests
     from rag.serving import tracing
@@ -153,7 +194,7 @@ def _built(
     tracing.export()
     opening = pool.submit(lambda: Assistant.open(settings=settings, begun=begun.result()))
     if not args.no_page:
-        _load_gradio(settings.data_dir)  # takes seconds, as the models do: both at the same time
+        _load_gradio(settings.folder)  # takes seconds, as the models do: both at the same time
     assistant = ending.enter_context(opening.result())
     ending.callback(pool.shutdown)  # the models are not to be closed while they are being loaded
     built, loaded = threading.Event(), threading.Event()
@@ -164,7 +205,12 @@ def _built(
 
     warming = pool.submit(warm_up)
     try:
-        return create_app(assistant, ready=loaded.is_set, with_page=not args.no_page), warming
+        with_page = not args.no_page
+        if settings.archive:
+            return create_app(assistant, ready=loaded.is_set, with_page=with_page), warming
+        return create_installation(
+            assistant, ready=loaded.is_set, with_page=with_page, without_keys=args.without_keys
+        ), warming
     finally:
         built.set()
 

@@ -47,7 +47,7 @@ def _ingest(args: argparse.Namespace) -> int:
 
     if args.wait and not args.queue:
         raise SettingsError("--wait is for what is queued: give --queue too, or leave it out.")
-    settings = Settings.load(data_dir=args.data_dir, max_file_mb=args.max_mb)
+    settings = Settings.load(data_dir=args.data_dir, archive=args.archive, max_file_mb=args.max_mb)
     options = ReadOptions(
         max_bytes=int(settings.max_file_mb * 1_000_000),
         mapping=_mapping(args.map),
@@ -56,7 +56,7 @@ def _ingest(args: argparse.Namespace) -> int:
         language=args.language,
     )
     items = read([Path(path) for path in args.paths], options)
-    with closing(Archive(settings)) as archive, _progress_bar(quiet=args.json) as bar:
+    with closing(Archive(settings, may_be_new=True)) as archive, _progress_bar(quiet=args.json) as bar:
         if args.queue:
             return _queued(
                 args, queue_and_wait(items, archive, wait=args.wait, progress=lambda read: _moved(bar, read))
@@ -139,10 +139,11 @@ def _add_remove(parser: argparse.ArgumentParser) -> None:
 
 def _remove(args: argparse.Namespace) -> int:
     from ingest import pipeline
-    from rag.archive.archive import Archive, existing
+    from rag.archive.archive import Archive
+    from rag.archive.installation import existing
     from rag.settings import Settings
 
-    with closing(Archive(existing(Settings.load(data_dir=args.data_dir)))) as archive:
+    with closing(Archive(existing(Settings.load(data_dir=args.data_dir, archive=args.archive)))) as archive:
         removed = {article_id: pipeline.remove(archive, article_id) for article_id in args.ids}
     unknown = [article_id for article_id, done in removed.items() if not done]
     gone = [article_id for article_id, done in removed.items() if done]
@@ -157,10 +158,11 @@ def _remove(args: argparse.Namespace) -> int:
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    from rag.archive.archive import Archive, existing
+    from rag.archive.archive import Archive
+    from rag.archive.installation import existing
     from rag.settings import Settings
 
-    with closing(Archive(existing(Settings.load(data_dir=args.data_dir)))) as archive:
+    with closing(Archive(existing(Settings.load(data_dir=args.data_dir, archive=args.archive)))) as archive:
         count = archive.rebuild()
     if args.json:
         print_json({"passages": count})
@@ -177,11 +179,12 @@ def _add_reindex(parser: argparse.ArgumentParser) -> None:
 
 def _reindex(args: argparse.Namespace) -> int:
     from ingest.reindex import reindex
-    from rag.archive.archive import Archive, existing
+    from rag.archive.archive import Archive
+    from rag.archive.installation import existing
     from rag.models.embeddings import open_embedder
     from rag.settings import Settings
 
-    settings = existing(Settings.load(data_dir=args.data_dir, embedder=args.embedder))
+    settings = existing(Settings.load(data_dir=args.data_dir, archive=args.archive, embedder=args.embedder))
     with closing(Archive(settings)) as archive, _progress_bar(quiet=args.json) as bar:
         report = reindex(archive, open_embedder(settings), lambda report: _advance_reindex(bar, report))
     if args.json:

@@ -49,6 +49,11 @@ _NAME_BYTES = 180  # file systems allow 255
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # Windows opens a device for such a name
 
 
+def holds_jobs(archive: Path) -> bool:
+    """Whether uploads wait in the folder of an archive, also of a server that runs."""
+    return any((archive / FOLDER).glob(f"jobs-*/*/{_MANIFEST}"))
+
+
 def safe_name(name: str) -> str:
     """A client's file name made safe to store and show: without folders, control characters or direction marks."""
     last = re.split(r"[/\\]", name[-2000:])[-1]
@@ -122,8 +127,12 @@ class OwnedFolder:
         self._lock.release()
 
     def remove_stale(self, seconds: float) -> None:
-        """Removes files and folders in the folder that were not modified for so many seconds."""
-        for path in self.path.iterdir():
+        """Removes files and folders in the folder that were not modified for so many seconds.
+
+        Folders archive-NAME, for each of several archives, stay; what is in them is looked at instead.
+        """
+        parts = [path for path in self.path.glob("archive-*") if path.is_dir() and not path.is_symlink()]
+        for path in [*(set(self.path.iterdir()) - set(parts)), *(path for part in parts for path in part.iterdir())]:
             with suppress(OSError):
                 if time.time() - path.lstat().st_mtime > seconds:
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import date
 from pathlib import Path
 from typing import get_args
@@ -39,14 +39,25 @@ TURNS, TURN_CHARS = 20, 8000  # the latest turns of a conversation that are read
 class Assistant:
     """Answers questions from one archive; safe for many threads.
 
-    It owns the archive and the models that it is given: closing it closes them. Use it as a context manager:
-    `with Assistant.open(folder) as assistant: ...`
+    It owns the archive and the models that it is given, unless these are `shared`: closing it closes them. Use it as a
+    context manager: `with Assistant.open(folder) as assistant: ...`
     """
 
     def __init__(
-        self, archive: Archive, embedder: Embedder, llm: LLM | None, settings: Settings, *, tracer: Tracer | None = None
+        self,
+        archive: Archive,
+        embedder: Embedder,
+        llm: LLM | None,
+        settings: Settings,
+        *,
+        tracer: Tracer | None = None,
+        shared: bool = False,
     ) -> None:
-        """From ready parts; `Assistant.open` makes them from settings. Raises ArchiveMismatch."""
+        """From ready parts; `Assistant.open` makes them from settings. `shared`: another one closes the models.
+
+        Raises ArchiveMismatch.
+        """
+        self._shared = shared
         self.archive, self.embedder, self.llm, self.settings = archive, embedder, llm, settings
         self.tracer: Tracer = tracer or NoTracer()
         self.retriever = Retriever(archive, embedder, settings)
@@ -94,6 +105,20 @@ class Assistant:
             opened.pop_all()
         return assistant
 
+    def beside(self, settings: Settings) -> Assistant:
+        """The assistant of another archive, with the models of this one, which is to be closed after it.
+
+        Raises ArchiveMissing, ArchiveMismatch, StorageError.
+        """
+        with ExitStack() as opened:
+            archive = opened.enter_context(closing(Archive(settings)))
+            embedder = self.embedder
+            if isinstance(embedder, ArchiveEmbedder):
+                embedder = embedder.beside(lambda: archive.model)
+            assistant = Assistant(archive, embedder, self.llm, settings, tracer=self.tracer, shared=True)
+            opened.pop_all()
+        return assistant
+
     def __enter__(self) -> Assistant:
         return self
 
@@ -106,11 +131,12 @@ class Assistant:
             if self._closed:
                 return
             self._closed = True
-        with ExitStack() as closing:
-            closing.callback(self.archive.close)
-            closing.callback(close_embedder, self.embedder)
-            if self.llm is not None:
-                closing.callback(self.llm.close)
+        with ExitStack() as ending:
+            ending.callback(self.archive.close)
+            if not self._shared:
+                ending.callback(close_embedder, self.embedder)
+            if not self._shared and self.llm is not None:
+                ending.callback(self.llm.close)
 
     @property
     def model(self) -> str:
@@ -249,7 +275,8 @@ class Assistant:
         if not self.archive.catalog.coverage().articles:
             raise ArchiveMissing(
                 f"The archive at {self.archive.folder} holds no article yet. "
-                "Add some: dateline ingest FILE-OR-FOLDER, or the Archive tab of the page."
+                f"Add some: dateline ingest{self.settings.archive_option} FILE-OR-FOLDER, or the Archive tab of the "
+                "page."
             )
 
     # --- the same without blocking an event loop ---------------------------------------------------

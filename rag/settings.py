@@ -16,6 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from rag.errors import SettingsError
 
 PREFIX = "DATELINE_"
+ARCHIVES = "archives"  # the folder of the named archives in data_dir
+SCHEMA_PREFIX = "dateline_"  # of the schemas of the named archives in a PostgreSQL database
+_ARCHIVE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether an archive of an installation may have this name."""
+    return _ARCHIVE_NAME.fullmatch(name) is not None
 
 
 def cache_folder() -> Path:
@@ -30,7 +38,12 @@ class Settings(BaseModel):
 
     data_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("dateline", appauthor=False)),
-        description="folder of the archive",
+        description="folder of the archive, or of the installation with its named archives",
+    )
+    archive: str = Field(
+        default="",
+        description="name of one of several archives of an installation (a-z, 0-9 and dashes); unset: the one without "
+        "a name",
     )
     embedder: str = Field(
         default="packaged",
@@ -92,6 +105,23 @@ class Settings(BaseModel):
     log_questions: bool = Field(default=False, description="whether the log of the server may hold questions")
 
     @property
+    def folder(self) -> Path:
+        """The folder of the archive: `data_dir`, or for a named one a folder in it."""
+        installation = self.data_dir.expanduser().absolute()
+        return installation / ARCHIVES / self.archive if self.archive else installation
+
+    @property
+    def schema_name(self) -> str:
+        """The schema of a named archive in PostgreSQL; "" for that of the user's search path. No two names share one,
+        since no name holds an underscore."""
+        return SCHEMA_PREFIX + self.archive.replace("-", "_") if self.archive else ""
+
+    @property
+    def archive_option(self) -> str:
+        """What a command needs to work on the same archive, beside the folder: " --archive NAME", or "" without one."""
+        return f" --archive {self.archive}" if self.archive else ""
+
+    @property
     def proxies(self) -> tuple[str, ...]:
         """The addresses and networks in `trusted_proxies`."""
         return tuple(name.strip() for name in self.trusted_proxies.split(",") if name.strip())
@@ -106,6 +136,16 @@ class Settings(BaseModel):
                 raise ValueError(f"'{name}' is no address or network such as 10.0.0.5 or 10.0.0.0/24") from None
             if everybody:
                 raise ValueError(f"'{name}' covers every address: any client could then claim to be another")
+        return value
+
+    @field_validator("archive")
+    @classmethod
+    def _is_name(cls, value: str) -> str:
+        if value and not is_archive_name(value):
+            raise ValueError(
+                "it is no name of an archive; expected at most 40 of the letters a to z, digits and dashes, with a "
+                "letter or digit first, such as sports-2025"
+            )
         return value
 
     @field_validator("catalog")
@@ -169,6 +209,10 @@ class Settings(BaseModel):
         """The same settings of an archive elsewhere. Raises SettingsError."""
         return self._checked(self.model_dump() | {"catalog": catalog, "data_dir": data_dir})
 
+    def of_archive(self, name: str) -> Settings:
+        """The same settings for another archive of the installation, "" for the one without a name. SettingsError."""
+        return self._checked(self.model_dump() | {"archive": name})
+
     @classmethod
     def _checked(cls, values: dict[str, Any]) -> Settings:
         try:
@@ -176,8 +220,14 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             key = str(first["loc"][0]) if first["loc"] else "settings"
-            shown = "…" if key in ("llm_key", "embedder_key", "catalog", "index") else repr(first.get("input"))
+            shown = "…" if key in ("llm_key", "embedder_key", "catalog", "index") else _shown(first.get("input"))
             why = first["msg"].removeprefix("Value error, ")  # what pydantic puts before a message of ours
             if why == first["msg"]:
                 why = why[:1].lower() + why[1:]
             raise SettingsError(f"{PREFIX}{key.upper()} is {shown}: {why}. Correct the value or unset it.") from None
+
+
+def _shown(value: object) -> str:
+    """A value in a message, which is a line."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:80]}…{text[-1]}"

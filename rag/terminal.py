@@ -19,8 +19,9 @@ DONE, NOTHING, USAGE = 0, 1, 2  # exit codes: done; nothing was found or kept; w
 class Command:
     """A subcommand of `dateline`.
 
-    `add_arguments` declares its options. `run` gets them parsed, always with `data_dir` and `json`, and gives the
-    exit code; it imports what it needs, so that `dateline --help` answers at once. Raises DatelineError kinds.
+    `add_arguments` declares its options. `run` gets them parsed, always with `data_dir`, `archive` and `json`, and
+    gives the exit code; it imports what it needs, so that `dateline --help` answers at once. Raises DatelineError
+    kinds.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Command:
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """The options that may stand before or behind the name of any command."""
     parser.add_argument("--data-dir", metavar="DIR", default=argparse.SUPPRESS, help="folder of the archive")
+    parser.add_argument("--archive", metavar="NAME", default=argparse.SUPPRESS, help="one of several archives in it")
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
 

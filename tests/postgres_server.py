@@ -51,6 +51,12 @@ class PostgresServer:
         self.run(f"CREATE SCHEMA {schema}")
         return self.url(options=f"-c search_path={schema}")
 
+    def new_database(self) -> str:
+        """The name of a new database, for a test of all schemas of one."""
+        name = f"test_{uuid.uuid4().hex}"
+        self.run(f"CREATE DATABASE {name}")
+        return name
+
     def run(self, *statements: str, url: str = "") -> list[Any]:
         """Runs statements as the administrator, or as who the address names; the rows of the last one."""
         import psycopg

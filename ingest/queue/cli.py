@@ -68,10 +68,11 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
 def _jobs(args: argparse.Namespace) -> int:
     from ingest.cli import print_report
     from ingest.queue.tables import Queue
-    from rag.archive.archive import Archive, existing
+    from rag.archive.archive import Archive
+    from rag.archive.installation import existing
     from rag.settings import Settings
 
-    with closing(Archive(existing(Settings.load(data_dir=args.data_dir)))) as archive:
+    with closing(Archive(existing(Settings.load(data_dir=args.data_dir, archive=args.archive)))) as archive:
         queue = Queue(archive.catalog, create=False)
         found = queue.ingests(_SHOWN) if args.id is None else [one for one in [queue.ingest(args.id)] if one]
         workers = queue.workers()
@@ -115,7 +116,7 @@ def _worker(args: argparse.Namespace) -> int:
     if not 1 <= args.concurrency <= 64:
         raise SettingsError(f"--concurrency is {args.concurrency}; expected 1 to 64.")
     name = args.name.strip()[:100] or f"{platform.node() or 'worker'}-{os.getpid()}"
-    worker.run(Settings.load(data_dir=args.data_dir), name, args.concurrency, _embedder)
+    worker.run(Settings.load(data_dir=args.data_dir, archive=args.archive), name, args.concurrency, _embedder)
     return DONE
 
 

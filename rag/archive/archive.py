@@ -8,29 +8,26 @@ vectors/ words/      derived, may be deleted          only the process that hold
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from rag.archive import integrity, private_files
+from rag.archive import installation, integrity
 from rag.archive.catalog import REINDEXING, Catalog, Cut
 from rag.archive.indexer import Indexer, lock_file
 from rag.archive.indexes import keyword_index, vector_index
 from rag.archive.indexes.word_index import WordIndex
 from rag.archive.side_threads import SideThreads
 from rag.archive.tables.changes import IMPORTING
-from rag.errors import ArchiveAbsent, ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
+from rag.errors import ArchiveBusy, ArchiveMismatch, IndexDamaged, StorageError
 from rag.schema import Filters
 
 if TYPE_CHECKING:
     from rag.settings import Settings
 
-CATALOGUE = "catalogue.sqlite"  # its file in the folder
 
 _Result = TypeVar("_Result")
 
@@ -55,33 +52,6 @@ class Health:
         return not self.catalogue and all(number == 0 for number in compared)
 
 
-def new_place(settings: Settings) -> Path | None:
-    """The folder in which these settings would make a new archive; None where it holds one, or what is left of one.
-
-    None for a catalogue in PostgreSQL too, which says itself where there is no such database, and for a folder that
-    cannot be looked into: opening the archive says why.
-    """
-    folder = Path(settings.data_dir).expanduser().absolute()
-    try:
-        holds = any((folder / name).exists() for name in (CATALOGUE, vector_index.NAME, keyword_index.NAME))
-    except OSError:
-        return None
-    return None if holds or settings.catalog else folder
-
-
-def existing(settings: Settings) -> Settings:
-    """The same settings, for what must not make an archive: a mistyped folder would be an empty one.
-
-    Raises ArchiveAbsent.
-    """
-    if folder := new_place(settings):
-        raise ArchiveAbsent(
-            f"There is no archive at {folder}. Name the folder of one with --data-dir or DATELINE_DATA_DIR, or make "
-            f"one there: dateline ingest --data-dir {shlex.quote(str(folder))} FILE-OR-FOLDER"
-        )
-    return settings
-
-
 class Archive:
     """The articles of one folder, searchable. Safe for many threads of one process.
 
@@ -89,23 +59,31 @@ class Archive:
     most for indexer.OPENING_SECONDS.
     """
 
-    def __init__(self, settings: Settings, *, asks_once: bool = False) -> None:
+    def __init__(self, settings: Settings, *, asks_once: bool = False, may_be_new: bool = False) -> None:
         """Opens or creates the archive; the indexes are opened when they are first needed. Raises DatelineError.
+
+        A named archive is created only where it `may_be_new`: else a mistyped name would make an empty one.
 
         `asks_once` is for a process that ends after one search: the vectors of an archive that is not large are
         searched exactly in the catalogue then, which is sooner done than opening their index.
         """
-        self.folder = Path(settings.data_dir).expanduser().absolute()
-        try:
-            private_files.make_folder(self.folder)
-        except OSError as error:
-            raise StorageError(
-                f"The archive folder {self.folder} cannot be made: {error.strerror or error}. "
-                "Name another with --data-dir or DATELINE_DATA_DIR."
-            ) from error
+        self.folder = settings.folder
+        # What a command needs to find it: the folder of its installation, and its name.
+        self.installation, self.option = settings.data_dir.expanduser().absolute(), settings.archive_option
+        if not may_be_new:
+            installation.check_exists(settings)
+        installation.make_folder(settings)
         derived = [self.folder / name for name in (vector_index.NAME, keyword_index.NAME)]
-        self.catalog = Catalog(self.folder / CATALOGUE, derived=derived, url=settings.catalog)
-        self.indexer = Indexer(self.catalog, self.folder, settings.chroma_url, settings.index, asks_once=asks_once)
+        place = self.folder / installation.CATALOGUE
+        self.catalog = Catalog(place, derived=derived, url=settings.catalog, schema=settings.schema_name)
+        self.indexer = Indexer(
+            self.catalog,
+            self.folder,
+            settings.chroma_url,
+            settings.index,
+            archive=settings.archive,
+            asks_once=asks_once,
+        )
         self._side_threads = SideThreads()
 
     def close(self) -> None:
@@ -326,7 +304,8 @@ class Archive:
                 remedy = "Set DATELINE_EMBEDDER back, or embed" if key == "embedder" else "Cut and embed"
                 raise ArchiveMismatch(
                     f"The archive at {self.folder} was built with {key} '{stored}', this program uses '{value}'. "
-                    f"{remedy} the archive again: dateline reindex --data-dir {self.folder}"
+                    f"{remedy} the archive again: dateline reindex --data-dir "
+                    f"{self.installation}{self.option}"
                 )
         if not present.keys() >= properties.keys():
             self.catalog.set_meta(properties)

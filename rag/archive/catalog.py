@@ -83,12 +83,12 @@ class VectorsGone(Exception):
     """Vectors that were stored when the caller looked were removed by another process: embed and store again."""
 
 
-def _database(path: Path, url: str) -> Database[Any]:
+def _database(path: Path, url: str, schema: str) -> Database[Any]:
     if not url:
         return SqliteDatabase(path)
     from rag.archive.tables.postgres import PostgresDatabase  # its driver is optional
 
-    return PostgresDatabase(url)
+    return PostgresDatabase(url, schema)
 
 
 def digest(article: Article) -> str:
@@ -103,14 +103,15 @@ def digest(article: Article) -> str:
 class Catalog(Stories):
     """The catalogue of one archive. Safe for many threads; readers never wait for a writer."""
 
-    def __init__(self, path: Path, derived: Sequence[Path] = (), *, url: str = "") -> None:
-        """Opens or creates the catalogue: the file at `path`, or the PostgreSQL database at `url` where one is given.
+    def __init__(self, path: Path, derived: Sequence[Path] = (), *, url: str = "", schema: str = "") -> None:
+        """Opens or creates the catalogue: the file at `path`, or the PostgreSQL database at `url` where one is given,
+        in its `schema`, by default the first one of the user's search path.
 
         `derived` are the folders of the indexes made from it. Where one of them holds anything, there was a catalogue:
         a missing or an empty one is refused then, and nothing changed. Raises StorageError, ArchiveMismatch.
         """
         self.path, self.url = path, url
-        super().__init__(_database(path, url))
+        super().__init__(_database(path, url, schema))
         try:
             self._open(derived)
         except BaseException:

@@ -194,9 +194,9 @@ class VectorFollower(IndexFollower[FilledVectors]):
 
     name = vector_index.NAME
 
-    def __init__(self, catalog: Catalog, folder: Path, priority: Priority, url: str) -> None:
+    def __init__(self, catalog: Catalog, folder: Path, priority: Priority, url: str, archive: str = "") -> None:
         super().__init__(catalog, folder, priority)
-        self._url = url
+        self._url, self._archive = url, archive
         self.filtered = FilteredVectors(catalog, priority)
         if url:
             self.mark = self.name  # the one of all folders
@@ -225,7 +225,7 @@ class VectorFollower(IndexFollower[FilledVectors]):
         return not self._url
 
     def _open(self) -> FilledVectors:
-        return ChromaVectors(self.folder, self._url, self.filtered)
+        return ChromaVectors(self.folder, self._url, self._archive, self.filtered)
 
     def _check_changed_files(self, noted: object) -> None:
         if not vector_index.opens(self.folder):

@@ -13,8 +13,9 @@ from rag.archive import file_stamps, private_files, second_process
 from rag.archive.catalog import Catalog
 from rag.archive.followers import IndexFollower, KeywordFollower, VectorFollower
 from rag.archive.indexes import keyword_index, vector_index
+from rag.archive.indexes.exact_vectors import ExactVectors
 from rag.archive.indexes.keyword_index import TantivyWords
-from rag.archive.indexes.vector_index import ExactVectors, VectorIndex
+from rag.archive.indexes.vector_index import VectorIndex
 from rag.archive.indexes.word_index import WordIndex
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.priority import Priority, Stopped
@@ -51,10 +52,10 @@ def lock_file(path: Path, seconds: float) -> BaseFileLock | None:
 
 
 def _vector_follower(
-    catalog: Catalog, folder: Path, priority: Priority, chroma_url: str, milvus_url: str
+    catalog: Catalog, folder: Path, priority: Priority, chroma_url: str, milvus_url: str, archive: str
 ) -> VectorFollower:
     if not milvus_url:
-        return VectorFollower(catalog, folder, priority, chroma_url)
+        return VectorFollower(catalog, folder, priority, chroma_url, archive)
     from rag.archive.indexes.milvus_follower import SharedVectorFollower  # its client is optional
 
     return SharedVectorFollower(catalog, folder, priority, milvus_url)
@@ -69,16 +70,19 @@ class Indexer:
     """
 
     def __init__(
-        self, catalog: Catalog, folder: Path, chroma_url: str = "", milvus_url: str = "", *, asks_once: bool = False
-    ) -> None:
-        """With `asks_once` the vectors of a local archive of at most EXACT_PASSAGES are searched in the catalogue, and
+        self, catalog: Catalog, folder: Path, chroma_url: str = "", milvus_url: str = "", *,
+        archive: str = "", asks_once: bool = False,
+    ) -> None:  # fmt: skip
+        """`archive` is its name, which tells its collection from those of others on a Chroma server.
+
+        With `asks_once` the vectors of a local archive of at most EXACT_PASSAGES are searched in the catalogue, and
         Chroma stays closed: its index is brought up to date by the next process that opens it."""
         self.priority = Priority()
         self._catalog, self._folder = catalog, folder
         self.importing = False  # whether this process fills the archive from an export, for which all others wait
         self._may_search_exactly = asks_once and not (chroma_url or milvus_url)
         self._vector_follower = _vector_follower(
-            catalog, folder / vector_index.NAME, self.priority, chroma_url, milvus_url
+            catalog, folder / vector_index.NAME, self.priority, chroma_url, milvus_url, archive
         )
         self._keyword_follower = KeywordFollower(catalog, folder / keyword_index.NAME, self.priority)
         self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)

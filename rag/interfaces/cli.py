@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, get_args
 
 from rag.errors import DatelineError, SettingsError
+from rag.interfaces.installation.commands import COMMANDS as INSTALLATION
 from rag.interfaces.moving import COMMANDS as MOVING
 from rag.schema import QuestionKind
 from rag.terminal import DONE, NOTHING, Command, add_common_options, day, fail, print_json, print_note, print_text
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
-_REPAIR = "Run dateline rebuild to repair the indexes."
 LLM_HELP = "packaged, none, a GGUF file, or a model at DATELINE_LLM_URL"
 
 
@@ -49,6 +49,7 @@ def _parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
         prog="dateline", description="Answers questions from a news archive, with the very words behind every sentence."
     )
     parser.add_argument("--data-dir", metavar="DIR", default=None, help="folder of the archive (DATELINE_DATA_DIR)")
+    parser.add_argument("--archive", metavar="NAME", default=None, help="one of several in it (DATELINE_ARCHIVE)")
     parser.add_argument("--json", action="store_true", default=False, help="print JSON")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in commands:
@@ -61,7 +62,14 @@ def _parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
 def _settings(args: argparse.Namespace) -> Settings:
     from rag.settings import Settings
 
-    return Settings.load(data_dir=args.data_dir, llm=getattr(args, "llm", None))
+    return Settings.load(data_dir=args.data_dir, archive=args.archive, llm=getattr(args, "llm", None))
+
+
+def _existing(args: argparse.Namespace) -> Settings:
+    """The settings of a command that makes no archive. Raises ArchiveAbsent, ArchiveMissing, StorageError."""
+    from rag.archive.installation import existing
+
+    return existing(_settings(args))
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -106,12 +114,11 @@ def _ask(args: argparse.Namespace) -> int:
 
     load_identifier_in_background()  # before the imports, which take as long
 
-    from rag.archive.archive import existing
     from rag.assistant import Assistant
     from rag.interfaces.json import answer_data
     from rag.interfaces.text import answer_text
 
-    with Assistant.open(settings=existing(_settings(args)), asks_once=True) as assistant:
+    with Assistant.open(settings=_existing(args), asks_once=True) as assistant:
         answer = assistant.ask(args.question, _filters(args), today=args.today, kind=args.kind)
     if args.json:
         print_json(answer_data(answer))
@@ -128,14 +135,13 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
 
 
 def _search(args: argparse.Namespace) -> int:
-    from rag.archive.archive import existing
     from rag.assistant import Assistant
     from rag.interfaces.json import search_data
     from rag.interfaces.text import hit_line
 
     if args.top_k is not None and not 1 <= args.top_k <= 1000:
         raise SettingsError(f"--top-k is {args.top_k}; expected 1 to 1000.")
-    with Assistant.open(settings=existing(_settings(args)), with_llm=False, asks_once=True) as assistant:
+    with Assistant.open(settings=_existing(args), with_llm=False, asks_once=True) as assistant:
         hits = assistant.search(args.question, filters := _filters(args), today=args.today, top_k=args.top_k)
         note = "" if hits else assistant.nothing_found(filters)
     if args.json:
@@ -159,11 +165,11 @@ def _add_articles(parser: argparse.ArgumentParser) -> None:
 
 def _articles(args: argparse.Namespace) -> int:
     from rag.answering.retrieval.filter_names import unknown_names
-    from rag.archive.archive import Archive, existing
+    from rag.archive.archive import Archive
     from rag.interfaces.json import article_data
     from rag.interfaces.text import byline
 
-    with closing(Archive(existing(_settings(args)))) as archive:
+    with closing(Archive(_existing(args))) as archive:
         found = archive.catalog.articles(_filters(args), text=args.text, limit=args.limit)
         unknown = "" if found else unknown_names(archive.catalog, _filters(args))
     if args.json:
@@ -184,11 +190,11 @@ def _add_stories(parser: argparse.ArgumentParser) -> None:
 
 
 def _stories(args: argparse.Namespace) -> int:
-    from rag.archive.archive import Archive, existing
+    from rag.archive.archive import Archive
 
     if not 1 <= args.limit <= 100_000:
         raise SettingsError(f"--limit is {args.limit}; expected 1 to 100000.")
-    with closing(Archive(existing(_settings(args)), asks_once=True)) as archive:
+    with closing(Archive(_existing(args), asks_once=True)) as archive:
         archive.wait_until_threaded()
         return _list_stories(args, archive) if args.id is None else _show_story(args, archive)
 
@@ -231,11 +237,11 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from rag.archive.archive import Archive, existing
+    from rag.archive.archive import Archive
     from rag.interfaces.json import full_article_data
     from rag.interfaces.text import byline
 
-    with closing(Archive(existing(_settings(args)))) as archive:
+    with closing(Archive(_existing(args))) as archive:
         article = archive.catalog.article(args.id, args.version)
     if article is None:
         version = f" version {args.version}" if args.version else ""
@@ -247,65 +253,6 @@ def _show(args: argparse.Namespace) -> int:
         state = "" if article.status == "live" else f"  [{article.status}]"
         print_text(f"{article.title}{state}\n{byline(article)}\n{article.url}\n\n{article.text}")
     return DONE
-
-
-def _doctor(args: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
-    from rag.archive.archive import Archive, existing
-    from rag.archive.moving.move import unfinished
-
-    settings = existing(_settings(args))
-    with closing(Archive(settings)) as archive:
-        archive.check_whole()
-        move = unfinished(archive.folder)
-        health = archive.health()
-        embedder = {} if health.catalogue else _embedder_of(archive, settings)
-    if args.json:
-        print_json(asdict(health) | {"sound": health.sound, "unfinished_move": move} | embedder)
-    elif health.catalogue:
-        for problem in health.catalogue:
-            print_text(f"Damaged: {problem}")
-        print_text(
-            f"The catalogue {archive.catalog.database.place} is damaged. Replace it with a backup; "
-            "the indexes are then updated from it. The indexes were neither compared nor changed."
-        )
-    else:
-        print_text(
-            f"{health.passages:,} passages in the catalogue. Vector index: {health.vectors_missing} missing, "
-            f"{health.vectors_extra} extra. Keyword index: {health.words_missing} missing, "
-            f"{health.words_extra} extra."
-        )
-        print_text(_embedder_text(embedder))
-        print_text(f"{move}\n" * bool(move) + ("The archive is sound." if health.sound else _REPAIR))
-    return DONE if health.sound else NOTHING
-
-
-def _embedder_of(archive: Archive, settings: Settings) -> dict[str, str]:
-    """The embedder of the archive, and its form on this machine: int8, exact, or "" where it is not prepared yet."""
-    from rag.models.embeddings import packaged_name
-    from rag.models.packaged.packaged_embedder import kept_form
-
-    chosen = settings.embedder if settings.embedder_url else packaged_name(settings.embedder) or settings.embedder
-    used = archive.model or chosen
-    return {
-        "embedder": used,
-        "embedder_form": "" if settings.embedder_url else kept_form(used, settings.model_cache),
-        "embedder_of_settings": chosen,
-        "unfinished_reindex": archive.reindexed_to or "",
-    }
-
-
-def _embedder_text(embedder: dict[str, str]) -> str:
-    from rag.models.archive_embedder import advice
-    from rag.models.embeddings import source_of
-
-    form = f" Its form on this machine: {embedder['embedder_form']}." if embedder["embedder_form"] else ""
-    text = f"{advice(embedder['embedder'], embedder['embedder_of_settings'])}{form}"
-    if unfinished := embedder["unfinished_reindex"]:
-        wanted = source_of(unfinished) or unfinished
-        text += f"\nA move to {unfinished} is under way, or dateline reindex --embedder {wanted} goes on with it."
-    return text
 
 
 # --- keys and agents ---------------------------------------------------------------------------------------
@@ -328,7 +275,7 @@ def _add_key(parser: argparse.ArgumentParser) -> None:
 def _key(args: argparse.Namespace) -> int:
     from rag.serving.shared_keys import opened_keys
 
-    with opened_keys(_settings(args)) as keys:
+    with opened_keys(_settings(args), may_be_new=args.action == "create") as keys:
         return {"create": _create_key, "revoke": _revoke_key, "list": _list_keys}[args.action](args, keys)
 
 
@@ -365,10 +312,9 @@ def _add_mcp(parser: argparse.ArgumentParser) -> None:
 
 
 def _mcp(args: argparse.Namespace) -> int:
-    from rag.archive.archive import existing
     from rag.interfaces.mcp import run
 
-    return run(existing(_settings(args)))
+    return run(_existing(args))
 
 
 COMMANDS = (
@@ -387,8 +333,8 @@ COMMANDS = (
         add_arguments=_add_stories,
     ),
     Command(name="show", help="print an article", run=_show, add_arguments=_add_show),
+    *INSTALLATION,
     *MOVING,
-    Command(name="doctor", help="check the catalogue and compare the indexes with it", run=_doctor),
     Command(
         name="key",
         help="make, list and revoke API keys; the server asks for one once there is one",

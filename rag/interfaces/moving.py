@@ -21,11 +21,12 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from rag.archive.archive import Archive, existing
+    from rag.archive.archive import Archive
+    from rag.archive.installation import existing
     from rag.archive.moving.exporting import export
     from rag.settings import Settings
 
-    with closing(Archive(existing(Settings.load(data_dir=args.data_dir)))) as archive:
+    with closing(Archive(existing(Settings.load(data_dir=args.data_dir, archive=args.archive)))) as archive:
         report = export(archive, args.folder.expanduser().absolute(), progress=_told)
     if args.json:
         print_json(report.as_dict())
@@ -43,8 +44,8 @@ def _import(args: argparse.Namespace) -> int:
     from rag.archive.moving.importing import import_into
     from rag.settings import Settings
 
-    settings = Settings.load(data_dir=args.data_dir)
-    with closing(Archive(settings)) as archive:
+    settings = Settings.load(data_dir=args.data_dir, archive=args.archive)
+    with closing(Archive(settings, may_be_new=True)) as archive:
         folder = args.folder.expanduser().absolute()
         report = import_into(archive, folder, embedder=_chosen_embedder(settings), progress=_told)
     if args.json:
@@ -69,7 +70,7 @@ def _add_move(parser: argparse.ArgumentParser) -> None:
 
 
 def _move(args: argparse.Namespace) -> int:
-    from rag.archive.archive import existing
+    from rag.archive.installation import existing
     from rag.archive.moving.move import move
     from rag.serving.shared_keys import keys_of
     from rag.settings import Settings
@@ -77,7 +78,7 @@ def _move(args: argparse.Namespace) -> int:
     def carry(old: Archive, new: Archive) -> None:
         keys_of(new).take_along(keys_of(old))
 
-    settings = existing(Settings.load(data_dir=args.data_dir))
+    settings = existing(Settings.load(data_dir=args.data_dir, archive=args.archive))
     report = move(settings, args.to, args.through, progress=_told, carry=carry)
     if args.json:
         print_json(report.as_dict())
@@ -88,7 +89,12 @@ def _move(args: argparse.Namespace) -> int:
         if report.carried
         else "It held all of that already: its API keys are as they were."
     )
-    use = "the address of --to in DATELINE_CATALOG" if "://" in args.to else f"--data-dir {report.target}"
+    place = (
+        "the address of --to in DATELINE_CATALOG"
+        if "://" in args.to
+        else f"--data-dir {Path(args.to).expanduser().absolute()}"
+    )
+    use = place + settings.archive_option
     print_text(
         f"The archive at {report.target} holds {_counts(imported.manifest)} of the one at {report.source}, which is as "
         f"it was; nothing was embedded. {imported.parts} of {len(imported.manifest.parts)} parts were stored now, in "

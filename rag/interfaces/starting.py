@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import threading
 
@@ -68,7 +69,8 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 def reply(request_line: str) -> bytes:
     """The whole response to a request, by its first line."""
     method, _, rest = request_line.partition(" ")
-    path = rest.partition(" ")[0].partition("?")[0]
+    # Of several archives, each is asked at its own address.
+    path = re.sub(r"^/archives/[^/]*(?=/)", "", rest.partition(" ")[0].partition("?")[0])
     if path == _LIVE:
         status, kind, body = "200 OK", "application/json", '{"live": true, "ready": false}'
     elif path.startswith(_PROGRAMS):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from rag.models.embeddings import Embedder, LazyEmbedder, open_embedder, source_of
+from rag.models.embeddings import Embedder, LazyEmbedder, open_embedder, packaged_name, source_of
 from rag.settings import Settings
 
 log = logging.getLogger("dateline")
@@ -17,12 +18,32 @@ log = logging.getLogger("dateline")
 class ArchiveEmbedder:
     """The packaged embedder that an archive was made with, also after `dateline reindex` in another process."""
 
-    def __init__(self, settings: Settings, stored: Callable[[], str | None]) -> None:
-        """`stored` gives the name of the model of the archive; None while it is new: it gets the default then."""
+    def __init__(
+        self, settings: Settings, stored: Callable[[], str | None], *, beside: ArchiveEmbedder | None = None
+    ) -> None:
+        """`stored` gives the name of the model of the archive; None while it is new: it gets the default then.
+
+        The models that `beside` has loaded are used, and not loaded again.
+        """
         self._settings, self._stored = settings, stored
-        self._default = LazyEmbedder(settings.embedder, settings.model_cache)
+        # Weak, so that a model is freed when no archive uses it any longer.
+        self._models: WeakValueDictionary[str, LazyEmbedder] = beside._models if beside else WeakValueDictionary()
+        self._lock: threading.Lock = beside._lock if beside else threading.Lock()
+        with self._lock:
+            self._default = self._model(settings.embedder)
         self._present: LazyEmbedder | None = None
-        self._lock = threading.Lock()
+
+    def beside(self, stored: Callable[[], str | None]) -> ArchiveEmbedder:
+        """The embedder of another archive, which shares the loaded models; this one closes them."""
+        return ArchiveEmbedder(self._settings, stored, beside=self)
+
+    def _model(self, source: str) -> LazyEmbedder:
+        """The model of this source: one for all archives. The lock is held."""
+        name = packaged_name(source) or source
+        found = self._models.get(name)
+        if found is None:
+            found = self._models[name] = LazyEmbedder(source, self._settings.model_cache)
+        return found
 
     def present(self) -> Embedder:
         """The embedder of this moment. An archive of a model that is not packaged gets the default, which it refuses.
@@ -35,10 +56,8 @@ class ArchiveEmbedder:
             source = source_of(stored or "")
             if not source or stored == before.name:
                 self._present = before
-            elif stored == self._default.name:
-                self._present = self._default
             else:
-                self._present = LazyEmbedder(source, self._settings.model_cache)
+                self._present = self._model(source)
             if self._present is not before:
                 log.warning("%s", advice(self._present.name, self._default.name))
             return self._present
@@ -70,7 +89,7 @@ class ArchiveEmbedder:
     def close(self) -> None:
         """Ends the threads of the models that were loaded; one loads again when something is embedded."""
         with self._lock:
-            for embedder in {self._default, self._present or self._default}:
+            for embedder in list(self._models.values()):
                 embedder.close()
 
 

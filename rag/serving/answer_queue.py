@@ -135,13 +135,24 @@ def _set(event: asyncio.Event) -> asyncio.Event:
 class AnswerQueue:
     """Answers and searches of one assistant, within the limits of its settings. All faces of a server share one."""
 
-    def __init__(self, assistant: Assistant, on_final: Callable[[Answer], None] = lambda answer: None) -> None:
-        """`on_final` is called with every final answer."""
+    def __init__(
+        self,
+        assistant: Assistant,
+        on_final: Callable[[Answer], None] = lambda answer: None,
+        *,
+        beside: AnswerQueue | None = None,
+    ) -> None:
+        """`on_final` is called with every final answer. The limits are those of `beside`, together with it: the models
+        of several archives are the same ones."""
         settings, cores = assistant.settings, max(2, os.cpu_count() or 2)
         self.assistant, self._on_final = assistant, on_final
-        self.limit = ConcurrencyLimit(settings.answer_slots, settings.answer_queue)
+        self.limit: ConcurrencyLimit = (
+            beside.limit if beside else ConcurrencyLimit(settings.answer_slots, settings.answer_queue)
+        )
         # Searches and embeddings need no language model, so they do not wait for those that do.
-        self.search_limit = ConcurrencyLimit(cores, MOST_WAITING_SEARCHES)
+        self.search_limit: ConcurrencyLimit = (
+            beside.search_limit if beside else ConcurrencyLimit(cores, MOST_WAITING_SEARCHES)
+        )
         self._threads = WorkerThreads(settings.answer_slots + cores)  # for generation, and for retrieval beside it
         self._entries: dict[str, QueuedAnswer] = {}
         self._kept: list[str] = []

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rag.archive import installation
 from rag.archive.catalog import Catalog
 from rag.archive.tables import rows
 from rag.archive.tables.database import Row
@@ -35,13 +36,21 @@ def keys_of(archive: Archive) -> Keys:
 
 
 @contextmanager
-def opened_keys(settings: Settings) -> Iterator[Keys]:
-    """The keys of the archive of the settings, without opening its indexes. Raises StorageError, ArchiveMismatch."""
-    folder = settings.data_dir.expanduser().absolute()
+def opened_keys(settings: Settings, *, may_be_new: bool = False) -> Iterator[Keys]:
+    """The keys of the archive of the settings, without opening its indexes.
+
+    `may_be_new`: a named archive that does not exist is made. Raises StorageError, ArchiveMismatch, ArchiveMissing.
+    """
+    folder = settings.folder
+    if not may_be_new:
+        installation.check_exists(settings)
+    elif settings.archive:
+        installation.make_folder(settings)
     if not settings.catalog:
         yield Keys(folder)
         return
-    with closing(Catalog(folder / "catalogue.sqlite", url=settings.catalog)) as catalog:
+    place = folder / "catalogue.sqlite"
+    with closing(Catalog(place, url=settings.catalog, schema=settings.schema_name)) as catalog:
         yield SharedKeys(catalog, folder)
 
 

@@ -15,8 +15,9 @@ from ingest.pipeline import ingest
 from ingest.reindex import reindex
 from rag.archive.archive import Archive
 from rag.archive.indexes import filtered_vectors
+from rag.archive.indexes.exact_vectors import ExactVectors
 from rag.archive.indexes.filtered_vectors import FilteredVectors
-from rag.archive.indexes.vector_index import ChromaVectors, ExactVectors
+from rag.archive.indexes.vector_index import ChromaVectors
 from rag.archive.priority import Priority
 from rag.schema import Article, Filters
 from rag.settings import Settings

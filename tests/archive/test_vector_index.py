@@ -12,7 +12,8 @@ from fakes import WordEmbedder
 from milvus_server import MilvusServer
 
 from rag.archive.archive import Archive
-from rag.archive.indexes.vector_index import ChromaVectors, ExactVectors, VectorIndex
+from rag.archive.indexes.exact_vectors import ExactVectors
+from rag.archive.indexes.vector_index import ChromaVectors, VectorIndex
 from rag.archive.tables.passages import StoredPassage
 from rag.errors import ModelUnavailable, StorageError
 from rag.schema import Filters

@@ -402,7 +402,7 @@ def test_a_key_that_reads_logs_in_asks_and_changes_nothing(
     # What the page does not offer, its server does not do either.
     tab.evaluate("document.querySelector('#list li').innerHTML += '<button data-remove=a1>x</button>'")
     tab.click("#list [data-remove]")
-    tab.wait_for_selector("#report a[href='/login']")
+    tab.wait_for_selector("#report a[href='login']")
     sent = tab.evaluate("fetch('/gradio_api/upload', {method: 'POST', body: new FormData()}).then((r) => r.status)")
     assert sent == 403
     assert own.assistant.archive.catalog.coverage().articles == 10

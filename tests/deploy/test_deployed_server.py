@@ -19,6 +19,7 @@ import pytest
 from conftest import ROOT, Asked, Served
 from deploy_files import DEPLOY, RUNBOOK, environment_of_image, of_image, pod
 
+from app import create_installation
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.schema import Article
@@ -56,7 +57,7 @@ def test_the_check_of_the_image_fails_while_the_server_is_not_ready(serve: Serve
 
 @pytest.mark.parametrize("file", [DEPLOY / "grafana.json", RUNBOOK], ids=lambda file: file.name)
 def test_every_metric_is_exported_with_these_labels(file: Path, serve: Served, assistant: Asked) -> None:
-    url = serve(assistant(REPLY, "Zebras won the Lunada cup."))
+    url = serve.app(create_installation(assistant(REPLY, "Zebras won the Lunada cup."), with_page=False))
     for _ in range(2):
         httpx.post(f"{url}/api/ask", json={"question": QUESTION})
     exported = httpx.get(f"{url}/metrics").text

@@ -14,7 +14,8 @@ import pytest
 
 from app import main
 from ingest.pipeline import ingest
-from rag.archive.archive import Archive, new_place
+from rag.archive.archive import Archive
+from rag.archive.installation import new_place
 from rag.models.cards import E5_SMALL, MINILM
 from rag.models.embeddings import LazyEmbedder
 from rag.schema import Article

@@ -32,6 +32,8 @@ def address(listener: socket.socket) -> str:
     [
         ("/", 503, "text/html"),
         ("/article/a?from=b", 503, "text/html"),
+        ("/archives/sports/", 503, "text/html"),
+        ("/archives/sports/api/ask", 503, "application/problem+json"),
         ("/api/health/live", 200, "application/json"),
         ("/api/health/ready", 503, "application/problem+json"),
         ("/api/ask", 503, "application/problem+json"),

@@ -1,4 +1,4 @@
-"""Vector search over passages: approximate with Chroma, or exact over the vectors in the catalogue."""
+"""Vector search over passages with Chroma, and what every vector index does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from urllib.parse import urlparse
 import numpy as np
 
 from rag.archive import private_files
-from rag.archive.catalog import Catalog
 from rag.archive.indexes.filtered_vectors import FilteredVectors
 from rag.archive.tables.passages import StoredPassage
 from rag.archive.tables.table import day_number
@@ -79,12 +78,15 @@ class ChromaVectors:
     unreachable.
     """
 
-    def __init__(self, folder: Path, url: str = "", filtered: FilteredVectors | None = None) -> None:
-        """Opens or creates the collection. Raises ModelUnavailable when the server at `url` does not answer.
+    def __init__(self, folder: Path, url: str = "", archive: str = "", filtered: FilteredVectors | None = None) -> None:
+        """Opens or creates the collection. On a server at `url` a named `archive` has one of its own.
 
-        Where there is a filter, `filtered` is searched instead, as soon as it has read the catalogue.
+        Where there is a filter, `filtered` is searched instead, as soon as it has read the catalogue. Raises
+        ModelUnavailable when the server does not answer.
         """
         self._filtered = filtered
+        # No name of an archive holds a dot, so none can be that of another one's collection.
+        self._names = [f"{name}.{archive}" if url and archive else name for name in (_COLLECTION, _REBUILT)]
         self._where = url or str(folder)
         self._folder = None if url else folder
         self._failed = False
@@ -121,7 +123,7 @@ class ChromaVectors:
         self._switching = threading.Lock()  # prevents deletion of a collection during a search
         try:
             # The collection that is searched and the one that is written; they differ only during a rebuild.
-            self._collection = self._written = self._call(self._open)
+            self._collection = self._written = self._call(partial(self._open, self._names[0]))
             self._drop_rebuilt()
         except BaseException:
             self.close()
@@ -168,7 +170,7 @@ class ChromaVectors:
                 "restores it from the catalogue."
             ) from error
 
-    def _open(self, name: str = _COLLECTION) -> Any:
+    def _open(self, name: str) -> Any:
         # No embedding function, since embeddings are passed in: Chroma's default one would download a model.
         return self._client.get_or_create_collection(name, configuration={"hnsw": _HNSW}, embedding_function=None)
 
@@ -221,13 +223,13 @@ class ChromaVectors:
     def clear(self) -> None:
         """Removes everything."""
         with self._switching:
-            self._call(partial(self._client.delete_collection, _COLLECTION))
-            self._collection = self._written = self._call(self._open)
+            self._call(partial(self._client.delete_collection, self._names[0]))
+            self._collection = self._written = self._call(partial(self._open, self._names[0]))
 
     def begin_rebuild(self) -> None:
         """Makes `put` and `drop_articles` write to a second, empty collection; searches still read the first."""
         self._drop_rebuilt()
-        self._written = self._call(partial(self._open, _REBUILT))
+        self._written = self._call(partial(self._open, self._names[1]))
 
     def finish_rebuild(self) -> None:
         """Makes searches read the second collection and deletes the first.
@@ -235,14 +237,14 @@ class ChromaVectors:
         If the process is killed between the two steps, the next start fills an empty collection from the catalogue.
         """
         with self._switching:
-            self._call(partial(self._client.delete_collection, _COLLECTION))
-            self._call(partial(self._written.modify, name=_COLLECTION))
+            self._call(partial(self._client.delete_collection, self._names[0]))
+            self._call(partial(self._written.modify, name=self._names[0]))
             self._collection = self._written
 
     def _drop_rebuilt(self) -> None:
         """Deletes the collection of a rebuild that was interrupted."""
-        if _REBUILT in [one.name for one in self._call(self._client.list_collections)]:
-            self._call(partial(self._client.delete_collection, _REBUILT))
+        if self._names[1] in [one.name for one in self._call(self._client.list_collections)]:
+            self._call(partial(self._client.delete_collection, self._names[1]))
 
     def close(self) -> None:
         """Closes the files; otherwise Chroma would reuse the open folder for the next client of this process."""
@@ -310,68 +312,6 @@ def disk_is_full(error: BaseException, folder: Path) -> bool:
         return disk_usage(folder).free < _LITTLE
     except OSError:
         return False
-
-
-class ExactVectors:
-    """Exact search over the vectors in the catalogue, for a process that may not open the Chroma folder.
-
-    Two processes may share the catalogue, but not an embedded Chroma index. Searches use the vectors of the last
-    `refresh`; 100,000 passages of 384 dimensions take 150 MB of memory.
-    """
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._seen = -1
-        self._model_since = -1
-        self._read: tuple[np.ndarray, np.ndarray] = (np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.float32))
-
-    def search(self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]) -> list[tuple[int, float]]:
-        """At most k pairs (key, cosine similarity) within the filters, best first."""
-        if self._seen < 0:
-            self.refresh()
-        keys, vectors = self._read  # one attribute, so that a refresh in another thread replaces both at once
-        if filters != Filters():
-            mask = np.isin(keys, self._catalog.passage_keys(filters))
-            keys, vectors = keys[mask], vectors[mask]
-        if not len(keys):
-            return []
-        scores = vectors @ vector
-        order = np.argsort(-scores, kind="stable")[:k]
-        return [(int(keys[i]), float(scores[i])) for i in order]
-
-    def refresh(self) -> None:
-        """Reads the vectors again if the catalogue has changed. Until it returns, searches use the previous vectors."""
-        since, seq = self._catalog.model_since(), self._catalog.last_change()
-        if seq != self._seen or since != self._model_since:
-            keys, vectors = self._catalog.all_vectors()
-            self._read = np.array(keys, dtype=np.int64), vectors
-            self._seen, self._model_since = seq, since
-
-    @property
-    def of_present_model(self) -> bool:
-        """Whether the vectors of the last `refresh` are those of the archive's present embedder."""
-        return self._model_since == self._catalog.model_since()
-
-    def put(self, stored: Sequence[StoredPassage], vectors: np.ndarray) -> None:
-        """Does nothing: the catalogue already holds the passages."""
-
-    def drop_articles(self, articles: Sequence[str]) -> None:
-        """Does nothing: the catalogue has already removed the passages."""
-
-    def keys(self) -> set[int]:
-        """All keys in the catalogue."""
-        return set(self._catalog.passage_keys())
-
-    def count(self) -> int:
-        """How many passages the catalogue holds."""
-        return self._catalog.count_passages()
-
-    def clear(self) -> None:
-        """Makes the next search read the vectors again."""
-        self._seen = -1
-
-    def close(self) -> None:
-        """Does nothing: no file is open."""
 
 
 def _metadata(article: Article) -> dict[str, str | int]:

@@ -56,11 +56,12 @@ def move(
 ) -> MoveReport:
     """Fills a new archive with all that the archive of the settings holds, or goes on where that was interrupted.
 
-    `to` is an address postgresql://… or a folder. The export between the two takes space in `through`, by default the
-    folder of the archive, and is deleted at the end. The archive stays as it is, and takes no article meanwhile.
-    Nothing is embedded; the indexes of the new one are built when it is first used. `carry` takes along what is not of
-    the archive itself, from the old one to the new, before that may be used. Raises SettingsError for a target
-    that cannot be, ArchiveBusy while an ingest runs here or a server there, and what an export or an import raises.
+    `to` is an address postgresql://… or a folder; a named archive keeps its name there. The export between the two
+    takes space in `through`, by default the folder of the archive, and is deleted at the end. The archive stays as it
+    is, and takes no article meanwhile. Nothing is embedded; the indexes of the new one are built when it is first
+    used. `carry` takes along what is not of the archive itself, from the old one to the new, before that may be used.
+    Raises SettingsError for a target that cannot be, ArchiveBusy while an ingest runs here or a server there, and what
+    an export or an import raises.
     """
     database = "://" in to
     if to == settings.catalog or (not database and not settings.catalog and _same(Path(to), settings.data_dir)):
@@ -187,20 +188,22 @@ def _made(settings: Settings, between: Path) -> Archive:
         private_files.make_folder(between)
     except OSError as error:
         raise _not_written(between, error) from error
-    return Archive(settings)
+    return Archive(settings, may_be_new=True)
 
 
 def _shown(archive: Archive) -> str:
+    """The installation of an archive, which a named one is in under its name."""
     if archive.catalog.database.shared:
-        return shlex.quote(archive.catalog.database.address.replace("://", f"://{_LOGIN}", 1))
-    return shlex.quote(str(archive.folder))
+        return shlex.quote(archive.catalog.database.of_installation.replace("://", f"://{_LOGIN}", 1))
+    return shlex.quote(str(archive.installation))
 
 
 def _command(source: Archive, target: str, through: Path | None) -> str:
     """The command that goes on with the move. It is stored with what was moved, so it holds no password."""
     catalog = f"DATELINE_CATALOG={_shown(source)} " if source.catalog.database.shared else ""
     beside = f" --through {shlex.quote(str(through.expanduser().absolute()))}" if through else ""
-    return f"{catalog}dateline move --data-dir {shlex.quote(str(source.folder))} --to {target}{beside}"
+    folder = shlex.quote(str(source.installation))
+    return f"{catalog}dateline move --data-dir {folder}{source.option} --to {target}{beside}"
 
 
 def _is_present(folder: Path, source: Archive) -> bool:

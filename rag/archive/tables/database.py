@@ -89,6 +89,7 @@ class Database(ABC, Generic[_Connection]):
         """
         self.place, self.folder = place, folder
         self.address = folder  # what leads to this archive and no other, without secrets
+        self.of_installation = folder  # the same, where a name tells it from others there
         self._write = threading.RLock()
         self._writer: _Connection | None = None
         self._pool: Pool[_Connection] = Pool(lambda: self._connect(), self._check_open, _READERS, patience)

@@ -114,7 +114,7 @@ class _Transaction:
 
 
 class PostgresDatabase(Database[Any]):
-    """One schema of a PostgreSQL database: the first one of its search path."""
+    """One schema of a PostgreSQL database: a named one, or the first one of the search path."""
 
     engine = "PostgreSQL"
     choice = "database with DATELINE_CATALOG"
@@ -124,10 +124,17 @@ class PostgresDatabase(Database[Any]):
     errors = (psycopg.Error,)
     pauses = _PAUSES
 
-    def __init__(self, url: str) -> None:
-        """Does not connect yet. `url`: postgresql://user:password@host:port/name, as Settings has checked it."""
+    def __init__(self, url: str, schema: str = "") -> None:
+        """Does not connect yet. `url`: postgresql://user:password@host:port/name, as Settings has checked it.
+
+        `schema` is a name that needs no quotes; it is made by `begin_use`.
+        """
         parts = urlsplit(url)
         given = dict(parse_qsl(parts.query))
+        shown = urlencode({key: value for key, value in given.items() if key not in _SECRET}, quote_via=quote)
+        self._schema = schema
+        if schema:  # the last of several holds
+            given["options"] = f"{given.get('options', '')} -c search_path={schema}".strip()
         self.conninfo = make_conninfo(
             **{
                 "host": parts.hostname, "port": parts.port, "user": parts.username and unquote(parts.username),
@@ -141,9 +148,10 @@ class PostgresDatabase(Database[Any]):
         )  # fmt: skip
         self._secrets = [one for one in (parts.password, unquote(parts.password or ""), given.get("password")) if one]
         place = f"postgresql://{parts.netloc.rpartition('@')[2] or given.get('host', '')}{parts.path}"
+        place += f" (schema {schema})" * bool(schema)
         super().__init__(place, place, _TURN_SECONDS)
-        shown = urlencode({key: value for key, value in given.items() if key not in _SECRET}, quote_via=quote)
-        self.address = f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}{shown and f'?{shown}'}"
+        self.of_installation = f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}{shown and f'?{shown}'}"
+        self.address = self.of_installation + f" {schema}" * bool(schema)
 
     # --- errors -------------------------------------------------------------------------------
 
@@ -177,6 +185,8 @@ class PostgresDatabase(Database[Any]):
             if begun and (isinstance(error, psycopg.DataError) or code.startswith(_REFUSED_VALUES)):
                 return ArticleRefused(f"PostgreSQL does not take a value: {why}.")
             advice = _ADVICE.get(code, "The log of the server says more" if code else _ADVICE_ON_LOGIN)
+            if code == "42501" and self._schema:
+                advice = _SCHEMA_ADVICE
             if code not in _PASSING:
                 kind = StorageError
         told = kind(f"The catalogue {self.place} cannot be used: {why}. {advice}; data stored earlier is intact.")
@@ -203,8 +213,21 @@ class PostgresDatabase(Database[Any]):
     # --- the whole database -------------------------------------------------------------------
 
     def begin_use(self, left: Sequence[Path]) -> None:
-        """Connects, to tell at once what is wrong; whether the database is empty shows from its tables."""
-        self.read("SELECT 1", (), lambda row: row)
+        """Connects, to tell at once what is wrong, and makes the schema; whether it is empty shows from its tables."""
+        sql = "SELECT 1 FROM pg_namespace WHERE nspname = ?"
+        if not self.read(sql, (self._schema,), lambda row: row) and self._schema:
+            with self.transaction() as db:
+                # There is no schema yet by which `_begin` could lock, and two that make the same one would collide.
+                db.execute(f"SELECT pg_advisory_xact_lock({_WRITERS}, hashtext(?))", (self._schema,))
+                db.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+
+    def schemas(self, prefix: str) -> list[str]:
+        """The names of the schemas that begin so and hold a catalogue."""
+        sql = (
+            "SELECT n.nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid "
+            "WHERE c.relname = 'versions' AND starts_with(n.nspname, ?) ORDER BY n.nspname"
+        )
+        return self.read(sql, (prefix,), lambda row: str(row[0]))
 
     def tables(self) -> set[str]:
         """The names of the tables in the schema."""
@@ -305,6 +328,7 @@ _ADVICE_WHEN_AWAY = {
     False: "It was tried again for 10 seconds. Start it, or correct host and port in DATELINE_CATALOG",
 }
 _ADVICE_ON_LOGIN = "Check DATELINE_CATALOG: user, password, host, port and name of the database"
+_SCHEMA_ADVICE = "Each named archive has a schema. Give its user the right: GRANT CREATE ON DATABASE … TO …"
 _ADVICE = {
     "53100": "The disk of the server is full: free some space",
     "55P03": f"Another process has been writing for {_LOCK_SECONDS} seconds: try again when it has finished",

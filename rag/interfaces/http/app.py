@@ -21,10 +21,10 @@ import rag
 from rag.assistant import Assistant
 from rag.interfaces.http.article_routes import ArticleRoutes, UploadJobs
 from rag.interfaces.http.ask_routes import AskRoutes
-from rag.interfaces.http.auth import Authenticator
+from rag.interfaces.http.auth import WRONG_PER_MINUTE, Authenticator
 from rag.interfaces.http.bodies import Json, Replies, errors, gives, problem_schemas
 from rag.interfaces.http.errors import HttpError, problem
-from rag.interfaces.http.middleware import LOCAL, RequestLimits, RequestMiddleware, error_body
+from rag.interfaces.http.middleware import LOCAL, RequestLimits, RequestMiddleware, error_body, route_path
 from rag.interfaces.http.openai_routes import OpenAIRoutes
 from rag.interfaces.http.story_routes import StoryRoutes
 from rag.interfaces.json import FieldProblem, HealthData, ProbeData, coverage_data
@@ -33,6 +33,8 @@ from rag.serving import metrics
 from rag.serving import tracing as traces
 from rag.serving.answer_queue import AnswerQueue
 from rag.serving.api_keys import is_loopback
+from rag.serving.sessions import sessions_of
+from rag.serving.shared_keys import keys_of
 from rag.serving.shared_limits import limiter_of
 
 App: TypeAlias = FastAPI  # for annotations elsewhere
@@ -54,17 +56,19 @@ def create_api(
     jobs: UploadJobs,
     ready: Callable[[], bool] = lambda: True,
     hosts: frozenset[str] | None = None,
+    beside: FastAPI | None = None,
 ) -> FastAPI:
     """The API of one assistant, which its caller closes. A page may be mounted on it at / afterwards.
 
     `jobs` ingests what is uploaded; it is started and closed with the application. `hosts` are the names that the
-    server answers to; by default those of this machine, as long as the settings keep to loopback.
+    server answers to; by default those of this machine, as long as the settings keep to loopback. The API `beside`
+    which this one is served is another archive's: clients and answers are counted together with it.
     """
     assistant = traces.watched(assistant)
     settings = assistant.settings
     if hosts is None and is_loopback(settings.host):
         hosts = LOCAL
-    server = _Server(assistant, jobs, ready)
+    server = _Server(assistant, jobs, ready, beside.state.answer_queue if beside else None)
     app = _Documented(
         title="Dateline",
         version=rag.__version__,
@@ -75,19 +79,26 @@ def create_api(
         lifespan=server.lifespan,
     )
     server.add_routes(app)
-    app.state.answer_queue = server.queue  # for the page that may be mounted on the application
+    # For the page that may be mounted on the application, and for the archives that are served beside it.
+    app.state.answer_queue, app.state.metrics = server.queue, server.metrics
+    catalog = assistant.archive.catalog
+    app.state.rate = beside.state.rate if beside else limiter_of(catalog, settings.requests_per_minute)
+    wrong = limiter_of(catalog, WRONG_PER_MINUTE, "wrong keys")
+    name = settings.archive if beside else ""
+    app.state.authenticator = Authenticator(keys_of(assistant.archive), sessions_of(catalog), wrong, name)
     limits = RequestLimits(
         hosts=hosts,
         upload_bytes=int(settings.max_file_mb * 10_000_000),  # a zip of many files
         article_bytes=int(settings.max_file_mb * 1_000_000),
-        rate=limiter_of(assistant.archive.catalog, settings.requests_per_minute),
     )
+    app.state.limits, folder = limits, assistant.archive.folder
     app.add_middleware(
         RequestMiddleware,
         limits=limits,
-        authenticator=Authenticator(assistant.archive),
-        folder=assistant.archive.folder,
+        authenticator=app.state.authenticator,
+        folder=folder,
         metrics=server.metrics,
+        rate=app.state.rate,
     )
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework_error)
@@ -97,11 +108,13 @@ def create_api(
 class _Server:
     """The routes of one assistant and what they share."""
 
-    def __init__(self, assistant: Assistant, jobs: UploadJobs, ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, assistant: Assistant, jobs: UploadJobs, ready: Callable[[], bool], beside: AnswerQueue | None
+    ) -> None:
         self.assistant, self.jobs, self.ready = assistant, jobs, ready
         self.catalog = assistant.archive.catalog
         self.metrics = metrics.Metrics()
-        self.queue = AnswerQueue(assistant, self.metrics.answer)
+        self.queue = AnswerQueue(assistant, self.metrics.answer, beside=beside)
         self.mcp = McpRoute(self.queue)
         self._add_gauges()
 
@@ -217,7 +230,7 @@ async def _framework_error(request: Request, error: Exception) -> Response:
     """An HTTPException of the framework, in the shape of our errors."""
     assert isinstance(error, HTTPException)
     ours = HttpError(error.status_code, str(error.detail), dict(error.headers or {}))
-    body, kind, status = error_body(request.url.path, ours, request.state.request_id, None)
+    body, kind, status = error_body(route_path(request.scope), ours, request.state.request_id, None)
     return Response(body, status, headers=ours.headers, media_type=kind)
 
 

@@ -15,6 +15,7 @@ from rag.errors import StorageError
 from rag.interfaces.filters import filters_from
 from rag.interfaces.http.bodies import DAY, Json, errors, gives
 from rag.interfaces.http.errors import HttpError
+from rag.interfaces.http.middleware import base_of
 from rag.interfaces.json import (
     ArticlesData,
     FullArticleData,
@@ -163,16 +164,18 @@ class ArticleRoutes:
         return Json(full_article_data(found))
 
     def article_page(
-        self, article_id: str, version: int = 0, start: int = 0, end: int = 0, part: bool = False
+        self, request: Request, article_id: str, version: int = 0, start: int = 0, end: int = 0, part: bool = False
     ) -> HTMLResponse:
         """The page that a citation leads to: the article with the words from `start` to `end` highlighted."""
         current = self.catalog.article(article_id)
         found = self.catalog.article(article_id, version) if current and 0 < version < current.version else current
         if current is None or found is None:  # removed since it was cited
             gone = page.notice_html("This article is no longer in the archive.")
-            return HTMLResponse(gone if part else archive_view.document("Not found", gone), status_code=404)
+            return HTMLResponse(
+                gone if part else archive_view.document("Not found", gone, base_of(request)), status_code=404
+            )
         body = archive_view.article_html(found, start, end, latest=current.version)
-        return HTMLResponse(body if part else archive_view.document(found.title, body))
+        return HTMLResponse(body if part else archive_view.document(found.title, body, base_of(request)))
 
     def remove(self, article_id: str) -> Response:
         """Removes the article from the catalogue and both indexes."""
@@ -196,7 +199,7 @@ class ArticleRoutes:
                 await form.close()
         else:
             raise HttpError(415, f"'{kind[:60]}' is not read here. Send application/json or multipart/form-data.")
-        return Json(job_data(job), status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
+        return Json(job_data(job), status_code=202, headers={"Location": f"{base_of(request)}/api/jobs/{job.id}"})
 
     async def _body(self, request: Request) -> bytes:
         """The body of a request, which is held in memory. Raises HttpError where it is longer than is read."""

@@ -8,16 +8,14 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from rag.archive.archive import Archive
-from rag.errors import Busy, CatalogueAway, StorageError
+from rag.errors import Busy, CatalogueAway, DatelineError, StorageError
 from rag.interfaces.http.errors import HttpError
-from rag.serving.api_keys import Key, key_of
-from rag.serving.sessions import SESSION_SECONDS, sessions_of
-from rag.serving.shared_keys import keys_of
-from rag.serving.shared_limits import limiter_of
+from rag.serving.api_keys import Key, Keys, key_of
+from rag.serving.rate_limits import RateLimiter
+from rag.serving.sessions import SESSION_SECONDS, Sessions
+from rag.settings import ARCHIVES
 
 COOKIE = "dateline_session"
-_SESSION_COOKIE = re.compile(rf"(?:^|;[ \t]*){COOKIE}=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
 WRONG_PER_MINUTE = 20  # wrong keys from one address; enough that a script with an old key still gets its 401
 WRONG_SECONDS = 0.5  # delay of the response to a wrong key
 _AWAY = "The server of the catalogue, with the keys of this archive, cannot be reached, so nobody is let in. Ask again."
@@ -31,12 +29,17 @@ class Authenticator:
     the key file, does not open it.
     """
 
-    def __init__(self, archive: Archive) -> None:
-        """Raises StorageError where the keys cannot be read."""
-        self.keys = keys_of(archive)
+    def __init__(self, keys: Keys, sessions: Sessions, wrong: RateLimiter, name: str = "") -> None:
+        """`wrong` counts wrong keys; `name` is that of the archive, where the server has several.
+
+        Raises StorageError where the keys cannot be read.
+        """
+        self.keys, self._sessions, self._wrong, self._archive = keys, sessions, wrong, name
+        # A name of its own, and below the address of the archive: no session is sent to another archive.
+        self._cookie_name = f"{COOKIE}_{name}" if name else COOKIE
+        self._cookie_path = f"/{ARCHIVES}/{name}" if name else "/"
+        self._cookie = re.compile(rf"(?:^|;[ \t]*){self._cookie_name}=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
         self._required = bool(self.keys.all()) or self.keys.exist()
-        self._sessions = sessions_of(archive.catalog)
-        self._wrong = limiter_of(archive.catalog, WRONG_PER_MINUTE, "wrong keys")
 
     async def authenticate(self, headers: Mapping[str, str], peer: str) -> tuple[Key | None, bool]:
         """The key of a request (None where none is required), and whether it comes from a browser session.
@@ -52,14 +55,26 @@ class Authenticator:
             key = key_of(secret, found)
             if key is None:
                 await self._slow_down(peer)
-                raise _no_key()
+                raise self._no_key()
             return key, False
         with self._readable():
-            owner = await self._sessions.key(_cookie(headers))
-        key = next((one for one in found if one.id == owner), None)
+            key = await self._of_session(headers, found)
         if key is None:
-            raise _no_key()
+            raise self._no_key()
         return key, True
+
+    async def opens(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request would be let in. Where that cannot be told, it would not; no wrong key is counted."""
+        try:
+            found, secret = await self._stored(), _secret(headers)
+            key = key_of(secret, found) if secret else await self._of_session(headers, found)
+        except (DatelineError, HttpError):
+            return False
+        return not self._required or key is not None
+
+    async def _of_session(self, headers: Mapping[str, str], found: tuple[Key, ...]) -> Key | None:
+        owner = await self._sessions.key(self._token(headers))
+        return next((one for one in found if one.id == owner), None)
 
     async def _stored(self) -> tuple[Key, ...]:
         with self._readable():
@@ -99,21 +114,27 @@ class Authenticator:
     async def logout(self, headers: Mapping[str, str]) -> None:
         """Ends the session of a browser. Raises HttpError, CatalogueAway: it goes on then."""
         with self._readable():
-            await self._sessions.end(_cookie(headers))
+            await self._sessions.end(self._token(headers))
 
+    def _token(self, headers: Mapping[str, str]) -> str:
+        """The session token that a browser sent, without http.cookies: its time grows with the square of a header."""
+        found = self._cookie.search(headers.get("cookie", ""))
+        return found[1] if found else ""
 
-def cookie_header(token: str, *, secure: bool) -> str:
-    """The Set-Cookie header that begins a session, or with an empty token ends it."""
-    age = SESSION_SECONDS if token else 0
-    return f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{'; Secure' if secure else ''}"
+    def cookie_header(self, token: str, *, secure: bool) -> str:
+        """The Set-Cookie header that begins a session, or with an empty token ends it."""
+        age = SESSION_SECONDS if token else 0
+        where = f"{self._cookie_name}={token}; Path={self._cookie_path}"
+        return f"{where}; HttpOnly; SameSite=Strict; Max-Age={age}{'; Secure' if secure else ''}"
 
-
-def _no_key() -> HttpError:
-    return HttpError(
-        401,
-        "This archive asks for a key. Send it as 'Authorization: Bearer KEY'; make one with: dateline key create NAME",
-        {"WWW-Authenticate": 'Bearer realm="dateline"'},
-    )
+    def _no_key(self) -> HttpError:
+        option = f" --archive {self._archive}" if self._archive else ""
+        return HttpError(
+            401,
+            "This archive asks for a key. Send it as 'Authorization: Bearer KEY'; make one with: dateline key create "
+            f"NAME{option}",
+            {"WWW-Authenticate": 'Bearer realm="dateline"'},
+        )
 
 
 def _secret(headers: Mapping[str, str]) -> str:
@@ -126,9 +147,3 @@ def _secret(headers: Mapping[str, str]) -> str:
         except ValueError:
             return ""
     return headers.get("x-api-key", "")
-
-
-def _cookie(headers: Mapping[str, str]) -> str:
-    """The session token that a browser sent. http.cookies takes time that grows with the square of a hostile header."""
-    found = _SESSION_COOKIE.search(headers.get("cookie", ""))
-    return found[1] if found else ""

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rag.errors import ArchiveBusy, DatelineError
-from rag.interfaces.http.auth import Authenticator, cookie_header
+from rag.interfaces.http.auth import Authenticator
 from rag.interfaces.http.errors import HttpError, client_message, headers_of, problem, status_of
 from rag.interfaces.page.conversation_view import login_page
 from rag.serving import tracing as traces
@@ -60,24 +60,28 @@ _DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 class RequestLimits:
     """What requests must keep to. `hosts` are the names that the server answers to, None for any name.
 
-    `upload_bytes` is for the files of one upload, `article_bytes` for articles that are sent as JSON; `rate` counts the
-    requests of each client.
+    `upload_bytes` is for the files of one upload, `article_bytes` for articles that are sent as JSON.
     """
 
     hosts: frozenset[str] | None
     upload_bytes: int
     article_bytes: int
-    rate: RateLimiter
 
 
 class RequestMiddleware:
     """Lets a request through to the application, or answers it with what is wrong."""
 
     def __init__(
-        self, app: App, limits: RequestLimits, authenticator: Authenticator, folder: Path, metrics: Metrics
+        self,
+        app: App,
+        limits: RequestLimits,
+        authenticator: Authenticator,
+        folder: Path,
+        metrics: Metrics,
+        rate: RateLimiter,
     ) -> None:
-        """`folder` is that of the archive, which error messages do not name."""
-        self.app, self.limits, self.metrics = app, limits, metrics
+        """`folder` is that of the archive, which error messages do not name. `rate` counts the requests of a client."""
+        self.app, self.limits, self.metrics, self.rate = app, limits, metrics, rate
         self.authenticator, self.folder = authenticator, folder
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
@@ -103,7 +107,7 @@ class RequestMiddleware:
                 return
             await self._identify(request)
             if not request.path.startswith(_HEALTH):
-                await self.limits.rate.take(request.client)
+                await self.rate.take(request.client)
             with traces.incoming(request.headers):
                 await self.app(scope, receive, request.send)
         except Exception as error:
@@ -157,22 +161,22 @@ class RequestMiddleware:
             notice = "This is no key of this archive, or it was revoked."
             await request.answer(401, login_page(notice).encode(), _HTML)
             return
-        cookie = cookie_header(token, secure=request.scheme == "https")
-        await request.answer(303, b"", "text/plain", {"Location": "/", "Set-Cookie": cookie})
+        cookie = self.authenticator.cookie_header(token, secure=request.scheme == "https")
+        await request.answer(303, b"", "text/plain", {"Location": f"{request.base}/", "Set-Cookie": cookie})
 
     async def _logout(self, request: _RequestContext) -> None:
         if request.method != "POST":
             raise HttpError(405, "Log out with POST.", {"Allow": "POST"})
         await self.authenticator.logout(request.headers)
-        ended = cookie_header("", secure=request.scheme == "https")
+        ended = self.authenticator.cookie_header("", secure=request.scheme == "https")
         # The page keeps its conversation in the browser; whoever uses it next is not to read that.
-        headers = {"Location": "/login", "Set-Cookie": ended, "Clear-Site-Data": '"cache", "storage"'}
+        headers = {"Location": f"{request.base}/login", "Set-Cookie": ended, "Clear-Site-Data": '"cache", "storage"'}
         await request.answer(303, b"", "text/plain", headers)
 
     async def _refuse(self, request: _RequestContext, error: Exception) -> None:
         status = status_of(error)
         if status == 401 and not request.is_api and "text/html" in request.headers.get("accept", ""):
-            await request.answer(303, b"", "text/plain", {"Location": "/login"})
+            await request.answer(303, b"", "text/plain", {"Location": f"{request.base}/login"})
             return
         body, kind, status = error_body(request.path, error, request.id, self.folder)
         await request.answer(status, body, kind, headers_of(error))
@@ -229,7 +233,19 @@ class RequestMiddleware:
             "request": request.id, "method": request.method, "route": route or "none", "status": request.status or 499,
             "ms": round(seconds * 1000, 1), "key": request.key,
         }  # fmt: skip
+        if request.base:
+            line["archive"] = request.base.rpartition("/")[2]
         log.log(logging.INFO if request.is_api else logging.DEBUG, "%s", json.dumps(line))
+
+
+def route_path(scope: Connection) -> str:
+    """The path of a request within its application, as the router sees it."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
+
+
+def base_of(request: Any) -> str:
+    """Where the application is that a request goes to: "", or the address of one of several archives."""
+    return str(request.scope.get("root_path", ""))
 
 
 def log_requests() -> None:
@@ -274,7 +290,8 @@ class _RequestContext:
         given = self.headers.get("x-request-id", "")
         self.id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = self.id
-        self.path: str = scope["path"]
+        self.base: str = scope.get("root_path", "")  # where the application is; "" for that of the whole server
+        self.path = route_path(scope)
         self.method: str = scope.get("method", "GET")
         self.scheme: str = scope.get("scheme", "http")
         self.is_api = self.path.startswith(_API)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from rag.settings import ARCHIVES
 
 # From the opening of a connection, or the first byte of its next request, to the end of the headers.
 HEADER_SECONDS = 10.0
@@ -19,7 +22,7 @@ IDLE_SECONDS = 5  # between two requests; uvicorn's own default
 MOST_CONNECTIONS = 1000
 # Answers that end only when the client leaves. They go first when there are too many connections: a thousand of them
 # would otherwise keep everybody else out, and a browser opens them again.
-_ENDLESS = ("/gradio_api/heartbeat/", "/gradio_api/queue/data")
+_ENDLESS = re.compile(rf"(/{ARCHIVES}/[^/]+)?/gradio_api/(heartbeat/|queue/data)")
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _LARGE_HEADERS = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -133,7 +136,7 @@ def _protocol(connections: _Connections) -> type[asyncio.Protocol]:
             """Times incomplete headers. Only requests without end are closed to make room once they are complete."""
             if self._busy():
                 self._stop_clock()
-                endless = str(self.cycle.scope["path"]).startswith(_ENDLESS)
+                endless = _ENDLESS.match(self.cycle.scope["path"]) is not None
                 if not self.cycle.more_body and not endless:
                     connections.waiting.pop(self, None)
             else:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from rag.archive.catalog import Catalog
 from rag.interfaces.filters import encodable, filters_from
 from rag.interfaces.http.bodies import DAY, Json, errors, gives
 from rag.interfaces.http.errors import HttpError
+from rag.interfaces.http.middleware import base_of
 from rag.interfaces.page import archive_view
 from rag.interfaces.page import conversation_view as page
 from rag.interfaces.story_json import FullStoryData, StoriesData, full_story_data, stories_data
@@ -66,11 +67,13 @@ class StoryRoutes:
             raise HttpError(404, f"There is no story '{story_id[:200]}'.")
         return Json(full_story_data(found, self.catalog.story_articles(found.id, limit=limit, offset=offset)))
 
-    def story_page(self, story_id: str, part: bool = False) -> HTMLResponse:
+    def story_page(self, request: Request, story_id: str, part: bool = False) -> HTMLResponse:
         """The articles of a story by day, as a page or as a part of one; at most PAGE_ARTICLES of them."""
         found = self.catalog.story(encodable(story_id))
         if found is None:  # stories are found anew while articles come in
             gone = page.notice_html("This story is no longer in the archive.")
-            return HTMLResponse(gone if part else archive_view.document("Not found", gone), status_code=404)
+            return HTMLResponse(
+                gone if part else archive_view.document("Not found", gone, base_of(request)), status_code=404
+            )
         body = archive_view.story_html(found, self.catalog.story_articles(found.id, limit=PAGE_ARTICLES))
-        return HTMLResponse(body if part else archive_view.document(found.headline, body))
+        return HTMLResponse(body if part else archive_view.document(found.headline, body, base_of(request)))

@@ -102,9 +102,12 @@ def article_html(article: Article, start: int = 0, end: int = 0, latest: int = 0
     )
 
 
-def document(title: str, body: str) -> str:
-    """A page of its own, without script: an article opened in a new tab. `body` is HTML of this module."""
-    return render("document.html", title=title, body=body)
+def document(title: str, body: str, base: str = "") -> str:
+    """A page of its own, without script: an article opened in a new tab. `body` is HTML of this module.
+
+    `base` is the address of the archive on the server, without a slash at its end.
+    """
+    return render("document.html", title=title, body=body, base=base)
 
 
 def web_host(url: str) -> str:

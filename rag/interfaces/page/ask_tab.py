@@ -29,13 +29,22 @@ class AskTab:
     """The conversation, the box for the next question, and the filters."""
 
     def __init__(
-        self, answers: PageAnswers, masthead: Any, masthead_html: Callable[[], str], welcome_html: Callable[[], str]
+        self,
+        answers: PageAnswers,
+        archive: str,
+        masthead: Any,
+        masthead_html: Callable[[], str],
+        welcome_html: Callable[[], str],
     ) -> None:
-        """Within the context of the page. The two functions read the catalogue."""
+        """Within the context of the page. The two functions read the catalogue.
+
+        `archive` is its name: a browser keeps the conversations of several apart.
+        """
         self._answers, self.masthead = answers, masthead
         self._masthead_html, self._welcome_html = masthead_html, welcome_html
         # With a fixed "secret" the stored history stays readable after a restart; Gradio would draw a new one.
-        self.history = gr.BrowserState([], storage_key="dateline-conversation", secret="dateline")
+        place = f"dateline-conversation-{archive}" if archive else "dateline-conversation"
+        self.history = gr.BrowserState([], storage_key=place, secret="dateline")
         self.past = gr.HTML(elem_id="past", apply_default_css=False)
         self.current = gr.HTML(
             elem_id="current",

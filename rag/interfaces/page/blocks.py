@@ -24,13 +24,14 @@ class PageBlocks:
 
     def __init__(self, assistant: Assistant, answers: PageAnswers, uploads: Uploads) -> None:
         self._assistant, self._catalog = assistant, assistant.archive.catalog
+        archive = assistant.settings.archive
         self.blocks = gr.Blocks(title="Dateline", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600))
         with self.blocks:
             masthead = gr.HTML(elem_id="masthead", apply_default_css=False)
             self.account = gr.HTML(elem_id="account", apply_default_css=False, visible=False)
             with gr.Tabs(elem_id="sections"):
                 with gr.Tab("Ask", elem_id="ask-tab"):
-                    self.ask_tab = AskTab(answers, masthead, self.masthead_html, self.welcome_html)
+                    self.ask_tab = AskTab(answers, archive, masthead, self.masthead_html, self.welcome_html)
                 with gr.Tab("Archive", elem_id="archive-tab"):
                     self.archive_tab = ArchiveTab(self._catalog, uploads, self.ask_tab, self.masthead_html)
             self.ask_tab.connect()
@@ -48,7 +49,7 @@ class PageBlocks:
 
     def masthead_html(self) -> str:
         """The masthead for what the archive holds now."""
-        return view.masthead(self._catalog.coverage(), self._assistant.model)
+        return view.masthead(self._catalog.coverage(), self._assistant.model, self._assistant.settings.archive)
 
     def welcome_html(self) -> str:
         """The welcome: example questions, of the archive's own where it has some, and its latest articles."""
@@ -56,8 +57,9 @@ class PageBlocks:
         examples: list[str] = []
         with suppress(ValueError):
             examples = [str(one) for one in loads(self._catalog.get_meta("examples") or "[]")][:EXAMPLES]
-        folder = str(self._assistant.archive.folder)
-        return view.welcome(latest[:LATEST], examples or view.examples_for(latest), folder)
+        settings = self._assistant.settings
+        folder = str(settings.data_dir.expanduser().absolute())
+        return view.welcome(latest[:LATEST], examples or view.examples_for(latest), folder, settings.archive_option)
 
 
 def theme() -> Any:

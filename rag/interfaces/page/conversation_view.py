@@ -206,20 +206,23 @@ def login_page(notice: str = "") -> str:
     return render("login.html", notice=notice)
 
 
-def masthead(coverage: Coverage, model: str) -> str:
-    """The name of the page, and how many articles of which days are searched and which model writes."""
+def masthead(coverage: Coverage, model: str, archive: str = "") -> str:
+    """The name of the page, that of the archive, how many articles of which days it holds, and which model writes."""
     count = f"{coverage.articles:,} article{'' if coverage.articles == 1 else 's'}"
     span = ""
     if coverage.first and coverage.last:
         first, last = (f"{day.day} {day:%b %Y}" for day in (coverage.first, coverage.last))
         span = first if first == last else f"{first} – {last}"
-    return render("masthead.html", parts=[count, span, re.sub(r"(-Instruct)? Q\d\w*$", "", model)])
+    return render("masthead.html", parts=[archive, count, span, re.sub(r"(-Instruct)? Q\d\w*$", "", model)])
 
 
-def welcome(articles: Sequence[Article], examples: Sequence[str], folder: str) -> str:
-    """What an empty conversation shows: example questions and the latest articles, or how to fill the archive."""
+def welcome(articles: Sequence[Article], examples: Sequence[str], folder: str, archive_option: str = "") -> str:
+    """What an empty conversation shows: example questions and the latest articles, or how to fill the archive.
+
+    `folder` and `archive_option` are what a command needs to find it.
+    """
     if not articles:
-        return render("welcome_empty.html", folder=folder)
+        return render("welcome_empty.html", folder=folder, archive_option=archive_option)
     return render("welcome.html", examples=examples, cards=[card_of(article) for article in articles])
 
 

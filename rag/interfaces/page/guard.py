@@ -18,7 +18,7 @@ from typing import Any
 
 from rag.errors import Busy
 from rag.interfaces.http.errors import HttpError
-from rag.interfaces.http.middleware import App, Connection, Receive, Send, read_body
+from rag.interfaces.http.middleware import App, Connection, Receive, Send, read_body, route_path
 
 # Every address that Chromium asked for while all functions of the page were used (Gradio 6.31).
 _READ = re.compile(
@@ -52,7 +52,7 @@ class PageGuard:
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Passes a request on, or raises HttpError."""
-        path, method = scope["path"], scope.get("method", "GET")
+        path, method = route_path(scope), scope.get("method", "GET")
         allowed = _READ.fullmatch(path) if method in ("GET", "HEAD") else method == "POST" and path in _CALLED
         if not allowed:
             raise HttpError(404, f"There is nothing at {path[:200]}.")

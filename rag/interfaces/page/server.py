@@ -17,17 +17,19 @@ from rag.interfaces.page.conversation_view import head
 from rag.interfaces.page.gradio_import import import_gradio
 from rag.interfaces.page.guard import PageGuard
 from rag.interfaces.page.uploads import Intake, Uploads
+from rag.settings import ARCHIVES
 
 if TYPE_CHECKING:
     from rag.interfaces.http.app import App
 
 # No part of the page may report to anyone or look for a newer version of itself.
 _SILENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+PART = "archive-"  # begins the name of the folder, in that of the uploads, of each of several archives
 PAGE_SESSIONS = 200
 STALE_SECONDS = 600  # an upload that has not grown for so long was broken off
 _SPARE_EVENTS = 64  # that Gradio handles beside the answers: stopping, the list, uploads
 # What an archive has or will have beside what is there when the page is mounted.
-_ARCHIVE_FILES = ("keys.json", "catalogue.sqlite-wal", "catalogue.sqlite-shm", "uploads", "moving")
+_ARCHIVE_FILES = ("keys.json", "catalogue.sqlite-wal", "catalogue.sqlite-shm", "uploads", "moving", ARCHIVES)
 
 
 class UploadFolder(Protocol):
@@ -40,7 +42,7 @@ class UploadFolder(Protocol):
         ...
 
     def remove_stale(self, seconds: float) -> None:
-        """Removes what has not changed for so long."""
+        """Removes what has not changed for so long, but no folder whose name begins with PART, only what is in it."""
         ...
 
     def remove(self) -> None:
@@ -76,13 +78,28 @@ def _remove_stale(folder: UploadFolder) -> None:
             folder.remove_stale(STALE_SECONDS)
 
 
-def mount_page(api: App, assistant: Assistant, intake: Intake, ready: Callable[[], bool]) -> App:
-    """The API with the page at /, behind its routes. `load_gradio` comes first."""
+_mounting = threading.Lock()  # Gradio keeps the page that is being put together in variables of its own
+
+
+def mount_page(api: App, assistant: Assistant, intake: Intake, ready: Callable[[], bool], base: str = "") -> App:
+    """The API with the page at its /, behind its routes. `load_gradio` comes first.
+
+    `base` is the address of the API on the server: "", or that of one of several archives.
+    """
+    with _mounting:
+        return _mounted(api, assistant, intake, ready, base)
+
+
+def _mounted(api: App, assistant: Assistant, intake: Intake, ready: Callable[[], bool], base: str) -> App:
     import gradio as gr
 
     from rag.interfaces.page.blocks import PageBlocks, theme
 
     settings, uploads = assistant.settings, Path(os.environ["GRADIO_TEMP_DIR"])
+    blocked = _blocked_paths(assistant.archive.folder, uploads)
+    if base:  # in the one folder that Gradio knows, but apart: no upload can be named on the page of another archive
+        uploads = uploads / f"{PART}{settings.archive}"
+        uploads.mkdir(mode=0o700, exist_ok=True)
     answers = PageAnswers(api.state.answer_queue, ready)
     blocks = PageBlocks(assistant, answers, Uploads(uploads, intake)).blocks
     blocks.queue(max_size=64, default_concurrency_limit=4, api_open=False)
@@ -95,6 +112,7 @@ def mount_page(api: App, assistant: Assistant, intake: Intake, ready: Callable[[
         api,
         blocks,
         path="/",
+        root_path=base or None,
         server_name=settings.host,
         server_port=settings.port,
         footer_links=[],
@@ -104,13 +122,14 @@ def mount_page(api: App, assistant: Assistant, intake: Intake, ready: Callable[[
         ssr_mode=False,
         mcp_server=False,
         max_file_size=int(settings.max_file_mb * 10_000_000),  # a zip of many files
-        blocked_paths=_blocked_paths(assistant.archive.folder, uploads),
+        blocked_paths=blocked,
         theme=theme(),
         head=head(),
     )
     # Gradio checks the paths of files only after an application was launched, and mounting does not count as that.
     blocks.has_launched = True
     gradio_route: Any = api.router.routes[-1]
+    gradio_route.app.uploaded_file_dir = str(uploads)
     inputs = {number: len(function.inputs) for number, function in blocks.fns.items()}
     gradio_route.app = PageGuard(gradio_route.app, uploads, inputs, settings.spool_mb * 1_000_000)
     return mounted

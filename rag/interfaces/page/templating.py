@@ -28,14 +28,14 @@ def render(template: str, /, **values: Any) -> str:
 
 
 def article_address(article_id: str, version: int = 0, start: int = 0, end: int = 0) -> str:
-    """Where the page shows an article, with the characters from `start` to `end` highlighted."""
+    """Where an article is shown, seen from the page, with the characters from `start` to `end` highlighted."""
     query = {name: value for name, value in (("version", version), ("start", start), ("end", end)) if value}
-    return f"/article/{quote(article_id, safe='')}{'?' + urlencode(query) if query else ''}"
+    return f"article/{quote(article_id, safe='')}{'?' + urlencode(query) if query else ''}"
 
 
 def story_address(story_id: str) -> str:
-    """Where the page shows the articles of a story."""
-    return f"/story/{quote(story_id, safe='')}"
+    """Where the articles of a story are shown, seen from the page."""
+    return f"story/{quote(story_id, safe='')}"
 
 
 def _card_address(card: Card) -> str:

@@ -49,7 +49,7 @@
       box.addEventListener("close", () => opener?.focus({ preventScroll: true }), { once: true });
     }
     try {
-      const url = new URL(href, location.href);
+      const url = new URL(href, document.baseURI);
       url.searchParams.set("part", "true");
       const reply = await fetch(url);
       body.innerHTML = await reply.text();
@@ -125,7 +125,7 @@
   setInterval(async () => {
     const waiting = document.querySelector('.turn[data-state="writing"] .answer');
     if (!waiting) return;
-    const there = await fetch("/dateline/page.css", { method: "GET", cache: "no-store" }).then(() => true, () => false);
+    const there = await fetch("dateline/page.css", { method: "GET", cache: "no-store" }).then(() => true, () => false);
     const said = waiting.querySelector(".gone");
     if (there) said?.remove();
     else if (!said) {

@@ -1,0 +1,1 @@
+"""Several archives behind one server, each with keys, pages and an API of its own."""
