@@ -77,7 +77,8 @@ def existing(settings: Settings) -> Settings:
     if folder := new_place(settings):
         raise ArchiveAbsent(
             f"There is no archive at {folder}. {_named(settings)}Name the folder of one with --data-dir or "
-            f"DATELINE_DATA_DIR, or make one there: dateline ingest --data-dir {shlex.quote(str(folder))} FILE-OR-FOLDER"
+            "DATELINE_DATA_DIR, or make one there: dateline ingest --data-dir "
+            f"{shlex.quote(str(folder))} FILE-OR-FOLDER"
         )
     check_exists(settings)
     return settings
