@@ -18,7 +18,7 @@ import numpy as np
 
 from eval.datasets import generated
 from eval.metrics.statistics import percentiles
-from eval.performance.bench import OURS, in_a_process, slope
+from eval.performance.bench import OURS, in_a_process, leave_stories, slope
 from eval.performance.size import resident_bytes
 from eval.relevance import stories
 from eval.reporting import outcome
@@ -98,7 +98,7 @@ def _fill(unused: Path, settings: Settings, vectors: np.ndarray, size: int) -> d
     with closing(Archive(settings)) as archive:
         report = ingest(generated.articles(size), archive, generated.SampledEmbedder(vectors))
         archive.wait_until_indexed()
-        archive.catalog.set_followed("stories", archive.catalog.last_change())
+    leave_stories(settings)
     return {"fill s": report.seconds}
 
 

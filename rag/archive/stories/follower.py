@@ -70,14 +70,15 @@ class StoryFollower:
 
     def _is_current(self) -> bool:
         followed = self._catalog.followed(self.name) >= self._catalog.last_change()
-        return followed and self._catalog.get_meta(self.name) == self._method() and not self._catalog.unthreaded()
+        return followed and self._catalog.get_meta(self.name) == self.method() and not self._catalog.unthreaded()
 
-    def _method(self) -> str:
+    def method(self) -> str:
+        """How links are made now: those that were made in another way are made anew."""
         return f"{_METHOD}, {self._catalog.get_meta('embedder') or ''}"
 
     def _bring_up(self, vectors: VectorIndex, words: WordIndex, interrupted: Callable[[], bool]) -> None:
         embedder = self._catalog.get_meta("embedder") or ""
-        self._rebuild_if_stale(self._method())
+        self._rebuild_if_stale(self.method())
         changed = self._catalog.changed_since(self._catalog.followed(self.name))
         comparison = _Comparison(self._catalog, vectors, words, embedder, self._priority)
         start = 0
