@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from ingest.pipeline import ingest
 from rag.answering.retrieval.retriever import Retriever
 from rag.archive.archive import Archive
 from rag.archive.catalog import Catalog
+from rag.archive.followers import IndexFollower
 from rag.archive.indexes.keyword_index import TantivyWords
 from rag.archive.stories import follower
 from rag.archive.tables.passages import StoredPassage
@@ -194,3 +197,32 @@ def test_what_another_process_stores_is_found_while_stories_are_threaded(
         ingest(articles(30, 1), other, WordEmbedder())  # waits for the owner, at most 10 s
         assert owner.catalog.followed("stories") < 31
         assert owner.changes_behind() == 0
+
+
+def test_an_index_that_is_as_it_was_left_is_not_compared_again(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[str] = []
+    agrees: Callable[[Any], bool] = IndexFollower._agrees
+
+    def noted(follower: Any) -> bool:
+        compared.append(follower.name)
+        return agrees(follower)
+
+    monkeypatch.setattr(IndexFollower, "_agrees", noted)
+    settings = Settings(data_dir=archive.folder, llm="none")
+    archive.wait_until_indexed()
+    archive.close()
+    compared.clear()
+
+    def opened() -> None:
+        with closing(Archive(settings)) as again:
+            again.wait_until_indexed()
+            assert again.health().sound
+
+    opened()
+    assert compared == []
+    changed = next((archive.folder / "vectors").rglob("*.bin"), archive.folder / "vectors" / "chroma.sqlite3")
+    os.utime(changed, (1, 1))
+    opened()
+    assert compared == ["vectors"]
