@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -166,6 +166,19 @@ def test_after_a_change_of_the_embedder_the_old_vectors_are_not_searched(archive
     filtered.bring_up()
     found = filtered.search(other, 5, Filters(languages=("es",)), [], nothing_near)
     assert keys(found) == [one.key for one in archive.catalog.passages_of("a5")]
+
+
+def test_a_change_of_the_embedder_within_a_search_is_noticed(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    filtered, read_vectors, done = read(archive), archive.catalog.vectors_of, []
+
+    def switched_before(keys: Sequence[int]) -> tuple[list[int], np.ndarray]:
+        done or done.append(reindex(archive, WordEmbedder(name="words-2")))
+        return read_vectors(keys)
+
+    monkeypatch.setattr(archive.catalog, "vectors_of", switched_before)
+    vector = WordEmbedder().embed_queries(["ferry"])[0]
+    assert filtered.search(vector, 3, Filters(languages=("en",)), [], nothing_near) is None
+    assert done
 
 
 def test_a_search_within_a_filter_finds_what_was_stored_just_before(archive: Archive, articles: list[Article]) -> None:

@@ -119,7 +119,7 @@ class FilteredVectors:
         without a filter. Raises StorageError.
         """
         table = self._table
-        if table is None or table.model_since != self._catalog.model_since() or len(vector) != len(table.centre):
+        if table is None or len(vector) != len(table.centre):
             return None
         columns = table.columns  # of one moment: rows may be added meanwhile
         within = table.within(columns, filters, by_author)
@@ -130,11 +130,17 @@ class FilteredVectors:
             inside = np.isin(columns.key, [key for key, _ in found]) & within
             keys = set(columns.key[inside].tolist())
             if len(keys) >= k:
-                return [one for one in found if one[0] in keys][:k]
+                return [one for one in found if one[0] in keys][:k] if self._is_present(table) else None
         best = columns.key[rows[_likest(columns, rows, vector, _RESCORED * k)]]
         keys_left, vectors = self._catalog.vectors_of(best.tolist())
+        if not self._is_present(table):  # asked last: the archive may have been switched to another one meanwhile
+            return None
         cosines = (vectors @ vector).tolist() if keys_left else []
         return sorted(zip(keys_left, cosines, strict=True), key=lambda one: (-one[1], one[0]))[:k]
+
+    def _is_present(self, table: _Table) -> bool:
+        """Whether the vectors of a table are those of the archive's present embedder. Raises StorageError."""
+        return table.model_since == self._catalog.model_since()
 
 
 class _Table:
