@@ -83,12 +83,14 @@ def create_installation(
     from rag.serving.shared_keys import keys_of
 
     root = create_app(assistant, ready=ready, with_page=with_page)
+    building = threading.Lock()  # FastAPI changes the filters of warnings, which are those of all threads
 
     def open_archive(settings: Settings) -> Opened:
         with ExitStack() as opened:
             named = opened.enter_context(assistant.beside(settings))
             check_address(settings.host, keys_of(named.archive), without_keys=without_keys)
-            app = create_app(named, ready=ready, with_page=with_page, beside=root)
+            with building:
+                app = create_app(named, ready=ready, with_page=with_page, beside=root)
             named.archive.begin_opening()
             opened.pop_all()
         return Opened(app, named.close)

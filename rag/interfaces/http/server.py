@@ -20,6 +20,9 @@ HEADER_BYTES = 65_536
 WRITE_SECONDS = 60.0  # a client that does not read what it asked for is cut off
 IDLE_SECONDS = 5  # between two requests; uvicorn's own default
 MOST_CONNECTIONS = 1000
+# 150 open archives, searched, had 17 files each; the rest of the process 40, and some more with a page and a model.
+_FILES_OF_AN_ARCHIVE, _FILES_OF_THE_REST = 20, 100
+_MOST_FILES = 65_536
 # Answers that end only when the client leaves. They go first when there are too many connections: a thousand of them
 # would otherwise keep everybody else out, and a browser opens them again.
 _ENDLESS = re.compile(rf"(/{ARCHIVES}/[^/]+)?/gradio_api/(heartbeat/|queue/data)")
@@ -50,18 +53,31 @@ def make_server(app: Any, trusted_proxies: Sequence[str] = (), *, port: int = 0)
 
 
 def _most_connections() -> int:
-    """Half the limit of open files, which is raised first as far as allowed; the archive needs the other half."""
+    """Half the limit of open files; the archives need the other half."""
     if sys.platform == "win32":
         return 200  # select() takes at most 512 sockets there
+    return max(16, min(MOST_CONNECTIONS, _open_files() // 2))
+
+
+def room_for_archives() -> int:
+    """How many named archives can be open beside the connections and the archive without a name."""
+    return max(1, (_open_files() - _most_connections() - _FILES_OF_THE_REST) // _FILES_OF_AN_ARCHIVE)
+
+
+def _open_files() -> int:
+    """How many files this process may have open, after its limit was raised as far as allowed and needed."""
+    if sys.platform == "win32":
+        return _MOST_FILES  # there is no such limit
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4 * MOST_CONNECTIONS
-    if 0 <= soft < wanted:
-        with contextlib.suppress(ValueError, OSError):
-            soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return MOST_CONNECTIONS if soft < 0 else max(16, min(MOST_CONNECTIONS, soft // 2))
+    for wanted in (_MOST_FILES, 4 * MOST_CONNECTIONS):  # macOS says "no limit" and has one
+        if 0 <= soft < wanted:
+            with contextlib.suppress(ValueError, OSError):
+                raised = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+                resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+                soft = raised
+    return soft if 0 <= soft < _MOST_FILES else _MOST_FILES
 
 
 class _Connections:

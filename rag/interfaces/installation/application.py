@@ -2,7 +2,7 @@
 
 Each is a whole application, with its own middleware, keys and sessions: what is written here only leads to it. It is
 opened when it is first asked for, so that fifty archives do not make the start fifty times as long, and one that cannot
-be opened takes no other with it.
+be opened takes no other with it. One whose files were removed or replaced is closed, and what is there now is opened.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from rag.archive import installation
 from rag.errors import ArchiveMissing, DatelineError, StorageError
 from rag.interfaces.http.app import App
 from rag.interfaces.http.middleware import Connection, Receive, Send
+from rag.interfaces.http.server import room_for_archives
 from rag.interfaces.installation.front import EXISTS, FAILED, Front
 from rag.settings import ARCHIVES, Settings, is_archive_name
 
 log = logging.getLogger("dateline")
 
 AGAIN_SECONDS = 5.0  # after which it is tried again to open an archive that could not be opened
+_OPENED_AT_ONCE = 3  # the event loop has at least five threads for all that waits, such as for keys in a database
 _KNOWN_SECONDS = 1.0  # for which the names that a database holds are not asked for again
 _ADDRESS = re.compile(rf"/{ARCHIVES}(?:/([^/]*))?(/.*)?", re.S)
 
@@ -58,7 +61,8 @@ class Installation:
         self._held: dict[str, _Held] = {}
         self._names: tuple[float, list[str] | StorageError] = (-_KNOWN_SECONDS, [])
         self._looking = asyncio.Lock()
-        self._stopping = asyncio.Event()
+        self._most = room_for_archives()
+        self._turns = asyncio.Semaphore(_OPENED_AT_ONCE)
         self._front = Front(root, settings, self.authenticator_of, self.names)
         metrics, lifespan = root.state.metrics, root.router.lifespan_context
         metrics.gauge("archives_open", "Named archives that are open", lambda: self._count(failed=False))
@@ -110,7 +114,11 @@ class Installation:
         if not is_archive_name(name):
             return False
         held = self._held.get(name)
-        return (held is not None and held.app is not None) or name in await self.names()
+        if held is not None and held.app is not None:
+            if held.place == _place(held.catalogue):
+                return True
+            held.stop.set()  # what is open is not what has this name now, and is nobody's
+        return name in await self.names()
 
     def authenticator_of(self, name: str) -> Any:
         """That of an archive which is open; None of another."""
@@ -121,21 +129,26 @@ class Installation:
 
     async def _application(self, name: str) -> App:
         """The application of an archive, opened where it is not. Raises what opening it raises."""
-        held = self._held.get(name)
+        while (held := self._held.get(name)) is not None and held.is_closing:
+            assert held.task is not None
+            await asyncio.wait([held.task])  # not both at once: Chroma knows a folder by its name
         if held is None or held.to_be_tried_again:
-            held = self._held[name] = _Held()
+            chosen = self.settings.of_archive(name)
+            held = self._held[name] = _Held(None if chosen.catalog else chosen.folder / installation.CATALOGUE)
             held.task = asyncio.create_task(self._serve(name, held))
         return await asyncio.shield(held.ready)
 
     async def _serve(self, name: str, held: _Held) -> None:
         """Opens an archive, and closes it at the end: the application begins and ends in one task, as AnyIO wants."""
         try:
-            opened = await asyncio.to_thread(self._open, self.settings.of_archive(name))
+            async with self._turns:
+                self._check_room()
+                opened = await asyncio.to_thread(self._open, self.settings.of_archive(name))
             try:
                 async with opened.app.router.lifespan_context(opened.app):
-                    held.app = opened.app
+                    held.app, held.place = opened.app, _place(held.catalogue)
                     held.ready.set_result(opened.app)
-                    await self._stopping.wait()
+                    await held.stop.wait()
             finally:
                 held.app = None
                 await asyncio.to_thread(opened.close)
@@ -147,6 +160,18 @@ class Installation:
         except Exception as error:
             log.exception("the archive %s cannot be used", name)
             held.fail(error)
+        finally:
+            if held.stop.is_set() and self._held.get(name) is held:
+                del self._held[name]
+
+    def _check_room(self) -> None:
+        """Raises StorageError where one archive more would leave too few open files to all others."""
+        if self._count(failed=False) >= self._most:
+            raise StorageError(
+                f"No more than {self._most:,} archives can be open at once under this limit of open files. Raise it "
+                "(ulimit -n) and start the server again, or serve some archives with a server of their own: dateline "
+                "serve --archive NAME"
+            )
 
     def _count(self, *, failed: bool) -> int:
         held = list(self._held.values())
@@ -154,14 +179,14 @@ class Installation:
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[None]:
-        self._stopping = asyncio.Event()
         waiting = asyncio.create_task(self._open_those_that_wait())
         try:
             yield
         finally:
             waiting.cancel()
             await asyncio.wait([waiting])
-            self._stopping.set()
+            for held in self._held.values():
+                held.stop.set()
             if tasks := [held.task for held in self._held.values() if held.task]:
                 await asyncio.wait(tasks)
             self._held.clear()
@@ -179,8 +204,12 @@ class Installation:
 class _Held:
     """An archive that is being opened, is open, or could not be."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalogue: Path | None) -> None:
+        """`catalogue` is its file; None for one in PostgreSQL."""
+        self.catalogue = catalogue
         self.app: App | None = None
+        self.place: tuple[int, int] | None = None  # of what is open
+        self.stop = asyncio.Event()  # set when it is to be closed
         self.task: asyncio.Task[None] | None = None
         self.ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
         self.failed = False
@@ -194,6 +223,20 @@ class _Held:
             self.ready.exception()  # nobody may be waiting
 
     @property
+    def is_closing(self) -> bool:
+        """Whether it is to be closed, and has not been yet."""
+        return self.stop.is_set() and self.task is not None and not self.task.done()
+
+    @property
     def to_be_tried_again(self) -> bool:
         """Whether the last attempt has failed, some time ago."""
         return self.failed and time.monotonic() > self._until
+
+
+def _place(catalogue: Path | None) -> tuple[int, int] | None:
+    """What tells the file of a catalogue from another one in its place; None where there is none."""
+    try:
+        found = catalogue.stat() if catalogue else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
