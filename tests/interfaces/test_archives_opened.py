@@ -87,6 +87,18 @@ def test_an_archive_that_is_removed_is_not_there_any_more(
     serve.stop()
 
 
+def test_uploads_that_wait_in_one_archive_are_read_also_where_another_cannot_be_opened(
+    settings: Settings, made: Callable[[], Installation], serve: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = made()
+    (settings.of_archive("city").folder / "catalogue.sqlite").write_bytes(b"This is no catalogue. " * 4000)
+    monkeypatch.setattr(app, "_waits", lambda chosen: True)
+    url = serve.app(app)
+    assert eventually(lambda: "dateline_archives_open 1.0" in httpx.get(f"{url}/metrics").text)
+    assert "dateline_archives_failed 1.0" in httpx.get(f"{url}/metrics").text
+    serve.stop()
+
+
 def test_no_more_are_opened_than_the_open_files_of_the_process_allow(
     made: Callable[[], Installation], serve: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -194,11 +194,16 @@ class Installation:
     async def _open_those_that_wait(self) -> None:
         """Opens the archives with uploads that an earlier server has accepted and not read."""
         try:
-            for name in await self.names():
+            names = await self.names()
+        except StorageError as error:
+            log.error("uploads to archives wait until these are asked for: %s", error)
+            return
+        for name in names:
+            try:
                 if await asyncio.to_thread(self._waits, self.settings.of_archive(name)):
                     await self._application(name)
-        except Exception as error:
-            log.error("uploads to archives wait until these are asked for: %s", error)
+            except Exception as error:  # the next one may be sound
+                log.error("uploads to the archive %s wait until it is asked for: %s", name, error)
 
 
 class _Held:
