@@ -65,6 +65,7 @@ def test_the_page_of_one_archive_works_whole(
     assert "Ferry runs aground" in tab.inner_text("#current .welcome")
     assert "parking levy" not in tab.content()
     assert "FERRIES" in tab.inner_text("#masthead").upper()
+    assert tab.title() == "ferries · Dateline"
     ask(tab, QUESTION)
     assert "sandbank" in tab.inner_text("#current .turn")
     tab.screenshot(path=str(tmp_path / "answer.png"))

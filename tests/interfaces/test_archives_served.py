@@ -28,6 +28,7 @@ from rag.assistant import Assistant
 from rag.interfaces.http import auth
 from rag.interfaces.http.server import _ENDLESS
 from rag.interfaces.installation import application, front
+from rag.interfaces.page.conversation_view import asset
 from rag.schema import Article
 from rag.serving.shared_keys import opened_keys
 from rag.settings import Settings
@@ -127,6 +128,8 @@ def test_a_login_is_of_one_archive(settings: Settings, two: str) -> None:
     mine = key(settings, "ferries")["Authorization"].removeprefix("Bearer ")
     key(settings, "city"), key(settings, "")
     with httpx.Client(base_url=two, headers={"Accept": "text/html"}) as browser:
+        assert "Your key for the archive ferries" in browser.get("/archives/ferries/login").text
+        assert "Your key for this archive" in browser.get("/login").text
         sent = browser.get("/archives/ferries/article/a1")
         assert (sent.status_code, sent.headers["location"]) == (303, "/archives/ferries/login")
         assert browser.post("/archives/city/login", data={"key": mine}).status_code == 401
@@ -166,6 +169,18 @@ def test_the_list_shows_what_the_key_of_the_request_opens(
     assert 'href="/archives/city/"' in page.text
     assert "ferries" not in page.text
     assert httpx.post(f"{two}/archives").status_code == 405
+    key(settings, "city"), key(settings, "")
+    closed = httpx.get(f"{two}/archives", headers={"Accept": "text/html"}).text
+    for told in ("None opens without a key.", "/archives/NAME/"):
+        assert told in closed
+
+
+def test_pages_of_the_server_itself_have_their_style_without_a_key(settings: Settings, two: str) -> None:
+    key(settings, "")
+    for path in ("/archives", "/archives/none/"):
+        page = httpx.get(f"{two}{path}", headers={"Accept": "text/html"}).text
+        assert "<style>" in page
+        assert "stylesheet" not in page  # its address asks for the key of the archive without a name
 
 
 NO_ARCHIVES = (
@@ -191,7 +206,7 @@ def test_what_is_no_archive_is_not_found(two: str, settings: Settings) -> None:
         if "%2f" not in name:  # which names another address
             assert missing.headers["content-type"] == "application/problem+json"
             assert "message" in at(f"{name}/v1/chat/completions", "POST").json()["error"]
-        assert "city" not in missing.text + shown.text
+        assert "city" not in (missing.text + shown.text).replace(asset("page.css"), "")  # which has "opacity"
     assert sorted(places.iterdir()) == before
 
 

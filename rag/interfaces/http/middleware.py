@@ -152,14 +152,14 @@ class RequestMiddleware:
 
     async def _login(self, request: _RequestContext, receive: Receive) -> None:
         if request.method != "POST":
-            await request.answer(200, login_page().encode(), _HTML)
+            await request.answer(200, login_page(archive=request.archive).encode(), _HTML)
             return
         body = await read_body(receive, 4096)
         secret = parse_qs(body.decode("utf-8", "replace")).get("key", [""])[0].strip()
         token = await self.authenticator.login(secret, request.peer)
         if token is None:
             notice = "This is no key of this archive, or it was revoked."
-            await request.answer(401, login_page(notice).encode(), _HTML)
+            await request.answer(401, login_page(notice, request.archive).encode(), _HTML)
             return
         cookie = self.authenticator.cookie_header(token, secure=request.scheme == "https")
         await request.answer(303, b"", "text/plain", {"Location": f"{request.base}/", "Set-Cookie": cookie})
@@ -233,8 +233,8 @@ class RequestMiddleware:
             "request": request.id, "method": request.method, "route": route or "none", "status": request.status or 499,
             "ms": round(seconds * 1000, 1), "key": request.key,
         }  # fmt: skip
-        if request.base:
-            line["archive"] = request.base.rpartition("/")[2]
+        if request.archive:
+            line["archive"] = request.archive
         log.log(logging.INFO if request.is_api else logging.DEBUG, "%s", json.dumps(line))
 
 
@@ -291,6 +291,7 @@ class _RequestContext:
         self.id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = self.id
         self.base: str = scope.get("root_path", "")  # where the application is; "" for that of the whole server
+        self.archive = self.base.rpartition("/")[2]  # the name of the one there
         self.path = route_path(scope)
         self.method: str = scope.get("method", "GET")
         self.scheme: str = scope.get("scheme", "http")

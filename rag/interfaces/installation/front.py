@@ -15,7 +15,7 @@ from rag.interfaces.http.auth import WRONG_PER_MINUTE, Authenticator
 from rag.interfaces.http.errors import HttpError, client_message
 from rag.interfaces.http.middleware import Connection, Receive, RequestMiddleware, Send, error_body
 from rag.interfaces.page.archive_view import document
-from rag.interfaces.page.conversation_view import notice_html
+from rag.interfaces.page.conversation_view import asset, notice_html
 from rag.interfaces.page.templating import render
 from rag.serving.api_keys import Key, Keys
 from rag.serving.rate_limits import RateLimiter
@@ -90,7 +90,7 @@ class Front:
     async def _tell(self, scope: Connection, send: Send, error: HttpError, html: bool) -> None:
         if html:
             title = "Not found" if error.status == 404 else "Not available"
-            page = document(title, notice_html(str(error)))
+            page = _page(title, notice_html(str(error)))
             await _send(send, error.status, page.encode(), "text/html; charset=utf-8", error.headers)
             return
         rest = "/" + scope["path"].split("/", 3)[-1]  # under …/v1/ errors have OpenAI's shape
@@ -115,7 +115,7 @@ class Front:
             if guard is not None and await guard.opens(headers):
                 shown.append({"name": name, "address": f"/{ARCHIVES}/{name}/" if name else "/"})
         if html:
-            page = document("Archives", render("archives.html", archives=shown))
+            page = _page("Archives", render("archives.html", archives=shown))
             await _send(send, 200, page.encode(), "text/html; charset=utf-8", {"Cache-Control": "no-store"})
         else:
             await _send(send, 200, json.dumps({"archives": shown}).encode(), "application/json", {})
@@ -164,6 +164,11 @@ class _Given(Keys):
     def exist(self) -> bool:
         """Whether keys were ever made."""
         return self._asked
+
+
+def _page(title: str, body: str) -> str:
+    """A page with its style in it: the address of the style sheet is of the archive without a name, and of its keys."""
+    return document(title, body, style=asset("page.css"))
 
 
 async def _send(send: Send, status: int, body: bytes, kind: str, headers: dict[str, str]) -> None:

@@ -102,12 +102,13 @@ def article_html(article: Article, start: int = 0, end: int = 0, latest: int = 0
     )
 
 
-def document(title: str, body: str, base: str = "") -> str:
+def document(title: str, body: str, base: str = "", style: str = "") -> str:
     """A page of its own, without script: an article opened in a new tab. `body` is HTML of this module.
 
-    `base` is the address of the archive on the server, without a slash at its end.
+    `base` is the address of the archive on the server, without a slash at its end. `style` is the text of a style sheet
+    that the page is to hold, where that of the archive may ask for a key.
     """
-    return render("document.html", title=title, body=body, base=base)
+    return render("document.html", title=title, body=body, base=base, style=style)
 
 
 def web_host(url: str) -> str:

@@ -25,7 +25,8 @@ class PageBlocks:
     def __init__(self, assistant: Assistant, answers: PageAnswers, uploads: Uploads) -> None:
         self._assistant, self._catalog = assistant, assistant.archive.catalog
         archive = assistant.settings.archive
-        self.blocks = gr.Blocks(title="Dateline", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600))
+        title = f"{archive} · Dateline" if archive else "Dateline"  # tabs of several archives are told apart by it
+        self.blocks = gr.Blocks(title=title, analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600))
         with self.blocks:
             masthead = gr.HTML(elem_id="masthead", apply_default_css=False)
             self.account = gr.HTML(elem_id="account", apply_default_css=False, visible=False)

@@ -201,9 +201,9 @@ def log_out() -> str:
     return render("log_out.html")
 
 
-def login_page(notice: str = "") -> str:
-    """The page that asks for a key; `notice` says what was wrong with the last one."""
-    return render("login.html", notice=notice)
+def login_page(notice: str = "", archive: str = "") -> str:
+    """The page that asks for the key of an archive, by its name; `notice` says what was wrong with the last one."""
+    return render("login.html", notice=notice, archive=archive)
 
 
 def masthead(coverage: Coverage, model: str, archive: str = "") -> str:
