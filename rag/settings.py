@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from rag.errors import SettingsError
 PREFIX = "DATELINE_"
 ARCHIVES = "archives"  # the folder of the named archives in data_dir
 SCHEMA_PREFIX = "dateline_"  # of the schemas of the named archives in a PostgreSQL database
+_FLAGS = frozenset({"archive", "host", "port"})  # options of commands that bear the name of the setting
 _ARCHIVE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -203,7 +204,8 @@ class Settings(BaseModel):
                     )
                 if value != "":
                     values[key] = value
-        return cls._checked(values | {key: value for key, value in options.items() if value is not None})
+        given = {key: value for key, value in options.items() if value is not None}
+        return cls._checked(values | given, _FLAGS & given.keys())
 
     def with_catalog(self, catalog: str, data_dir: Path) -> Settings:
         """The same settings of an archive elsewhere. Raises SettingsError."""
@@ -214,7 +216,7 @@ class Settings(BaseModel):
         return self._checked(self.model_dump() | {"archive": name})
 
     @classmethod
-    def _checked(cls, values: dict[str, Any]) -> Settings:
+    def _checked(cls, values: dict[str, Any], flags: Set[str] = frozenset()) -> Settings:
         try:
             return cls(**values)
         except ValidationError as error:
@@ -224,6 +226,8 @@ class Settings(BaseModel):
             why = first["msg"].removeprefix("Value error, ")  # what pydantic puts before a message of ours
             if why == first["msg"]:
                 why = why[:1].lower() + why[1:]
+            if key in flags:
+                raise SettingsError(f"--{key} is {shown}: {why}. Correct the value or leave it out.") from None
             raise SettingsError(f"{PREFIX}{key.upper()} is {shown}: {why}. Correct the value or unset it.") from None
 
 

@@ -235,6 +235,10 @@ def test_nothing_found_is_exit_code_1_with_the_way_on(run: Run, arguments: tuple
         (("ask", "  "), "The question is empty"),
         (("ask", "x" * 2001), "has 2,001 characters; at most 2,000 are read"),
         (("ask", "Rain?", "--llm", "/nowhere/x.gguf"), "DATELINE_LLM is '/nowhere/x.gguf', which is no file"),
+        (
+            ("articles", "--archive", "Sport"),
+            "dateline: --archive is 'Sport': it is no name of an archive; expected at most",
+        ),
         (("ask", "Rain?", "--kind", "poem"), "argument --kind: invalid choice: 'poem' (choose from"),
         (("search", "rain", "--top-k", "0"), "--top-k is 0; expected 1 to 1000"),
         (("ingest", ".", "--map", "colour=x"), "--map is 'colour=x'; expected OURS=THEIRS"),
