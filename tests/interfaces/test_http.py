@@ -144,7 +144,7 @@ def test_search_narrows_by_day_and_outlet(serve: Served, assistant: Asked) -> No
     [
         ({}, "question is missing."),
         ({"question": 5}, "question cannot be used: input should be a valid string."),
-        ({"question": "x", "colour": 1}, "colour is not known here; leave it out."),
+        ({"question": "x", "outlet": "The Tide"}, "outlet is not known here; correct it or leave it out (/open"),
         ({"question": "   "}, "The question is empty. Type what you want to know."),
         ({"question": "?!? …"}, "The question has no word. Type what you want to know."),
         ({"question": "x" * 2001}, "The question has 2,001 characters; at most 2,000 are read. Shorten it."),

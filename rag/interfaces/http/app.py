@@ -253,6 +253,6 @@ def _place(location: Sequence[Any]) -> str:
 
 
 def _wording(error: Mapping[str, Any]) -> str:
-    unknown = "is not known here; leave it out"
+    unknown = "is not known here; correct it or leave it out (/openapi.json has those that are known)"
     words = {"missing": "is missing", "extra_forbidden": unknown, "unexpected_keyword_argument": unknown}
     return words.get(error["type"], f"cannot be used: {str(error['msg'])[:1].lower()}{str(error['msg'])[1:]}")
