@@ -160,7 +160,7 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
     further = composer.FURTHER.get(answer.kind, 0)
     material = collect(
         subject, foreign or own, answer.hits, ask.archive, ask.sentence_embedder, least, further=further,
-        foreign=bool(foreign), series=answer.kind in composer.SERIES_KINDS, today=ask.today,
+        foreign=bool(foreign), series=answer.kind in composer.SERIES_KINDS, today=ask.today, filters=ask.filters,
     )  # fmt: skip
     if reading.move == "more":
         lines = tuple(one for one in material.lines if is_unsaid(one.text, reading, one.article.language))

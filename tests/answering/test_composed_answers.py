@@ -9,7 +9,7 @@ import pytest
 from rag.assistant import Assistant
 from rag.errors import QuestionError
 from rag.models import files
-from rag.schema import QuestionKind
+from rag.schema import Filters, QuestionKind
 
 pytestmark = [
     pytest.mark.models,
@@ -128,3 +128,23 @@ def test_a_form_that_finds_too_little_gives_way_to_a_plain_answer_that_says_so(
 def test_a_form_that_is_none_is_refused(demo_assistant: Assistant) -> None:
     with pytest.raises(QuestionError, match="kind is 'poem', expected one of fact, latest, timeline"):
         demo_assistant.ask("Who won?", kind="poem")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("question", "filters"),
+    [
+        ("A timeline of the Harrow Bay dock strike", Filters(outlets=("The Tide",))),
+        ("A timeline of the Harrow Bay dock strike", Filters(since=date(2025, 11, 1))),
+        ("What is the latest on the Harrow Bay dock strike?", Filters(until=date(2025, 10, 31))),
+        ("What did the Bank of Maravel decide?", Filters(since=date(2025, 5, 1), until=date(2025, 5, 31))),
+    ],
+)
+def test_a_composed_answer_rests_on_articles_within_the_filters_only(
+    demo_assistant: Assistant, question: str, filters: Filters
+) -> None:
+    cited = [one.passage.article for one in demo_assistant.ask(question, filters).citations]
+    assert cited
+    for one in cited:
+        assert one.outlet in (filters.outlets or (one.outlet,))
+        assert one.day
+        assert (filters.since or date.min) <= one.day <= (filters.until or date.max)

@@ -27,7 +27,7 @@ from rag.language.names import names
 from rag.language.tokens import count_tokens, fold
 from rag.models.cards import EmbedderCard, card_of
 from rag.models.embeddings import Embedder
-from rag.schema import Article, Hit, Passage
+from rag.schema import Article, Filters, Hit, Passage
 
 # How much an article is about a subject is the likeness of its headline and of its three most like sentences, plus
 # these shares of the score of its best passage and of the subject's words that it holds. It is used when it reaches
@@ -135,6 +135,7 @@ def collect(
     foreign: bool = False,
     series: bool = False,
     today: date | None = None,
+    filters: Filters = Filters(),
 ) -> Material:
     """The lines of those articles among the hits that are about the subject, which is in the language `language`.
 
@@ -142,11 +143,11 @@ def collect(
     `least_share` of the best article's nearness is needed of the others. `further` sentences are read behind the first
     ones of the articles, from the passages nearest to the subject. Where the subject names years, articles from
     other years are left out. `series`: articles are kept that tell of the same thing as the nearest one at another
-    time. Articles later than `today` are left out where there are others.
+    time. Articles later than `today` are left out where there are others. `filters` are those of the hits.
     """
     nearness, topic = Nearness.of(archive, embedder), without_years(subject)
     to_topic = nearness.to(topic)
-    found = _candidates(subject, language, hits, archive, today)
+    found = _candidates(subject, language, _with_stories(hits, archive, filters), archive, today)
     titles = embedder.embed_passages([one.article.title for one in found]) if found else ()
     for one, title in zip(found, titles, strict=True):
         one.title = title
@@ -271,25 +272,27 @@ def _candidates(subject: str, language: str, hits: Sequence[Hit], archive: Archi
     """The articles of the hits from the years that the subject names, the best by score and words first; none of days
     after `today` where there are others."""
     weights = word_weights(without_years(subject), language, archive)
-    best: dict[str, Hit] = {}
-    for hit in hits:
-        best.setdefault(hit.passage.article.id, hit)
     found = [
         _Found(a, hit.score, share_of(weights, f"{header(a)} {citable(a)}", language), weights, hit.copies)
-        for hit in _of_years(_with_stories(list(best.values()), archive), years_of(subject), archive)
+        for hit in _of_years(hits, years_of(subject), archive)
         for a in [hit.passage.article]
     ]
     found = [one for one in found if not (today and one.article.day and one.article.day > today)] or found
     return sorted(found, key=lambda one: -one.nearness)[:MOST_ARTICLES]
 
 
-def _with_stories(hits: list[Hit], archive: Archive) -> list[Hit]:
-    """The hits, one an article, and the other articles of the best ones' stories: a search may miss the newest."""
+def _with_stories(found: Sequence[Hit], archive: Archive, filters: Filters) -> list[Hit]:
+    """The hits, one an article, and the other articles within the filters of the best ones' stories: a search may miss
+    the newest."""
+    best: dict[str, Hit] = {}
+    for hit in found:
+        best.setdefault(hit.passage.article.id, hit)
+    hits = list(best.values())
     stories = archive.catalog.stories_of([hit.passage.article.id for hit in hits[:STORIES_OF]])
     known = {article.id for hit in hits for article in (hit.passage.article, *hit.copies)}
     added = []
     for story in dict.fromkeys(stories.values()):
-        for article in archive.catalog.story_articles(story, limit=MOST_ARTICLES):
+        for article in archive.catalog.story_articles(story, filters, limit=MOST_ARTICLES):
             first = archive.catalog.passages_of(article.id)[:1] if article.id not in known else []
             added += [Hit(passage=one.passage, score=STORY_SCORE * hits[0].score) for one in first]
     return [*hits, *added]

@@ -49,6 +49,7 @@ def told_of_days(ask: Ask, reading: Reading) -> tuple[Sequence[Hit], Sequence[Se
         LEAST_SHARE,
         foreign=bool(foreign),
         today=ask.today,
+        filters=ask.filters,
     )
     lacks = material.missing and not foreign and reading.text == ask.question  # a follow-up or translation respells
     return hits, summary.of_days(material, window) if (

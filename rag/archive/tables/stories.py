@@ -76,13 +76,16 @@ class Stories(NearDuplicates):
                 found[story_id] = (*found.get(story_id, ()), outlet)
         return found
 
-    def story_articles(self, story_id: str, *, limit: int = 50, offset: int = 0) -> list[Article]:
-        """The articles of a story by day, oldest first; undated ones come last."""
+    def story_articles(
+        self, story_id: str, filters: Filters = Filters(), *, limit: int = 50, offset: int = 0
+    ) -> list[Article]:
+        """The articles of a story within the filters by day, oldest first; undated ones come last."""
+        where, values = condition(filters, live=False)
         return self._read(
             "SELECT v.* FROM story_articles sa JOIN articles a ON a.id = sa.article_id "
-            "JOIN versions v ON v.article_id = a.id AND v.version = a.version WHERE sa.story_id = ? "
+            f"JOIN versions v ON v.article_id = a.id AND v.version = a.version WHERE sa.story_id = ? AND {where} "
             "ORDER BY a.day IS NULL, a.day, a.id LIMIT ? OFFSET ?",
-            (story_id, up_to(limit), offset),
+            (story_id, *values, up_to(limit), offset),
             rows.article_row,
         )
 
