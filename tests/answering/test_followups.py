@@ -168,6 +168,18 @@ def test_a_pronoun_stands_for_the_person_named_last() -> None:
     assert read("What did she say in the TV debate?", [turn], TODAY).subject == "Beatrix Holloway TV debate"
 
 
+@pytest.mark.parametrize(
+    "source", ["26 September 2025, Northline News: ", "Undated, Maravel Wire: ", "1 May 2025, Maravel Wire, "]
+)
+def test_the_outlet_in_front_of_a_sentence_is_nobody_who_speaks(source: str) -> None:
+    turn = Turn(
+        question="Who runs fisheries?", answer=f"{source}Ruth Pemberley was sworn in [1].\n{source}She sails [2]."
+    )
+    reading = read("What did she say?", [turn], TODAY)
+    assert reading.subject == "Ruth Pemberley"
+    assert "ruth pemberley" in reading.text
+
+
 def test_a_long_conversation_is_read_in_time_that_grows_with_its_turns() -> None:
     assert len(read("why?", [Turn(question="why?", answer="Because Edmund Lacey said so.")] * 20, TODAY).text) < 2000
 

@@ -29,6 +29,8 @@ COMPLETE_WORDS, OWN_SUBJECT = 6, 3
 OPENING_CHARS = 300  # of an answer that are read for what a continuation is about
 LEAST_COMMON = 3  # words of an answer that is a sentence. Set by hand.
 _MARKER = re.compile(r" ?\[\d+\]")
+# The day and the outlet in front of a sentence: "26 September 2025, Northline News: Ruth Pemberley was sworn in".
+_SOURCE = re.compile(r"^(?:\d{1,2} [^\W\d_]+ \d{4}|Undated), [^\n,:]{1,80}(?=[,:])", re.M)
 _CLAUSE = re.compile(r"\s*[,;:]\s+|\s+[-–—]\s+")
 _YEAR = re.compile(r"\b20\d\d\b")
 _WORD = r"[^\W\d_]+(?:[-'’][^\W\d_]+)*"
@@ -144,7 +146,7 @@ def _has_subject(turn: Turn) -> bool:
 
 def _with_content(question: str, last: Turn, before: Reading, days: TimeWindow | None) -> Reading:
     """A question of its own on the same subject: "Why?", "What had the union asked for?"."""
-    named = list(dict.fromkeys(names(last.answer)))[:MOST_NAMES]
+    named = list(dict.fromkeys(names(_without_sources(last.answer))))[:MOST_NAMES]
     if before.move != "content":
         continued = [before.base]
     elif names(last.question) or len(_content_of(last.question).split()) >= OWN_SUBJECT:
@@ -204,6 +206,11 @@ def _opening(answer: str) -> str:
     return next((text[start:end] for start, end in sentence_spans(text)), "")
 
 
+def _without_sources(answer: str) -> str:
+    """An answer without the outlets in front of its sentences, which nobody means by "she"."""
+    return _SOURCE.sub("", answer)
+
+
 def _common_words(answer: str) -> str:
     """The words of an answer that are no names and no numbers: what stays the same on other days. "" for one in few
     words, such as a name and a score."""
@@ -221,7 +228,7 @@ def _subject_of_statements(question: str, last: Turn, before: Reading) -> str:
     words = {token.folded for token in tokens(question)}
     about_it = not words.isdisjoint(_THINGS)
     if not words.isdisjoint(_PERSONS):
-        person = _person(last.answer) or _person(before.text)
+        person = _person(_without_sources(last.answer)) or _person(before.text)
         topic = _without(before.text, names(person, sentence_start=True)) if about_it else ""
         return " ".join(part for part in (person, topic, _content_of(question)) if part)
     if has_cue(before.kind_text, "statements"):
