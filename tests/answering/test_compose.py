@@ -340,6 +340,19 @@ def test_an_office_is_a_speaker_too_and_a_quotation_stays_whole():
     assert told.endswith("“sold what he was paid to guard. There is no excuse.”")
 
 
+def test_what_somebody_says_who_is_told_of_in_between_is_no_statement_of_the_one_before():
+    report = article(
+        "report",
+        "The minister Edmund Lacey will leave in May, he said on Thursday.\n\nHis decision came after the ethics "
+        "commissioner, Hanne Okafor, found that he had broken the code.\n\nOkafor cleared him of the graver charge. "
+        "“I found carelessness,” she wrote in her report.",
+        "2025-12-04",
+    )
+    told = " ".join(texts(statements.compose(material("Edmund Lacey", report))))
+    assert "will leave in May" in told
+    assert "carelessness" not in told
+
+
 def test_a_quotation_beside_the_statement_on_the_subject_is_told_too():
     said = article(
         "said",

@@ -176,7 +176,8 @@ def _folded(text: str) -> set[str]:
 
 def _before(lines: Sequence[Line], index: int) -> Speaker | None:
     """The speaker in the nearest sentence in front that names one: in the same paragraph, or, of words that go on with
-    a pronoun ("he says"), in the same article."""
+    a pronoun ("he says"), in the same article. None where that sentence tells of a person who does not speak there:
+    the pronoun may mean her."""
     line = lines[index]
     goes_on = is_continued(line.text, line.article.language)
     for before in reversed(lines[:index]):
@@ -186,8 +187,8 @@ def _before(lines: Sequence[Line], index: int) -> Speaker | None:
             return None
         speaker = speaker_of(before.text, before.article.language)
         near = same_paragraph(before.candidate, line.candidate) or reports(before.text, before.article.language)
-        if speaker and speaker.name and near:
-            return speaker
+        if speaker and speaker.name:
+            return speaker if near else None
     return None
 
 
