@@ -68,7 +68,10 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             "bench several needs DATELINE_CATALOG=postgresql://… and DATELINE_INDEX=milvus://…, empty ones."
         )
-    with TemporaryDirectory() as folder, closing(Archive(settings.model_copy(update={"data_dir": folder}))) as archive:
+    with (
+        TemporaryDirectory() as folder,
+        closing(Archive(settings.model_copy(update={"data_dir": Path(folder)}))) as archive,
+    ):
         if archive.catalog.coverage().articles:
             raise SettingsError("The database at DATELINE_CATALOG holds articles. Name an empty one.")
 

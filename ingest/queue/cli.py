@@ -67,12 +67,14 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
 
 def _jobs(args: argparse.Namespace) -> int:
     from ingest.cli import print_report
-    from ingest.queue.tables import Queue
+    from ingest.queue.tables import Queue, check_database
     from rag.archive.archive import Archive
     from rag.archive.installation import existing
     from rag.settings import Settings
 
-    with closing(Archive(existing(Settings.load(data_dir=args.data_dir, archive=args.archive)))) as archive:
+    settings = Settings.load(data_dir=args.data_dir, archive=args.archive)
+    check_database(shared=bool(settings.catalog))  # first: who forgot the setting has no archive in the folder
+    with closing(Archive(existing(settings))) as archive:
         queue = Queue(archive.catalog, create=False)
         found = queue.ingests(_SHOWN) if args.id is None else [one for one in [queue.ingest(args.id)] if one]
         workers = queue.workers()

@@ -98,6 +98,15 @@ class QueuedIngest:
         }
 
 
+def check_database(*, shared: bool) -> None:
+    """Raises SettingsError where the catalogue is none that processes with other folders share."""
+    if not shared:
+        raise SettingsError(
+            "Workers and their queue need a catalogue in PostgreSQL, and DATELINE_CATALOG is not set. Set it to "
+            "postgresql://user:password@host:5432/name, or run dateline ingest without --queue."
+        )
+
+
 class Queue:
     """The queue of one catalogue. Thread-safe. Every method raises StorageError when the database fails."""
 
@@ -106,11 +115,7 @@ class Queue:
 
         Raises SettingsError where the catalogue is a folder's, ArchiveMismatch where the queue is another version's.
         """
-        if not catalog.database.shared:
-            raise SettingsError(
-                "Workers and their queue need a catalogue in PostgreSQL, and DATELINE_CATALOG is not set. Set it to "
-                "postgresql://user:password@host:5432/name, or run dateline ingest without --queue."
-            )
+        check_database(shared=catalog.database.shared)
         self.database: PostgresDatabase = catalog.database  # type: ignore[assignment]
         self.present = "dateline_queue_state" in self.database.tables()
         if self.present:

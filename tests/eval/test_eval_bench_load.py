@@ -156,6 +156,10 @@ def test_a_run_over_the_real_api(
 
     monkeypatch.setattr(clients, "serving", Serving)
     monkeypatch.setattr(bench_load, "fill", lambda settings, folder: None)
+    monkeypatch.setattr(bench_load, "READERS", 6)
+    monkeypatch.setattr(bench_load, "SEARCHES_OF_A_READER", 2)
+    monkeypatch.setattr(bench_load, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(bench_load, "ALONE", 10)
     out = tmp_path / "load.json"
     assert main(["bench", "load", "--out", str(out), "--requests", "60", "--model-requests", "4", "--llm", "none"]) == 0
     result = outcome.load(out)
@@ -165,10 +169,12 @@ def test_a_run_over_the_real_api(
         30,
         4,
     )
+    assert (rows["search, one client", "answered 200"], rows["search, 6 readers", "answered 200"]) == (10, 12)
     for system in ("search", "extraction", "model"):
         assert rows[system, "other than 200 and 429"] == rows[system, "replies that differ"] == 0
     assert rows["extraction", "p50 ms to first event"] <= rows["extraction", "p99 ms"]
     assert rows["model", "disconnected clients: next request 200"] == 1
     assert rows["model", "disconnected clients: s from then until the server is idle"] < 60
-    assert result["clients"] == {"search": 50, "extraction": 50, "model": 8}
+    few = {"search, one client": 1, "search, 6 readers": 6}
+    assert result["clients"] == few | {"search": 50, "extraction": 50, "model": 8}
     assert "answered 200" in capsys.readouterr().out

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "reporting": BASE | {"reporting"},
     "experiments": MIDDLE | {"experiments"},
     "protocols": MIDDLE | {"experiments", "protocols"},
-    "performance": MIDDLE | {"experiments", "performance"},
+    "performance": MIDDLE | {"experiments", "performance", "relevance"},  # whose stories are texts to draw from
     "kinds": {"kinds", "reporting"},
     "relevance": {"relevance", "reporting"},
     "ablation": MIDDLE | {"experiments", "ablation"},
