@@ -293,7 +293,7 @@ def test_options_stand_before_or_behind_the_command(run: Run, folder: Path) -> N
 
 READING = [
     ("ask", "Did it rain?"), ("search", "rain"), ("articles",), ("stories",), ("show", "a1"), ("export", "out"),
-    ("doctor",), ("mcp",), ("jobs",), ("remove", "a1"), ("rebuild",), ("reindex",), ("move", "--to", "there"),
+    ("doctor",), ("mcp",), ("remove", "a1"), ("rebuild",), ("reindex",), ("move", "--to", "there"),
 ]  # fmt: skip
 
 
