@@ -206,7 +206,9 @@ def load(
             while wait is not None:
                 time.sleep(wait)
                 wait = _send(connection, call, note)
-            time.sleep(pause)
+            if pause:
+                connection.close()  # as the server would, which keeps a silent connection for 5 seconds
+                time.sleep(pause)
 
     threads = [threading.Thread(target=client, args=(number,), daemon=True) for number in range(clients)]
     began = time.perf_counter()
