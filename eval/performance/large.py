@@ -138,7 +138,8 @@ def _timed(search: Callable[[str], Any], asked: Sequence[str]) -> list[float]:
 
 
 def _steps(archive: Archive, retriever: Retriever, embedder: _Kept, asked: Sequence[str]) -> dict[str, float]:
-    """Milliseconds of the steps of a search, each by itself; a search takes the first two of them at once."""
+    """Milliseconds of the steps of a search, each by itself. A search asks for the first two on two threads, but Chroma
+    holds the interpreter lock, so that they take about as long as one after another."""
     k, languages = retriever.settings.fetch_k, retriever.languages(asked[0])
     vector = {question: embedder.embed_queries([question])[0] for question in asked}
     by_vector = {one: [key for key, _ in archive.search_vectors(vector[one], k, Filters())] for one in asked}
