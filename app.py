@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ingest.cli import COMMANDS as ARCHIVE_COMMANDS
 from rag.interfaces import cli
-from rag.terminal import DONE, Command, print_note
+from rag.terminal import DONE, Command, log_on_standard_error, print_note
 
 if TYPE_CHECKING:
     from rag.assistant import Assistant
@@ -186,13 +186,14 @@ def _built(
     """The application, and the loading of its models, which goes on in the one thread of `pool`."""
     from rag.archive.installation import new_place
     from rag.assistant import Assistant
-    from rag.interfaces.http.middleware import log_requests
+    from rag.interfaces.http.middleware import log
     from rag.serving import tracing
 
     if place := new_place(settings):
         print_note(f"dateline: there was no archive at {place}; a new one is made, without articles.")
     if args.no_page:
-        log_requests()  # without the page this is a service; the terminal of the page stays quiet
+        # Without the page this is a service, which says what it does; the terminal of the page stays quiet.
+        ending.enter_context(log_on_standard_error(log))
     tracing.export()
     opening = pool.submit(lambda: Assistant.open(settings=settings, begun=begun.result()))
     if not args.no_page:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -58,6 +60,23 @@ def print_text(text: str) -> None:
 def print_note(text: str) -> None:
     """Prints a line about the command itself on standard error, without control characters."""
     sys.stderr.write(without_control_characters(text) + "\n")
+
+
+@contextmanager
+def log_on_standard_error(log: logging.Logger) -> Iterator[None]:
+    """Within it, what `log` is told is written to standard error, a line for each record of INFO and above."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    before = log.level, log.propagate
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before[0])
+        log.propagate = before[1]
 
 
 def without_control_characters(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 
@@ -17,6 +16,7 @@ from rag.archive.archive import Archive
 from rag.errors import DatelineError
 from rag.models.embeddings import Embedder
 from rag.settings import Settings
+from rag.terminal import log_on_standard_error
 
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between attempts to reach the database, which each take 10 s more
 _SOUND_SECONDS = 60.0  # after which a connection that breaks is the first one that does
@@ -29,8 +29,9 @@ def run(settings: Settings, name: str, concurrency: int, embedder: Callable[[Set
     Raises DatelineError where it cannot begin: no PostgreSQL, another embedder, another version's queue. One that is
     away later is waited for.
     """
-    _log_to_standard_error()
-    with closing(Archive(settings)) as archive:
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    with log_on_standard_error(log), closing(Archive(settings)) as archive:
         used = embedder(settings, archive)
         queue = Queue(archive.catalog)
         archive.claim(pipeline.properties(used))
@@ -80,14 +81,3 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows
             loop.add_signal_handler(number, stop)
-
-
-def _log_to_standard_error() -> None:
-    """Writes a line of JSON for each event, as the server does for requests."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(logging.CRITICAL)

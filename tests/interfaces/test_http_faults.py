@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -126,6 +127,7 @@ def test_an_archive_of_a_newer_format_is_not_served(
     said = capsys.readouterr().err.strip()
     assert said.startswith(f"dateline: The archive at {folder} has format {FORMAT + 1}; this program knows formats up")
     assert "\n" not in said
+    assert not logging.getLogger("dateline.access").handlers  # one left behind would write to what is closed by then
 
 
 def test_a_fault_in_the_model_is_a_500_without_details_and_the_next_question_works(

@@ -248,15 +248,6 @@ def base_of(request: Any) -> str:
     return str(request.scope.get("root_path", ""))
 
 
-def log_requests() -> None:
-    """Writes a line of JSON for each request of the API to standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-
-
 def log_question(request_id: str, text: str) -> None:
     """Logs the words of a question or search; only for servers whose settings ask for it."""
     log.info("%s", json.dumps({"request": request_id, "question": text}))
