@@ -8,11 +8,13 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Generic, Protocol, TypeVar
 
+import numpy as np
+
 from rag.archive import file_stamps, integrity
 from rag.archive.catalog import Catalog
-from rag.archive.indexes import keyword_index, place, vector_index
-from rag.archive.indexes.filtered_vectors import FilteredVectors
+from rag.archive.indexes import keyword_index, memory_vectors, place, vector_index
 from rag.archive.indexes.keyword_index import TantivyWords
+from rag.archive.indexes.memory_vectors import MemoryVectors
 from rag.archive.indexes.vector_index import ChromaVectors, VectorIndex
 from rag.archive.priority import Priority
 from rag.archive.tables.passages import StoredPassage
@@ -186,6 +188,10 @@ class IndexFollower(ABC, Generic[_Index]):
 class FilledVectors(VectorIndex, Protocol):
     """A vector index that is filled from the catalogue."""
 
+    def search_stored(self, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
+        """At most k pairs (key, cosine similarity) from what is stored, whatever this process has in memory."""
+        ...
+
     def begin_rebuild(self) -> None:
         """Makes `put` and `drop_articles` write to a second, empty index; searches still read the first."""
         ...
@@ -203,7 +209,8 @@ class VectorFollower(IndexFollower[FilledVectors]):
     def __init__(self, catalog: Catalog, folder: Path, priority: Priority, url: str, archive: str = "") -> None:
         super().__init__(catalog, folder, priority)
         self._url, self._archive = url, archive
-        self.filtered = FilteredVectors(catalog, priority)
+        own = self.mark.replace(self.name, memory_vectors.NAME)  # also where the collection is that of several folders
+        self.memory = MemoryVectors(catalog, priority, folder.parent / memory_vectors.NAME, own)
         if url:
             self.mark = self.name  # the one of all folders
 
@@ -220,6 +227,21 @@ class VectorFollower(IndexFollower[FilledVectors]):
     def read(self) -> None:
         """Opens an index that is shared, for searches alone. Raises StorageError."""
 
+    def bring_up(self, noted: object) -> None:
+        """As that of every index. The vectors in memory, if they were kept, are read first: Chroma takes more time and
+        memory to search."""
+        self.memory.load()
+        super().bring_up(noted)
+
+    def bring_up_memory(self) -> None:
+        """Reads the vectors into memory, or applies what has changed to them. Raises StorageError, Stopped."""
+        self.memory.bring_up()
+
+    def rebuild(self) -> None:
+        """Makes the next `bring_up` rebuild the index, and reads all vectors anew."""
+        super().rebuild()
+        self.memory.discard()
+
     def close(self) -> None:
         """Closes Chroma, which may otherwise keep its SQLite file locked after an error."""
         self.index = None
@@ -231,7 +253,7 @@ class VectorFollower(IndexFollower[FilledVectors]):
         return not self._url
 
     def _open(self) -> FilledVectors:
-        return ChromaVectors(self.folder, self._url, self._archive, self.filtered)
+        return ChromaVectors(self.folder, self._url, self._archive, self.memory)
 
     def _check_changed_files(self, noted: object) -> None:
         if not vector_index.opens(self.folder):
@@ -271,7 +293,7 @@ class VectorFollower(IndexFollower[FilledVectors]):
         if not sample:
             return True
         vectors = self._catalog.vectors([one.hash for one in sample])
-        found = [self._own.search(vector, 1, Filters(), []) for vector in vectors]
+        found = [self._own.search_stored(vector, 1) for vector in vectors]
         # An approximate search may miss a few of many near-duplicates; a missing file loses hundreds of vectors.
         return sum(not hits or hits[0][1] < 0.99 for hits in found) < 4
 

@@ -84,6 +84,7 @@ class Indexer:
         self._vector_follower = _vector_follower(
             catalog, folder / vector_index.NAME, self.priority, chroma_url, milvus_url, archive
         )
+        self._vector_follower.memory.reads_all = not asks_once
         self._keyword_follower = KeywordFollower(catalog, folder / keyword_index.NAME, self.priority)
         self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)
         self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
@@ -109,6 +110,7 @@ class Indexer:
 
     def begin(self) -> None:
         """Begins to open the indexes in the thread, so that the caller may load a model meanwhile."""
+        self._vector_follower.memory.wanted = True
         with self._changed:
             self._start()
             self._asked += 1
@@ -124,9 +126,9 @@ class Indexer:
         def current() -> VectorIndex | None:
             return self._vector_follower.index or self._exact
 
-        found = self._opened("vector", current, failed)
         follower = self._vector_follower
-        follower.filtered.wanted = not self._may_search_exactly
+        follower.memory.wanted = True
+        found = self._opened("vector", current, failed)
         if found.of_present_model if isinstance(found, ExactVectors) else follower.of_present_model:
             self._between = None
             return found
@@ -319,8 +321,8 @@ class Indexer:
                 errors.append(error)
         self._exact, self._foreign_words = exact, None
         self._near_duplicates.bring_up()
-        if not self._vector_follower.shared:
-            self._vector_follower.filtered.bring_up()
+        if exact is None:
+            self._vector_follower.bring_up_memory()
         if rebuild:
             self._stories.rebuild()
         if errors:
@@ -387,6 +389,7 @@ class Indexer:
 
     def _note_close(self, opened: list[IndexFollower[Any]]) -> None:
         try:
+            self._vector_follower.memory.close()
             for follower in opened:
                 self._noted[follower.name] = follower.note()
             file_stamps.write(self._folder, self._noted)

@@ -45,6 +45,9 @@ class SharedVectorFollower(VectorFollower):
         """Makes the next `bring_up` rebuild the index; searches read the old one until then."""
         self._rebuild_asked = True  # the mark may be moved by another machine until this one holds the lock
 
+    def bring_up_memory(self) -> None:
+        """Does nothing: Milvus has the vectors in its own memory."""
+
     def read(self) -> None:
         """Opens the index for searches alone. Raises StorageError, ArchiveMismatch."""
         milvus = self._opened()

@@ -77,6 +77,10 @@ class MilvusVectors:
                 raise
             return self._nearest(vector, k, condition)
 
+    def search_stored(self, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
+        """What `search` finds without a filter."""
+        return self.search(vector, k, Filters(), [])
+
     def _nearest(self, vector: np.ndarray, k: int, condition: str) -> list[tuple[int, float]]:
         found = self._call(
             lambda: self._client.search(

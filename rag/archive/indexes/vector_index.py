@@ -16,7 +16,7 @@ from urllib.parse import urlparse
 import numpy as np
 
 from rag.archive import private_files
-from rag.archive.indexes.filtered_vectors import FilteredVectors
+from rag.archive.indexes.memory_vectors import MemoryVectors
 from rag.archive.tables.passages import StoredPassage
 from rag.archive.tables.table import day_number
 from rag.errors import IndexDamaged, ModelUnavailable, StorageError
@@ -78,13 +78,13 @@ class ChromaVectors:
     unreachable.
     """
 
-    def __init__(self, folder: Path, url: str = "", archive: str = "", filtered: FilteredVectors | None = None) -> None:
+    def __init__(self, folder: Path, url: str = "", archive: str = "", memory: MemoryVectors | None = None) -> None:
         """Opens or creates the collection. On a server at `url` a named `archive` has one of its own.
 
-        Where there is a filter, `filtered` is searched instead, as soon as it has read the catalogue. Raises
-        ModelUnavailable when the server does not answer.
+        The vectors in `memory` are searched instead, as soon as they are there. Raises ModelUnavailable when the server
+        does not answer.
         """
-        self._filtered = filtered
+        self._memory = memory
         # No name of an archive holds a dot, so none can be that of another one's collection.
         self._names = [f"{name}.{archive}" if url and archive else name for name in (_COLLECTION, _REBUILT)]
         self._where = url or str(folder)
@@ -197,15 +197,14 @@ class ChromaVectors:
         """At most k pairs (key, cosine similarity) within the filters, best first."""
         if filters.authors and not by_author:
             return []
-        if filters == Filters():
-            return self._nearest(vector, k)
-        if self._filtered is not None:
-            found = self._filtered.search(vector, k, filters, by_author, self._nearest)
-            if found is not None:
-                return found
-        return self._nearest(vector, k, _condition(filters, by_author))
+        found = self._memory.search(vector, k, filters, by_author) if self._memory is not None else None
+        return self._nearest(vector, k, _condition(filters, by_author)) if found is None else found
 
-    def _nearest(self, vector: np.ndarray, k: int, where: dict[str, Any] | None = None) -> list[tuple[int, float]]:
+    def search_stored(self, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
+        """What `search` finds in the collection itself, whatever is in memory."""
+        return self._nearest(vector, k, None)
+
+    def _nearest(self, vector: np.ndarray, k: int, where: dict[str, Any] | None) -> list[tuple[int, float]]:
         # Chroma returns fewer when there are fewer than k; counting them first took a fifth of the search time.
         asked = {"query_embeddings": [vector], "n_results": k, "where": where, "include": ["distances"]}
         with self._switching:
@@ -257,7 +256,7 @@ class ChromaVectors:
         for start in range(0, number, max(1, number // _PROBES)):
             get = partial(self._collection.get, limit=1, offset=start, include=["embeddings"])
             for one in self._call(get)["embeddings"]:
-                self.search(np.asarray(one, dtype=np.float32), 10, Filters(), [])
+                self.search_stored(np.asarray(one, dtype=np.float32), 10)
 
 
 _PROBES = 50

@@ -1,0 +1,330 @@
+"""All vectors of an archive in memory, beside what filters ask for. They are searched instead of Chroma.
+
+Chroma holds the interpreter's lock while it searches, and resolves filters in an SQLite file: over 100,000 passages
+with vectors like those of `bench large`, a filter on days cost 270 to 530 ms on two busy cores. Here a filter is a
+comparison of whole columns. Where it leaves few passages, they are all compared; where it leaves many, enough of the
+nearest of all are within it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import numpy as np
+
+from rag.archive import private_files
+from rag.archive.catalog import Catalog
+from rag.archive.indexes import vector_graph
+from rag.archive.indexes.vector_graph import VectorGraph
+from rag.archive.priority import Priority
+from rag.archive.tables.passages import PassageFacts
+from rag.archive.tables.table import day_number
+from rag.language.tokens import fold
+from rag.schema import Filters
+
+log = logging.getLogger("dateline")
+
+NAME = "graph"
+_FORMAT = 1  # of the files
+_STATE, _GRAPH, _COLUMNS = "state.json", "vectors.faiss", "columns.npz"
+_CHECKED_AT_ONCE = 1 << 24  # bytes of a file
+_PAGE = 1_000  # passages read together
+_ADDED_AT_ONCE = 64  # passages for which searches wait, some 5 ms
+_ARTICLES_AT_ONCE = 200  # changed articles read together
+# So many passages are compared in the time that the graph takes for one of those that it gives: with 116,734 and with
+# 1,167,341 rows 2 µs for each of 500 or 1,000, and .07 to .14 µs for a row that is compared.
+_COMPARED_FOR_ONE = 25
+_MARGIN = 1.5  # more are fetched than the share of a filter asks for, since it is another one near a question
+_REMOVED = 0.25  # share of removed rows above which all are read anew
+# An archive with fewer articles is read in a second or two, so it is not kept.
+_KEPT_FROM = 5_000
+# Kept anew when this share of the articles has changed since, at the end and before: each time all is written, and a
+# million passages take 3 s; a change that the next start reads takes 1 ms.
+_UNKEPT, _UNKEPT_BEFORE = 0.05, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """One row a passage: its key, a number for its article, its day, outlet, language, whether it is still there."""
+
+    key: np.ndarray
+    article: np.ndarray
+    day: np.ndarray
+    outlet: np.ndarray
+    language: np.ndarray
+    live: np.ndarray
+
+    @classmethod
+    def empty(cls, rows: int) -> _Columns:
+        long, short = (rows, np.int64), (rows, np.int32)
+        return cls(
+            key=np.zeros(*long), article=np.zeros(*long), day=np.zeros(*short), outlet=np.zeros(*short),
+            language=np.zeros(*short), live=np.zeros(rows, np.bool_),
+        )  # fmt: skip
+
+    def first(self, rows: int) -> _Columns:
+        """These columns without what is behind so many rows, over the same memory."""
+        return _Columns(*(getattr(self, name)[:rows] for name in self.__slots__))
+
+    def larger(self, rows: int) -> _Columns:
+        """A copy with room for so many rows."""
+        found = _Columns.empty(rows)
+        for name in self.__slots__:
+            column = getattr(self, name)
+            getattr(found, name)[: len(column)] = column
+        return found
+
+
+class MemoryVectors:
+    """The vectors of a catalogue, searched in memory. One thread brings them up; any thread may search."""
+
+    def __init__(self, catalog: Catalog, priority: Priority, folder: Path, mark: str) -> None:
+        """Holds nothing until `bring_up`; then about 980 bytes a passage of 384 dimensions.
+
+        Those of a large archive are kept in `folder`; the catalogue stores under the name `mark` which change of it was
+        the last that they have.
+        """
+        self.wanted = False  # whether to read the vectors: not in a process that does not search
+        self.reads_all = True  # whether to do so where none, or none of this catalogue, are kept
+        self._catalog, self._priority, self._folder, self._mark = catalog, priority, folder, mark
+        self._available = vector_graph.is_available()
+        self._table: _Table | None = None  # complete
+
+    # --- for the thread that brings them up -------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Reads what was kept, if it is `wanted` and of this catalogue; else this does nothing. Raises StorageError."""
+        if not (self.wanted and self._available and self._table is None):
+            return
+        kept = _read(self._folder)
+        of_this = kept is not None and kept.seen == self._catalog.followed(self._mark)
+        if kept is not None and of_this and kept.model_since == self._catalog.model_since():
+            self._table = kept
+
+    def bring_up(self) -> None:
+        """Applies the changes of the catalogue, if this is `wanted` or the next start would have much to do. Raises
+        StorageError, Stopped."""
+        if not self._available or not (self.wanted or self._is_unkept(_UNKEPT_BEFORE)):
+            return
+        table = self._table
+        if table is None or table.model_since != self._catalog.model_since() or table.share_removed > _REMOVED:
+            if self.reads_all:
+                self._table = self._read_all()
+        elif table.seen < self._catalog.last_change():
+            changed = self._catalog.changed_since(table.seen)
+            for start in range(0, len(changed), _ARTICLES_AT_ONCE):
+                self._priority.next_step()
+                self._apply(table, changed[start : start + _ARTICLES_AT_ONCE])
+        if self._is_unkept(_UNKEPT_BEFORE):
+            self._keep()
+
+    def _apply(self, table: _Table, changed: Sequence[tuple[str, int]]) -> None:
+        articles = [article for article, _ in changed]
+        table.remove(articles)
+        facts = self._catalog.passage_facts_of(articles)
+        for start in range(0, len(facts), _ADDED_AT_ONCE):
+            self._priority.give_way()
+            table.add(facts[start : start + _ADDED_AT_ONCE])
+        table.seen = changed[-1][1]
+
+    def _is_unkept(self, share: float) -> bool:
+        """Whether so large a share of a large archive has changed since its vectors were kept."""
+        articles = self._catalog.coverage().articles
+        return articles >= _KEPT_FROM and (
+            self._catalog.last_change() - self._catalog.followed(self._mark) > share * articles
+        )
+
+    def _read_all(self) -> _Table | None:
+        """All of the catalogue; None where it is empty."""
+        # Read first: what changes meanwhile is applied after it.
+        seen, since, count = self._catalog.last_change(), self._catalog.model_since(), self._catalog.count_passages()
+        table, after = None, 0
+        while page := self._catalog.passage_facts(after, _PAGE):
+            self._priority.next_step()
+            table = table or _Table(VectorGraph(len(page[0].vector)), _Columns.empty(count), {}, seen, since)
+            table.add(page)
+            after = page[-1].key
+        return table
+
+    def _keep(self) -> None:
+        """Writes the vectors for the next start; where that fails, it has to read the catalogue."""
+        table = self._table
+        if table is None:
+            return
+        try:
+            _write(self._folder, table)
+        except OSError as error:
+            log.warning("The vectors of %s cannot be kept for the next start: %s", self._folder.parent, error)
+            rmtree(self._folder, ignore_errors=True)
+        self._catalog.set_followed(self._mark, table.seen)  # also where it failed, so that it is not tried all the time
+
+    def close(self) -> None:
+        """Keeps the vectors where much has changed, and lets go of them. Raises StorageError."""
+        if self._table is not None and self._is_unkept(_UNKEPT):
+            self._keep()
+        self._table = None
+
+    def discard(self) -> None:
+        """Deletes what was kept, and lets go of what is in memory. Raises StorageError."""
+        self._table = None
+        rmtree(self._folder, ignore_errors=True)
+        self._catalog.set_followed(self._mark, 0)
+
+    # --- for searches -----------------------------------------------------------------------------------------------
+
+    def search(
+        self, vector: np.ndarray, k: int, filters: Filters, by_author: Sequence[str]
+    ) -> list[tuple[int, float]] | None:
+        """At most k pairs (key, cosine similarity) within the filters, best first; None where the vectors are not read
+        yet, or are those of another embedder than the archive's.
+
+        `by_author` holds the ids of the articles that match `filters.authors` when that is set. Raises StorageError.
+        """
+        table = self._table
+        if table is None or len(vector) != table.graph.dim:
+            return None
+        columns = table.columns  # of one moment: rows may be added meanwhile
+        rows, cosines = _best(table.graph, columns, vector, k, table.within(columns, filters, by_author))
+        if table.model_since != self._catalog.model_since():
+            return None  # asked last: the archive may have been switched to another embedder meanwhile
+        found = zip(columns.key[rows].tolist(), cosines.tolist(), strict=True)
+        return sorted(found, key=lambda one: (-one[1], one[0]))[:k]
+
+
+def _best(
+    graph: VectorGraph, columns: _Columns, vector: np.ndarray, k: int, within: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and cosines of the best k within, or of a few more, best first."""
+    left, all_rows = int(np.count_nonzero(within)), len(within)
+    if not left:
+        return np.zeros(0, np.int64), np.zeros(0, np.float32)
+    fetched = k if left == all_rows else int(_MARGIN * k * all_rows / left) + k
+    if fetched * _COMPARED_FOR_ONE < left:
+        rows, cosines = graph.nearest(vector, fetched)
+        inside = rows < all_rows
+        inside[inside] = within[rows[inside]]
+        if np.count_nonzero(inside) >= k:
+            return rows[inside], cosines[inside]
+    return graph.nearest_within(vector, k, within)
+
+
+class _Table:
+    """The graph and the columns of its rows. Rows are added and removed by one thread."""
+
+    def __init__(
+        self, graph: VectorGraph, room: _Columns, numbers: dict[str, int], seen: int, model_since: int, removed: int = 0
+    ) -> None:
+        """`room` holds the columns of the graph's rows, and more; `numbers` are those of outlets and languages; `seen`
+        is the last change of the catalogue that is in it."""
+        self.graph, self.numbers = graph, numbers
+        self.seen, self.model_since, self._removed = seen, model_since, removed
+        self._room = room
+        self.columns = room.first(len(graph))
+
+    @property
+    def share_removed(self) -> float:
+        """The share of rows that were removed; they are still passed over by each search."""
+        return self._removed / max(1, len(self.columns.key))
+
+    def remove(self, articles: Sequence[str]) -> None:
+        """Removes the rows of these articles."""
+        own = np.isin(self.columns.article, [_number_of(article) for article in articles]) & self.columns.live
+        self.columns.live[own] = False
+        self._removed += int(own.sum())
+
+    def add(self, found: Sequence[PassageFacts]) -> None:
+        """Adds rows behind those that searches read meanwhile, and then lets them be seen."""
+        if not found or any(len(one.vector) != self.graph.dim for one in found):
+            return  # vectors of another embedder: the archive was switched to it, so that all are read anew
+        here = slice(len(self.columns.key), len(self.columns.key) + len(found))
+        if here.stop > len(self._room.key):
+            self._room = self._room.larger(here.stop + here.stop // 8)
+        columns = self._room
+        columns.key[here] = [one.key for one in found]
+        columns.article[here] = [_number_of(one.article_id) for one in found]
+        columns.day[here] = [one.day for one in found]
+        columns.outlet[here] = [self._number("outlet", one.outlet) for one in found]
+        columns.language[here] = [self._number("language", one.language) for one in found]
+        columns.live[here] = True
+        self.graph.add(np.stack([one.vector for one in found]))
+        self.columns = columns.first(here.stop)
+
+    def _number(self, kind: str, value: str) -> int:
+        return self.numbers.setdefault(f"{kind} {value}", len(self.numbers))
+
+    def within(self, columns: _Columns, filters: Filters, by_author: Sequence[str]) -> np.ndarray:
+        """Which rows are within the filters, bool of shape (rows,); not to be written to."""
+        within = columns.live
+        if filters.since:
+            within = within & (columns.day >= (day_number(filters.since) or 0))
+        if filters.until:
+            within = within & (columns.day <= (day_number(filters.until) or 0)) & (columns.day > 0)
+        if filters.outlets:
+            within = within & np.isin(columns.outlet, self._known("outlet", map(fold, filters.outlets)))
+        if filters.languages:
+            within = within & np.isin(columns.language, self._known("language", map(str.lower, filters.languages)))
+        if filters.authors:
+            within = within & np.isin(columns.article, [_number_of(article) for article in by_author])
+        return within
+
+    def _known(self, kind: str, values: Iterable[str]) -> list[int]:
+        return [number for value in values if (number := self.numbers.get(f"{kind} {value}")) is not None]
+
+
+def _number_of(article_id: str) -> int:
+    """64 bits of a hash: ids themselves would take more memory than all other columns."""
+    made = blake2b(article_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(made, "little", signed=True)
+
+
+def _write(folder: Path, table: _Table) -> None:
+    """Writes a table to a folder; the file with its state comes last, and the older one's is gone first. OSError."""
+    private_files.make_folder(folder)
+    (folder / _STATE).unlink(missing_ok=True)
+    columns = table.columns
+    table.graph.save(folder / _GRAPH)
+    with (folder / _COLUMNS).open("wb") as file:
+        np.savez(file, **{name: getattr(columns, name) for name in columns.__slots__})
+    state = {
+        "format": _FORMAT, "seen": table.seen, "model_since": table.model_since, "numbers": table.numbers,
+        "checks": _checks(folder),
+    }  # fmt: skip
+    new = folder / f"{_STATE}.new"
+    new.write_text(json.dumps(state), encoding="utf-8")
+    os.replace(new, folder / _STATE)
+
+
+def _read(folder: Path) -> _Table | None:
+    """The table that a folder holds; None where there is none that is whole and of this format."""
+    with suppress(OSError, RuntimeError, ValueError, KeyError, TypeError):
+        state: dict[str, Any] = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        if state["format"] != _FORMAT or state["checks"] != _checks(folder):
+            return None
+        with np.load(folder / _COLUMNS) as found:
+            columns = _Columns(**{name: found[name] for name in _Columns.__slots__})
+        removed = int(np.count_nonzero(~columns.live))
+        graph = VectorGraph(0, folder / _GRAPH)
+        if len(graph) == len(columns.key):
+            return _Table(graph, columns, state["numbers"], state["seen"], state["model_since"], removed)
+    return None
+
+
+def _checks(folder: Path) -> dict[str, int]:
+    """The CRC-32 of each file that is read without validation. Raises OSError."""
+    found = {}
+    for name in (_GRAPH, _COLUMNS):
+        found[name] = 0
+        with (folder / name).open("rb") as file:
+            while part := file.read(_CHECKED_AT_ONCE):
+                found[name] = zlib.crc32(part, found[name])
+    return found
