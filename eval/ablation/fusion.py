@@ -156,11 +156,11 @@ def _fetched(retriever: Retriever, text: str, vector: Any, k: int) -> Fetched:
     archive, filters = retriever.archive, Filters()
     languages = retriever.languages(text)
     dense = dict(archive.search_vectors(vector, k, filters))
-    sparse = dict(archive.search_words(text, k, languages, filters))
+    by_words = archive.candidates(text, k, languages, filters)
+    scores = archive.word_scores(text, languages, list(dict.fromkeys([*by_words, *dense])))
     return Fetched(
-        dense, sparse,
-        dense | archive.cosines(vector, [key for key in sparse if key not in dense]),
-        sparse | archive.word_scores(text, languages, [key for key in dense if key not in sparse]),
+        dense, {key: scores[key] for key in by_words if key in scores},
+        dense | archive.cosines(vector, [key for key in by_words if key not in dense]), scores,
     )  # fmt: skip
 
 

@@ -108,6 +108,10 @@ class Archive:
         """At most k pairs (passage key, BM25 score), best first."""
         return self._words(lambda index: index.search(question, k, languages, filters, self._authors(filters)))
 
+    def candidates(self, question: str, k: int, languages: Sequence[str], filters: Filters) -> list[int]:
+        """The keys of at most k passages that may be the best by their words; `word_scores` tells."""
+        return self._words(lambda index: index.candidates(question, k, languages, filters, self._authors(filters)))
+
     def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
         """Passage key -> cosine similarity, from the catalogue; keys that are gone are left out."""
         present, vectors = self.catalog.vectors_of(keys)
@@ -180,8 +184,9 @@ class Archive:
         self.indexer.wait()
 
     def wait_until_threaded(self) -> None:
-        """As `wait_until_indexed`, and the stories are as the catalogue is, unless another process owns the indexes."""
-        self.indexer.wait(stories=True)
+        """As `wait_until_indexed`, and the stories are as the catalogue is, and the vectors that searches want are in
+        memory, unless another process owns the indexes."""
+        self.indexer.wait(complete=True)
 
     def changes_behind(self) -> int:
         """How many of the newest changes of the catalogue a search may not find yet; 0 where it finds all."""

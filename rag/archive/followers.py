@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from shutil import rmtree
 from typing import Generic, Protocol, TypeVar
@@ -233,9 +233,13 @@ class VectorFollower(IndexFollower[FilledVectors]):
         self.memory.load()
         super().bring_up(noted)
 
-    def bring_up_memory(self) -> None:
-        """Reads the vectors into memory, or applies what has changed to them. Raises StorageError, Stopped."""
-        self.memory.bring_up()
+    def follow_in_memory(self) -> None:
+        """Applies what has changed to the vectors in memory, where there are any. Raises StorageError, Stopped."""
+        self.memory.follow()
+
+    def read_into_memory(self, interrupted: Callable[[], bool]) -> None:
+        """Reads the vectors into memory, until it is `interrupted`. Raises StorageError, Stopped."""
+        self.memory.read(interrupted)
 
     def rebuild(self) -> None:
         """Makes the next `bring_up` rebuild the index, and reads all vectors anew."""
@@ -327,3 +331,14 @@ class KeywordFollower(IndexFollower[TantivyWords]):
             # If the file of a passage that the index counts is missing, this raises IndexDamaged.
             self._own.search(one.passage.text[:80], 1, [one.passage.article.language], Filters(), [])
         return True
+
+
+def vector_follower(
+    catalog: Catalog, folder: Path, priority: Priority, chroma_url: str, milvus_url: str, archive: str
+) -> VectorFollower:
+    """The follower of the vectors in Milvus where there is a `milvus_url`, else in Chroma."""
+    if not milvus_url:
+        return VectorFollower(catalog, folder, priority, chroma_url, archive)
+    from rag.archive.indexes.milvus_follower import SharedVectorFollower  # its client is optional
+
+    return SharedVectorFollower(catalog, folder, priority, milvus_url)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.archive import file_stamps, private_files, second_process
 from rag.archive.catalog import Catalog
-from rag.archive.followers import IndexFollower, KeywordFollower, VectorFollower
+from rag.archive.followers import IndexFollower, KeywordFollower, vector_follower
 from rag.archive.indexes import keyword_index, vector_index
 from rag.archive.indexes.exact_vectors import ExactVectors
 from rag.archive.indexes.keyword_index import TantivyWords
@@ -51,16 +51,6 @@ def lock_file(path: Path, seconds: float) -> BaseFileLock | None:
     return lock
 
 
-def _vector_follower(
-    catalog: Catalog, folder: Path, priority: Priority, chroma_url: str, milvus_url: str, archive: str
-) -> VectorFollower:
-    if not milvus_url:
-        return VectorFollower(catalog, folder, priority, chroma_url, archive)
-    from rag.archive.indexes.milvus_follower import SharedVectorFollower  # its client is optional
-
-    return SharedVectorFollower(catalog, folder, priority, milvus_url)
-
-
 class Indexer:
     """Owns the derived indexes of one folder, or reads them while another process owns them.
 
@@ -81,16 +71,15 @@ class Indexer:
         self._catalog, self._folder = catalog, folder
         self.importing = False  # whether this process fills the archive from an export, for which all others wait
         self._may_search_exactly = asks_once and not (chroma_url or milvus_url)
-        self._vector_follower = _vector_follower(
+        self._vector_follower = vector_follower(
             catalog, folder / vector_index.NAME, self.priority, chroma_url, milvus_url, archive
         )
-        self._vector_follower.memory.reads_all = not asks_once
         self._keyword_follower = KeywordFollower(catalog, folder / keyword_index.NAME, self.priority)
         self._followers: tuple[IndexFollower[Any], ...] = (self._vector_follower, self._keyword_follower)
         self._near_duplicates = NearDuplicateFollower(catalog, self.priority)
         self._stories = StoryFollower(catalog, self.priority)
         self._looks_again = 0.0  # by `monotonic`: not before then for changes of other processes, beside the stories
-        self._stories_again = 0.0  # by `monotonic`: not before then, after a failure
+        self._goes_on_at = 0.0  # by `monotonic`: not before then with what nobody waits for, after a failure
         self._exact: ExactVectors | None = None  # this and the next one are used while another process owns the indexes
         self._foreign_words: TantivyWords | None = None
         self._between: ExactVectors | None = None  # from a switch of embedders until the index is filled
@@ -102,7 +91,7 @@ class Indexer:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._asked = self._done = 0  # numbers of the last requested and the last completed pass
-        self._rebuild = self._stories_asked = self._closed = False
+        self._rebuild = self._complete_asked = self._closed = False
         self._damaged: list[object] = []  # indexes that failed a search
         self._error: DatelineError | None = None  # of the last pass
 
@@ -170,18 +159,19 @@ class Indexer:
 
     # --- for writers of the catalogue ------------------------------------------------------------
 
-    def wait(self, *, timeout: float | None = None, rebuild: bool = False, stories: bool = False) -> None:
+    def wait(self, *, timeout: float | None = None, rebuild: bool = False, complete: bool = False) -> None:
         """Returns when searches find everything that the catalogue holds now, or after `timeout` seconds.
 
-        With `rebuild`, both indexes are rebuilt; with `stories`, the stories too are as the catalogue is, where this
-        process owns the indexes. Raises the DatelineError because of which an update failed.
+        With `rebuild`, both indexes are rebuilt. With `complete`, the stories too are as the catalogue is, and the
+        vectors that searches want are in memory, where this process owns the indexes. Raises the DatelineError
+        because of which an update failed.
         """
         with self._changed:
             self._start()
             self._asked += 1
             ticket = self._asked
             self._rebuild |= rebuild
-            self._stories_asked |= stories
+            self._complete_asked |= complete
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._done >= ticket or self._closed, timeout)
             if self._closed:
@@ -258,12 +248,13 @@ class Indexer:
                 if self._closed:
                     return
                 asked, rebuild, self._rebuild = self._asked, self._rebuild, False
-                stories, self._stories_asked = self._stories_asked, False
+                complete, self._complete_asked = self._complete_asked, False
                 damaged, self._damaged = self._damaged, []
             error = None
             try:
                 self._pass(damaged, rebuild=rebuild)
-                if stories:
+                if complete and self.owns:
+                    self._vector_follower.read_into_memory(lambda: False)
                     self._bring_up_stories(lambda: False)
             except Stopped:
                 return
@@ -277,15 +268,26 @@ class Indexer:
             with self._changed:
                 self._done, self._error = asked, error
                 self._changed.notify_all()
-            if error is None and not self._may_search_exactly and monotonic() >= self._stories_again:
+            if error is None and not self._may_search_exactly and monotonic() >= self._goes_on_at:
                 try:
-                    # Nobody waits for them: they go on when nothing else is to be done.
-                    self._bring_up_stories(self._is_needed)
+                    self._go_on()
                 except Stopped:
                     return
-                except Exception as raised:
-                    self._stories_again = monotonic() + _LONGEST_RETRY
-                    log.warning("The stories of %s cannot be threaded: %s", self._folder, raised)
+
+    def _go_on(self) -> None:
+        """Does what nobody waits for, until something else is to be done. Raises Stopped."""
+        for what, bring_up in (
+            ("vectors of %s cannot be read into memory", self._vector_follower.read_into_memory),
+            ("stories of %s cannot be threaded", self._bring_up_stories),
+        ):
+            try:
+                if self.owns:
+                    bring_up(self._is_needed)
+            except Stopped:
+                raise
+            except Exception as raised:
+                self._goes_on_at = monotonic() + _LONGEST_RETRY
+                log.warning(f"The {what}: %s", self._folder, raised)
 
     def _is_needed(self) -> bool:
         """Whether a pass is asked for, or another process has changed what the indexes hold."""
@@ -321,8 +323,7 @@ class Indexer:
                 errors.append(error)
         self._exact, self._foreign_words = exact, None
         self._near_duplicates.bring_up()
-        if exact is None:
-            self._vector_follower.bring_up_memory()
+        self._vector_follower.follow_in_memory()
         if rebuild:
             self._stories.rebuild()
         if errors:
@@ -342,7 +343,7 @@ class Indexer:
     def _bring_up_stories(self, interrupted: Callable[[], bool]) -> None:
         """Threads the stories, for which both indexes are searched; without one of them, the next pass does."""
         vectors, words = self._vector_follower.index or self._exact, self._keyword_follower.index
-        if self.owns and vectors is not None and words is not None and not self._vector_follower.behind:
+        if vectors is not None and words is not None and not self._vector_follower.behind:
             self._stories.bring_up(vectors, words, interrupted)
 
     def _read_beside_the_owner(self) -> None:

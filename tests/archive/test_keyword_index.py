@@ -258,3 +258,17 @@ def test_the_words_of_an_article_are_gathered_once_whatever_articles_stand_besid
         alone.put([each for each in stored if each.passage.article.id == article_id])
     for question in ("rain ferry", "hail", "fog on the coast"):
         assert together.search(question, 5, ("en",), Filters(), []) == alone.search(question, 5, ("en",), Filters(), [])
+
+
+def test_a_search_ranks_by_the_words_as_they_are_written_among_what_their_stems_find(tmp_path: Path) -> None:
+    index = TantivyWords(tmp_path / "words")
+    index.put(
+        [one(n, f"a{n}", "the painting of a harbour" if n == 70 else "they paint a harbour") for n in range(1, 81)]
+    )
+    question = "painting"
+    candidates = index.candidates(question, 80, ("en",), Filters(), [])
+    assert set(candidates) == set(range(1, 81))  # the stems are the same
+    best, score = index.search(question, 40, ("en",), Filters(), [])[0]
+    assert best == 70
+    assert index.scores(question, ("en",), [70]) == {70: pytest.approx(score)}
+    assert index.candidates(question, 3, ("en",), Filters(outlets=("no such",)), []) == []

@@ -19,7 +19,6 @@ from ingest.pipeline import ingest
 from ingest.reindex import reindex
 from rag.archive import indexer
 from rag.archive.archive import Archive
-from rag.archive.catalog import Catalog
 from rag.archive.indexes import memory_vectors
 from rag.archive.indexes.exact_vectors import ExactVectors
 from rag.archive.indexes.memory_vectors import MemoryVectors
@@ -66,8 +65,12 @@ def read(archive: Archive) -> MemoryVectors:
     """The vectors of an archive, read."""
     memory = memory_of(archive)
     memory.wanted = True
-    memory.bring_up()
+    memory.read(never)
     return memory
+
+
+def never() -> bool:
+    return False
 
 
 def keys(found: list[tuple[int, float]] | None) -> list[int]:
@@ -125,10 +128,10 @@ def test_chroma_is_not_asked_once_the_vectors_are_in_memory(
     empty = ChromaVectors(tmp_path_factory.mktemp("empty"), memory=memory)
     vector = WordEmbedder().embed_queries(["ferry"])[0]
     try:
-        memory.bring_up()  # reads nothing, as it is not wanted
+        memory.read(never)  # reads nothing, as it is not wanted
         assert empty.search(vector, 5, filters, []) == []
         memory.wanted = True
-        memory.bring_up()
+        memory.read(never)
         assert keys(empty.search(vector, 50, filters, [])) == keys(
             ExactVectors(archive.catalog).search(vector, 50, filters, [])
         )
@@ -142,7 +145,7 @@ def test_changes_of_the_catalogue_are_followed(archive: Archive, articles: list[
     vector = WordEmbedder().embed_queries(["ferry"])[0]
 
     def of_the_tide() -> set[int]:
-        memory.bring_up()
+        memory.follow()
         return set(keys(memory.search(vector, 100, Filters(outlets=("The Tide",)), [])))
 
     def stored(*ids: str) -> set[int]:
@@ -162,8 +165,8 @@ def test_rows_that_were_removed_are_cleared_away(archive: Archive, articles: lis
     vector = WordEmbedder().embed_queries(["ferry"])[0]
     for n in range(4):
         ingest([replace(one, text=f"{one.text} Edited {n}.") for one in articles], archive, WordEmbedder())
-        memory.bring_up()
-    memory.bring_up()
+        memory.follow()
+    memory.read(never)
     table = memory._table
     assert table is not None
     assert table.share_removed <= 0.25
@@ -177,7 +180,8 @@ def test_after_a_change_of_the_embedder_the_old_vectors_are_not_searched(archive
     reindex(archive, WordEmbedder("other/words", dim=64))
     other = WordEmbedder(dim=64).embed_queries(["ferry"])[0]
     assert memory.search(other, 5, Filters(languages=("es",)), []) is None
-    memory.bring_up()
+    memory.follow()
+    memory.read(never)
     found = memory.search(other, 5, Filters(languages=("es",)), [])
     assert keys(found) == [one.key for one in archive.catalog.passages_of("a5")]
 
@@ -234,15 +238,17 @@ def found_in(archive: Archive, filters: Filters = OF_AN_OUTLET) -> list[tuple[in
     return archive.search_vectors(vector, 10, filters)
 
 
-def forbid_to_read_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Catalog, "passage_facts", lambda *_: pytest.fail("all vectors were read from the catalogue"))
+def forbid_to_read_all(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive.catalog, "passage_facts", lambda *_: pytest.fail("all vectors were read"))
 
 
 def test_what_was_kept_is_read_at_the_next_start_and_changes_are_added(
     kept: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forbid_to_read_all(monkeypatch)
     with closing(Archive(kept)) as archive:
+        forbid_to_read_all(archive, monkeypatch)
+        archive.begin_opening()
+        archive.wait_until_indexed()  # for which Chroma may be searched, to see whether it is whole
         monkeypatch.setattr(ChromaVectors, "_nearest", lambda *_: pytest.fail("Chroma was searched"))
         exact = ExactVectors(archive.catalog)
         vector = generated.HashEmbedder().embed_queries(["six words of the vocabulary here"])[0]
@@ -275,7 +281,7 @@ def test_what_was_kept_is_not_used_where_it_is_not_whole_or_of_another_state(
             archive.catalog.set_followed("graph", 3)
     with closing(Archive(kept)) as archive:
         found_in(archive)
-        archive.wait_until_indexed()
+        archive.wait_until_threaded()
         monkeypatch.setattr(ChromaVectors, "_nearest", lambda *_: pytest.fail("Chroma was searched"))
         vector = generated.HashEmbedder().embed_queries(["six words of the vocabulary here"])[0]
         exact = ExactVectors(archive.catalog)
@@ -292,7 +298,7 @@ def test_vectors_that_cannot_be_kept_are_told_and_read_at_the_next_start(
         monkeypatch.setattr(VectorGraph, "save", full)
         archive.rebuild()
         found_in(archive)
-        archive.wait_until_indexed()
+        archive.wait_until_threaded()
     assert "cannot be kept for the next start: No space left on device" in caplog.text
     with closing(Archive(kept)) as archive:
         assert len(found_in(archive)) == 10
@@ -301,12 +307,13 @@ def test_vectors_that_cannot_be_kept_are_told_and_read_at_the_next_start(
 def test_a_process_that_asks_once_reads_what_was_kept_but_not_all_of_a_large_archive(
     kept: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forbid_to_read_all(monkeypatch)
     monkeypatch.setattr(indexer, "EXACT_PASSAGES", 50)
     with closing(Archive(kept, asks_once=True)) as archive:
+        forbid_to_read_all(archive, monkeypatch)
         found = found_in(archive)
     (kept.folder / "graph" / "state.json").unlink()
     with closing(Archive(kept, asks_once=True)) as archive:
+        forbid_to_read_all(archive, monkeypatch)
         assert keys(found_in(archive)) == keys(found)
 
 

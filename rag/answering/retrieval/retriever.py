@@ -117,17 +117,23 @@ class Retriever:
         self, question: str, k: int, searched: Sequence[Filters]
     ) -> tuple[list[str], list[dict[int, float]], list[dict[int, float]]]:
         """The languages that the question was stemmed in, and, for each of the filters, cosines and BM25 scores of the
-        candidates of both indexes. Both indexes are searched at once."""
-        with self.archive.beside(lambda: self._by_words(question, k, searched)) as by_words:
+        candidates of both indexes. Both indexes are searched at once, and so are the scores that each candidate lacks:
+        one that a single index fetched would lose the other share."""
+        languages = self.languages(question)
+
+        def by_words() -> list[list[int]]:
+            return [self.archive.candidates(question, k, languages, filters) for filters in searched]
+
+        with self.archive.beside(by_words) as fetched:
             vector, dense = self._by_vector(question, k, searched)
-            languages, sparse = by_words()
-        # Each candidate gets both scores: otherwise one that a single index fetched would lose the other share.
-        for cosines, scores in zip(dense, sparse, strict=True):
-            only_dense, only_sparse = list(cosines.keys() - scores.keys()), list(scores.keys() - cosines.keys())
-            with self.archive.beside(partial(self.archive.word_scores, question, languages, only_dense)) as found:
-                cosines |= self.archive.cosines(vector, only_sparse)
-                scores |= found()
-        return languages, dense, sparse
+            keys = [list(dict.fromkeys([*found, *cosines])) for found, cosines in zip(fetched(), dense, strict=True)]
+        every = list(dict.fromkeys(key for own in keys for key in own))
+        known = {key: cosine for cosines in dense for key, cosine in cosines.items()}
+        with self.archive.beside(partial(self.archive.word_scores, question, languages, every)) as scored:
+            known |= self.archive.cosines(vector, [key for key in every if key not in known])
+            scores = scored()
+        of_each = [{key: known[key] for key in own if key in known} for own in keys]
+        return languages, of_each, [{key: scores[key] for key in own if key in scores} for own in keys]
 
     def _candidates(self, ranked: Sequence[tuple[int, float]], at_once: int) -> Iterator[Candidate]:
         """The passages of these keys in their order, loaded lazily: loading all of them dominated the latency."""

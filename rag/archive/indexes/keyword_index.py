@@ -45,14 +45,17 @@ _MARK = "terms"  # file in the folder that holds TERMS
 # version 4, a passage has the number of its article, so that a search reads no stored document.
 TERMS = "4"
 _READ_QUESTIONS = 64  # whose queries are kept: a search needs those of its question three times
+_CANDIDATES = 60  # at least, of which `search` gives the best
 _HEAP = 64_000_000  # bytes of memory for tantivy's writer, which needs at least 15 MB per thread
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """The queries of a question: over passages, and over whole articles by its stems, None where it has none."""
+    """The queries of a question: over passages, by all its terms and without the words as they are written; and over
+    whole articles by its stems, None where it has none."""
 
     query: Any
+    roughly: Any
     stems: Any
     foreign: bool
 
@@ -196,33 +199,46 @@ class TantivyWords:
         self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
     ) -> list[tuple[int, float]]:
         """At most k pairs (key, score) within the filters, best first; BM25 of passage and article, above 0."""
+        keys = self.candidates(question, max(_CANDIDATES, 2 * k), languages, filters, by_author)
+        return sorted(self.scores(question, languages, keys).items(), key=lambda one: -one[1])[:k]
+
+    def candidates(
+        self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
+    ) -> list[int]:
+        """The keys of at most k passages within the filters whose stems and headline fit a question best, best first.
+
+        Over 1,167,341 passages this takes 7.4 ms, and 10.7 with the words as they are written, which `scores` compares
+        for those found.
+        """
         if filters.authors and not by_author:
             return []
-        return self._scored(question, languages, k, self._conditions(filters, by_author))
-
-    def scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
-        """What `search` would give each of these passages, those at 0 left out."""
-        if not keys:
-            return {}
-        return dict(self._scored(question, languages, len(keys), [self._any_of(self._schema, "key", keys)]))
-
-    def _scored(
-        self, question: str, languages: Sequence[str], k: int, conditions: Sequence[Any]
-    ) -> list[tuple[int, float]]:
         with self._reported():
             searcher = self._searcher(self._index)
             asked = self._read(question, tuple(languages), searcher.num_docs)
             if asked is None:
                 return []
-            query = asked.query
-            if conditions:
-                q, must = self._tantivy.Query, self._tantivy.Occur.Must
-                within = [(must, q.const_score_query(condition, 0.0)) for condition in conditions]
-                query = q.boolean_query([(must, query), *within])
-            found = self._found(searcher, query, k, "key", "number")
+            query = self._among(asked.roughly, *self._conditions(filters, by_author))
+            return [key for key, _ in self._found(searcher, query, k, "key")]
+
+    def scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
+        """What `search` would give each of these passages, those at 0 left out."""
+        if not keys:
+            return {}
+        with self._reported():
+            searcher = self._searcher(self._index)
+            asked = self._read(question, tuple(languages), searcher.num_docs)
+            if asked is None:
+                return {}
+            query = self._among(asked.query, self._any_of(self._schema, "key", keys))
+            found = self._found(searcher, query, len(keys), "key", "number")
             whole = self._article_scores(asked.stems, {number for _, number, _ in found})
-        scores = [(key, score + ARTICLE_BOOST * whole.get(number, 0.0)) for key, number, score in found]
-        return sorted(scores, key=lambda one: -one[1])
+        return {key: score + ARTICLE_BOOST * whole.get(number, 0.0) for key, number, score in found}
+
+    def _among(self, query: Any, *conditions: Any) -> Any:
+        """The query for documents that meet all conditions too, which change no score."""
+        q, must = self._tantivy.Query, self._tantivy.Occur.Must
+        within = [(must, q.const_score_query(condition, 0.0)) for condition in conditions]
+        return q.boolean_query([(must, query), *within]) if within else query
 
     def _read_question(self, question: str, languages: Sequence[str], _passages: int) -> _Question | None:
         """A question as queries; None without a word. They are kept while there are as many passages."""
@@ -233,8 +249,10 @@ class TantivyWords:
         foreign = self._is_foreign(question, languages)
         misspelt = [] if foreign else self._misspelt(terms, languages)
         stems = {key: 1.0 for key in terms if key[0] == "stems"}
+        rough = {key: weight for key, weight in terms.items() if key[0] != "words"}
         return _Question(
             query=self._query(terms, self._schema, misspelt),
+            roughly=self._query(rough, self._schema, misspelt),
             stems=self._query(stems, self._whole_schema) if stems else None,
             foreign=foreign,
         )
@@ -253,9 +271,7 @@ class TantivyWords:
         """The BM25 score of a question's stems in the full text of each of these articles, by the article's number."""
         if not articles or stems is None:
             return {}
-        q, must = self._tantivy.Query, self._tantivy.Occur.Must
-        among = q.const_score_query(self._any_of(self._whole_schema, "number", articles), 0.0)
-        query = q.boolean_query([(must, stems), (must, among)])
+        query = self._among(stems, self._any_of(self._whole_schema, "number", articles))
         return dict(self._found(self._searcher(self._whole), query, len(articles), "number"))
 
     def _any_of(self, schema: Any, field: str, values: Iterable[int]) -> Any:

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -89,16 +89,17 @@ class MemoryVectors:
     """The vectors of a catalogue, searched in memory. One thread brings them up; any thread may search."""
 
     def __init__(self, catalog: Catalog, priority: Priority, folder: Path, mark: str) -> None:
-        """Holds nothing until `bring_up`; then about 980 bytes a passage of 384 dimensions.
+        """Holds nothing until `load` or `read`; then about 980 bytes a passage of 384 dimensions.
 
         Those of a large archive are kept in `folder`; the catalogue stores under the name `mark` which change of it was
         the last that they have.
         """
         self.wanted = False  # whether to read the vectors: not in a process that does not search
-        self.reads_all = True  # whether to do so where none, or none of this catalogue, are kept
         self._catalog, self._priority, self._folder, self._mark = catalog, priority, folder, mark
         self._available = vector_graph.is_available()
         self._table: _Table | None = None  # complete
+        self._unread: _Table | None = None  # the one that is being read, up to the key `_after`
+        self._after = 0
 
     # --- for the thread that brings them up -------------------------------------------------------------------------
 
@@ -111,22 +112,19 @@ class MemoryVectors:
         if kept is not None and of_this and kept.model_since == self._catalog.model_since():
             self._table = kept
 
-    def bring_up(self) -> None:
-        """Applies the changes of the catalogue, if this is `wanted` or the next start would have much to do. Raises
-        StorageError, Stopped."""
-        if not self._available or not (self.wanted or self._is_unkept(_UNKEPT_BEFORE)):
-            return
-        table = self._table
-        if table is None or table.model_since != self._catalog.model_since() or table.share_removed > _REMOVED:
-            if self.reads_all:
-                self._table = self._read_all()
-        elif table.seen < self._catalog.last_change():
+    def follow(self) -> None:
+        """Applies the changes of the catalogue to what was read. Raises StorageError, Stopped."""
+        if self._table is not None and self._table.model_since != self._catalog.model_since():
+            self._table = None
+        if self._table is not None:
+            self._follow(self._table)
+
+    def _follow(self, table: _Table) -> None:
+        while table.seen < self._catalog.last_change():
             changed = self._catalog.changed_since(table.seen)
             for start in range(0, len(changed), _ARTICLES_AT_ONCE):
                 self._priority.next_step()
                 self._apply(table, changed[start : start + _ARTICLES_AT_ONCE])
-        if self._is_unkept(_UNKEPT_BEFORE):
-            self._keep()
 
     def _apply(self, table: _Table, changed: Sequence[tuple[str, int]]) -> None:
         articles = [article for article, _ in changed]
@@ -137,6 +135,31 @@ class MemoryVectors:
             table.add(facts[start : start + _ADDED_AT_ONCE])
         table.seen = changed[-1][1]
 
+    def read(self, interrupted: Callable[[], bool]) -> None:
+        """Reads all vectors, if this is `wanted` or the next start would have much to do, and keeps them. Where it was
+        `interrupted`, the next call goes on. Raises StorageError, Stopped."""
+        if not self._available or not (self.wanted or self._is_unkept(_UNKEPT_BEFORE)):
+            return
+        table = self._table
+        if table is None or table.share_removed > _REMOVED:
+            self._read_on(interrupted)
+        if self._table is not None and self._is_unkept(_UNKEPT_BEFORE):
+            self._keep(self._table)
+
+    def _read_on(self, interrupted: Callable[[], bool]) -> None:
+        since = self._catalog.model_since()
+        if self._unread is None or self._unread.model_since != since:
+            # Its last change is asked for first: what changes meanwhile is applied after it was read.
+            self._unread, self._after = _Table(self._catalog.last_change(), since), 0
+        while page := self._catalog.passage_facts(self._after, _PAGE):
+            self._priority.next_step()
+            if interrupted():
+                return
+            self._unread.add(page)
+            self._after = page[-1].key
+        self._follow(self._unread)
+        self._table, self._unread = self._unread, None
+
     def _is_unkept(self, share: float) -> bool:
         """Whether so large a share of a large archive has changed since its vectors were kept."""
         articles = self._catalog.coverage().articles
@@ -144,23 +167,8 @@ class MemoryVectors:
             self._catalog.last_change() - self._catalog.followed(self._mark) > share * articles
         )
 
-    def _read_all(self) -> _Table | None:
-        """All of the catalogue; None where it is empty."""
-        # Read first: what changes meanwhile is applied after it.
-        seen, since, count = self._catalog.last_change(), self._catalog.model_since(), self._catalog.count_passages()
-        table, after = None, 0
-        while page := self._catalog.passage_facts(after, _PAGE):
-            self._priority.next_step()
-            table = table or _Table(VectorGraph(len(page[0].vector)), _Columns.empty(count), {}, seen, since)
-            table.add(page)
-            after = page[-1].key
-        return table
-
-    def _keep(self) -> None:
+    def _keep(self, table: _Table) -> None:
         """Writes the vectors for the next start; where that fails, it has to read the catalogue."""
-        table = self._table
-        if table is None:
-            return
         try:
             _write(self._folder, table)
         except OSError as error:
@@ -171,12 +179,12 @@ class MemoryVectors:
     def close(self) -> None:
         """Keeps the vectors where much has changed, and lets go of them. Raises StorageError."""
         if self._table is not None and self._is_unkept(_UNKEPT):
-            self._keep()
-        self._table = None
+            self._keep(self._table)
+        self._table = self._unread = None
 
     def discard(self) -> None:
         """Deletes what was kept, and lets go of what is in memory. Raises StorageError."""
-        self._table = None
+        self._table = self._unread = None
         rmtree(self._folder, ignore_errors=True)
         self._catalog.set_followed(self._mark, 0)
 
@@ -191,7 +199,7 @@ class MemoryVectors:
         `by_author` holds the ids of the articles that match `filters.authors` when that is set. Raises StorageError.
         """
         table = self._table
-        if table is None or len(vector) != table.graph.dim:
+        if table is None or table.graph is None or len(vector) != table.graph.dim:
             return None
         columns = table.columns  # of one moment: rows may be added meanwhile
         rows, cosines = _best(table.graph, columns, vector, k, table.within(columns, filters, by_author))
@@ -221,15 +229,22 @@ def _best(
 class _Table:
     """The graph and the columns of its rows. Rows are added and removed by one thread."""
 
-    def __init__(
-        self, graph: VectorGraph, room: _Columns, numbers: dict[str, int], seen: int, model_since: int, removed: int = 0
-    ) -> None:
-        """`room` holds the columns of the graph's rows, and more; `numbers` are those of outlets and languages; `seen`
-        is the last change of the catalogue that is in it."""
-        self.graph, self.numbers = graph, numbers
-        self.seen, self.model_since, self._removed = seen, model_since, removed
-        self._room = room
-        self.columns = room.first(len(graph))
+    def __init__(self, seen: int, model_since: int) -> None:
+        """Empty; `seen` is the last change of the catalogue that is in it."""
+        self.seen, self.model_since = seen, model_since
+        self.graph: VectorGraph | None = None  # until there is a row
+        self.numbers: dict[str, int] = {}  # of outlets and languages
+        self._room = self.columns = _Columns.empty(0)
+        self._removed = 0  # rows
+
+    @classmethod
+    def of(cls, graph: VectorGraph, columns: _Columns, state: Mapping[str, Any]) -> _Table:
+        """What was kept, with a `state` as `_write` made it."""
+        table = cls(state["seen"], state["model_since"])
+        table.graph, table.numbers = graph, state["numbers"]
+        table._room = table.columns = columns
+        table._removed = int(np.count_nonzero(~columns.live))
+        return table
 
     @property
     def share_removed(self) -> float:
@@ -244,7 +259,10 @@ class _Table:
 
     def add(self, found: Sequence[PassageFacts]) -> None:
         """Adds rows behind those that searches read meanwhile, and then lets them be seen."""
-        if not found or any(len(one.vector) != self.graph.dim for one in found):
+        if not found:
+            return
+        graph = self.graph or VectorGraph(len(found[0].vector))
+        if any(len(one.vector) != graph.dim for one in found):
             return  # vectors of another embedder: the archive was switched to it, so that all are read anew
         here = slice(len(self.columns.key), len(self.columns.key) + len(found))
         if here.stop > len(self._room.key):
@@ -256,7 +274,8 @@ class _Table:
         columns.outlet[here] = [self._number("outlet", one.outlet) for one in found]
         columns.language[here] = [self._number("language", one.language) for one in found]
         columns.live[here] = True
-        self.graph.add(np.stack([one.vector for one in found]))
+        graph.add(np.stack([one.vector for one in found]))
+        self.graph = graph
         self.columns = columns.first(here.stop)
 
     def _number(self, kind: str, value: str) -> int:
@@ -291,8 +310,10 @@ def _write(folder: Path, table: _Table) -> None:
     """Writes a table to a folder; the file with its state comes last, and the older one's is gone first. OSError."""
     private_files.make_folder(folder)
     (folder / _STATE).unlink(missing_ok=True)
-    columns = table.columns
-    table.graph.save(folder / _GRAPH)
+    columns, graph = table.columns, table.graph
+    if graph is None:
+        return
+    graph.save(folder / _GRAPH)
     with (folder / _COLUMNS).open("wb") as file:
         np.savez(file, **{name: getattr(columns, name) for name in columns.__slots__})
     state = {
@@ -312,10 +333,9 @@ def _read(folder: Path) -> _Table | None:
             return None
         with np.load(folder / _COLUMNS) as found:
             columns = _Columns(**{name: found[name] for name in _Columns.__slots__})
-        removed = int(np.count_nonzero(~columns.live))
         graph = VectorGraph(0, folder / _GRAPH)
         if len(graph) == len(columns.key):
-            return _Table(graph, columns, state["numbers"], state["seen"], state["model_since"], removed)
+            return _Table.of(graph, columns, state)
     return None
 
 

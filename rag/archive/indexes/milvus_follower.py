@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -45,8 +45,11 @@ class SharedVectorFollower(VectorFollower):
         """Makes the next `bring_up` rebuild the index; searches read the old one until then."""
         self._rebuild_asked = True  # the mark may be moved by another machine until this one holds the lock
 
-    def bring_up_memory(self) -> None:
+    def follow_in_memory(self) -> None:
         """Does nothing: Milvus has the vectors in its own memory."""
+
+    def read_into_memory(self, interrupted: Callable[[], bool]) -> None:
+        """Does nothing."""
 
     def read(self) -> None:
         """Opens the index for searches alone. Raises StorageError, ArchiveMismatch."""
