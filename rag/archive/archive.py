@@ -113,9 +113,10 @@ class Archive:
         return self._words(lambda index: index.candidates(question, k, languages, filters, self._authors(filters)))
 
     def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
-        """Passage key -> cosine similarity, from the catalogue; keys that are gone are left out."""
-        present, vectors = self.catalog.vectors_of(keys)
-        return dict(zip(present, (vectors @ vector).tolist(), strict=True)) if present else {}
+        """Passage key -> cosine similarity, from memory or the catalogue; keys that are gone are left out."""
+        found = self.indexer.vectors().cosines(vector, keys)
+        present, vectors = self.catalog.vectors_of([key for key in keys if key not in found])
+        return found | dict(zip(present, (vectors @ vector).tolist(), strict=True)) if present else found
 
     def word_scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
         """Passage key -> the BM25 score that `search_words` gives it, those at 0 left out."""

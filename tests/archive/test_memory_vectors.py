@@ -160,6 +160,24 @@ def test_changes_of_the_catalogue_are_followed(archive: Archive, articles: list[
     assert of_the_tide() == stored("a7", "new")
 
 
+def test_cosines_are_those_of_the_passages_that_are_there(archive: Archive, articles: list[Article]) -> None:
+    memory, vector = read(archive), WordEmbedder().embed_queries(["ferry harbour"])[0]
+
+    def agree() -> bool:
+        memory.follow()
+        every = archive.catalog.passage_keys()
+        present, vectors = archive.catalog.vectors_of(every)
+        found = memory.cosines(vector, [*every, 10**9, -1])
+        return found == pytest.approx(dict(zip(present, (vectors @ vector).tolist(), strict=True)))
+
+    assert agree()
+    gone = archive.catalog.passages_of("a3")[0].key
+    archive.catalog.remove("a3")
+    ingest([replace(one, outlet="Another") for one in articles[:2]], archive, WordEmbedder())
+    assert agree()
+    assert memory.cosines(vector, [gone]) == memory.cosines(vector, []) == {}
+
+
 def test_rows_that_were_removed_are_cleared_away(archive: Archive, articles: list[Article]) -> None:
     memory = read(archive)
     vector = WordEmbedder().embed_queries(["ferry"])[0]

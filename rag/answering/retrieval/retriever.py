@@ -98,7 +98,7 @@ class Retriever:
             cosines = {key: cosine - card.unrelated for found in dense for key, cosine in found.items()}
             ranked = fuse(cosines, {key: score for found in sparse for key, score in found.items()}, weight)
             ranked = preferred(ranked, {key for found in (*dense[1:], *sparse[1:]) for key in found})
-            return select(self._candidates(ranked, 2 * top_k), top_k, per_article or s.per_article)
+            return select(self._candidates(ranked, top_k + top_k // 2), top_k, per_article or s.per_article)
 
     def _by_vector(
         self, question: str, k: int, searched: Sequence[Filters]

@@ -57,6 +57,10 @@ class ExactVectors:
     def drop_articles(self, articles: Sequence[str]) -> None:
         """Does nothing: the catalogue has already removed the passages."""
 
+    def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
+        """Of none: the catalogue has them too."""
+        return {}
+
     def keys(self) -> set[int]:
         """All keys in the catalogue."""
         return set(self._catalog.passage_keys())

@@ -77,6 +77,10 @@ class MilvusVectors:
                 raise
             return self._nearest(vector, k, condition)
 
+    def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
+        """Of none: they are on the server."""
+        return {}
+
     def search_stored(self, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
         """What `search` finds without a filter."""
         return self.search(vector, k, Filters(), [])

@@ -87,6 +87,7 @@ class VectorGraph:
     def cosines(self, vector: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The cosine of each of these rows with a vector, float32 of shape (n,)."""
         with self._beside_others():
+            self._faiss.omp_set_num_threads(1)
             vectors = self._storage.reconstruct_batch(rows)
         found: np.ndarray = vectors @ vector
         return found

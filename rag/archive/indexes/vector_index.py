@@ -54,6 +54,10 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
+        """Key -> cosine similarity for those of these passages whose vectors it has at hand."""
+        ...
+
     def keys(self) -> set[int]:
         """All keys in the index."""
         ...
@@ -199,6 +203,10 @@ class ChromaVectors:
             return []
         found = self._memory.search(vector, k, filters, by_author) if self._memory is not None else None
         return self._nearest(vector, k, _condition(filters, by_author)) if found is None else found
+
+    def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
+        """The cosine similarities of the passages that are in memory."""
+        return self._memory.cosines(vector, keys) if self._memory is not None else {}
 
     def search_stored(self, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
         """What `search` finds in the collection itself, whatever is in memory."""
