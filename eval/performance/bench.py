@@ -260,6 +260,7 @@ def _query_ours(folder: Path, settings: Settings, data: Path | None, size: int, 
         archive.wait_until_indexed()
     leave_stories(own)
     with closing(Archive(own)) as archive:
+        read_into_memory(archive)
         retriever = Retriever(archive, embedder, settings)
         return {"fill s": report.seconds, **timed(retriever.retrieve)}
 
@@ -273,6 +274,12 @@ def leave_stories(settings: Settings) -> None:
         follower = StoryFollower(catalog, Priority())
         catalog.set_meta({follower.name: follower.method(), LINKED: str(catalog.coverage().articles)})
         catalog.set_followed(follower.name, catalog.last_change())
+
+
+def read_into_memory(archive: Archive) -> None:
+    """Returns when an archive is as that of a server that has started: its indexes open, its vectors in memory."""
+    archive.begin_opening()
+    archive.wait_until_threaded()
 
 
 def _query_plain(folder: Path, settings: Settings, data: Path | None, size: int, timed: Timed) -> dict[str, float]:

@@ -17,16 +17,17 @@ from eval.reporting import outcome
 from rag.errors import SettingsError
 
 SIZES = (10**5, 10**7, 10**9)  # passages
-# Bytes of each number of a vector in the index. The catalogue holds every vector in float16 besides, from which an
-# index is rebuilt, and from which the candidates that 1 bit a number finds are scored again.
+# Bytes of each number of a vector in memory. The catalogue holds every vector in float16 besides, from which an index
+# is rebuilt, and from which the candidates that 1 bit a number finds are scored again.
 FORMS = {"float32": 4.0, "float16": 2.0, "int8": 1.0, "1 bit, rescored": 1 / 8}
-NEIGHBOURS = 20  # of a vector in each upper layer of the graph (M of HNSW): `max_neighbors` of the vector index
+NEIGHBOURS = 20  # of a vector in each upper layer of the graph (M of HNSW): those of Chroma's and of the one in memory
 MONTH = 730  # hours: 365 · 24 / 12
 _GB = 1e9
 _LINK = 4  # bytes of a link and of the length of a list of links
-# Of each vector in hnswlib (hnswalg.h of Chroma's fork), beside its numbers and links. In its files: label 8, norm 4,
-# length of the upper lists 4. In memory: label 8, norm 4, pointer to the upper lists 8, level 4, lock 40 (Linux).
-_RECORD_ON_DISK, _RECORD_IN_MEMORY = 16, 64
+# Of each vector in the files of hnswlib (hnswalg.h of Chroma's fork), beside its numbers and links: label 8, norm 4,
+# length of the upper lists 4. Of each in FAISS (HNSW.h), in memory and in its file: where its links begin 8, level 4;
+# and the columns beside it, of which filters ask: key 8, article 8, day 4, outlet 4, language 4, whether it is live 1.
+_RECORD_OF_CHROMA, _RECORD_OF_FAISS = 16, 12 + 29
 SHARE = 0.95  # of the queries that are answered within the latency
 
 
@@ -40,8 +41,9 @@ class Measured:
     stored_vector: float  # bytes a passage: its vector in the catalogue
     filters: float  # bytes a passage: ids, and values to filter by, beside the graph
     words: float  # bytes a passage
-    graph_files: float  # bytes a passage of the graph with float32 vectors: what `disk` must explain
-    reading: float  # bytes a passage in the memory of a process that searches, with float32 vectors
+    graph_files: float  # bytes a passage of Chroma's graph with float32 vectors: what `disk` must explain
+    kept: float  # bytes a passage of the graph that is read into memory, with float16 vectors: the same
+    reading: float  # bytes a passage in the memory of a process that searches, with float16 vectors
     embedded: float  # passages a second from article to searchable, with the packaged embedder
     stored: float  # passages a second of the same without an embedder
     small: float  # passages of the smaller archive that was searched
@@ -71,8 +73,8 @@ class Assumed:
 class Disk:
     """Bytes on disk."""
 
-    vectors: float
-    graph: float
+    chroma: float  # its graph with float32 vectors
+    kept: float  # the graph that is read into memory, with its vectors
     filters: float
     words: float
     catalogue: float  # with its float16 vectors
@@ -80,7 +82,7 @@ class Disk:
     @property
     def total(self) -> float:
         """Bytes of all parts."""
-        return self.vectors + self.graph + self.filters + self.words + self.catalogue
+        return self.chroma + self.kept + self.filters + self.words + self.catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Memory:
     vectors: float
     graph: float
     words: float
-    rest: float  # what was measured beside them: ids of the index, and caches
+    rest: float  # what was measured beside them, such as caches
 
     @property
     def total(self) -> float:
@@ -113,24 +115,26 @@ class Plan:
         return None if self.machines is None else float(self.machines * MONTH)
 
 
-def links(neighbours: int) -> float:
-    """Average bytes of the links of a vector in an HNSW graph as hnswlib stores them.
+def links(neighbours: int, *, counted: bool) -> float:
+    """Average bytes of the links of a vector in an HNSW graph as hnswlib stores them, `counted`, or FAISS, which does
+    not store their number.
 
     The bottom layer has room for 2M links and their number. A vector is in the layer above with probability 1/M, in the
     next one with 1/M², and so on, 1/(M-1) layers on average (level = floor(-ln(random) / ln(M))), each with room for M
     links and their number. Malkov and Yashunin (2016, arXiv 1603.09320, 4.2.3) give (2M + M/ln(M)) links, which counts
     the upper layers before rounding down.
     """
-    bottom = _LINK * (2 * neighbours + 1)
-    above = _LINK * (neighbours + 1) / (neighbours - 1)
+    bottom = _LINK * (2 * neighbours + counted)
+    above = _LINK * (neighbours + counted) / (neighbours - 1)
     return bottom + above
 
 
 def disk(measured: Measured, passages: float, form: str) -> Disk:
-    """Bytes on disk with vectors of a form in FORMS."""
+    """Bytes on disk with vectors of a form in FORMS in memory."""
+    of_chroma = measured.dim * FORMS["float32"] + links(NEIGHBOURS, counted=True) + _RECORD_OF_CHROMA
     return Disk(
-        vectors=passages * measured.dim * FORMS[form],
-        graph=passages * (links(NEIGHBOURS) + _RECORD_ON_DISK),
+        chroma=passages * of_chroma,
+        kept=passages * (measured.dim * FORMS[form] + _graph_in_memory()),
         filters=passages * measured.filters,
         words=passages * measured.words,
         catalogue=passages * (measured.catalogue + measured.stored_vector),
@@ -140,16 +144,20 @@ def disk(measured: Measured, passages: float, form: str) -> Disk:
 def memory(measured: Measured, passages: float, form: str) -> Memory:
     """Bytes in memory with vectors of a form in FORMS, without processes; the catalogue is read from disk by key.
 
-    The rest is what a process was measured to hold beside float32 vectors, graph and words; for other forms the same.
+    The rest is what a process was measured to hold beside float16 vectors, graph and words; for other forms the same.
     """
-    graph = links(NEIGHBOURS) + _RECORD_IN_MEMORY
-    reckoned = measured.dim * FORMS["float32"] + graph + measured.words
+    reckoned = measured.dim * FORMS["float16"] + _graph_in_memory() + measured.words
     return Memory(
         vectors=passages * measured.dim * FORMS[form],
-        graph=passages * graph,
+        graph=passages * _graph_in_memory(),
         words=passages * measured.words,
         rest=passages * max(0.0, measured.reading - reckoned),
     )
+
+
+def _graph_in_memory() -> float:
+    """Bytes of each vector in FAISS, beside its numbers."""
+    return links(NEIGHBOURS, counted=False) + _RECORD_OF_FAISS
 
 
 def hours(passages: float, rate: float, machines: int = 1) -> float:
@@ -215,6 +223,7 @@ def measured_in(folder: Path) -> Measured:
         filters=sizes.value(size.BESIDE_GRAPH),
         words=sizes.value(size.WORDS),
         graph_files=sizes.value(size.GRAPH_FILES),
+        kept=sizes.value(size.KEPT),
         reading=sizes.value(size.MEMORY),
         embedded=ingest.value("passages a second"),
         stored=large / query.value(f"fill s at {large:,.0f}"),

@@ -45,15 +45,17 @@ def made(measured: Measured, assumed: Assumed) -> str:
 
 def constants(measured: Measured) -> Table:
     """The measured constants, each linked to the result that holds it."""
-    one, held = disk(measured, 1, "float32"), memory(measured, 1, "float32")
+    one, held = disk(measured, 1, "float16"), memory(measured, 1, "float16")
     large, small = f"{measured.large:,.0f}", f"{measured.small:,.0f}"
     rows = (
         ("text and spans in the catalogue, bytes a passage", measured.catalogue, "bench-size"),
         ("vector in the catalogue (float16), bytes a passage", measured.stored_vector, "bench-size"),
         ("ids and filters of the vector index, bytes a passage", measured.filters, "bench-size"),
         ("words, bytes a passage", measured.words, "bench-size"),
-        ("graph with its vectors (float32) on disk, bytes a passage", measured.graph_files, "bench-size"),
-        ("… by the formula of the model", one.vectors + one.graph, ""),
+        ("graph of Chroma with its vectors (float32), bytes a passage", measured.graph_files, "bench-size"),
+        ("… by the formula of the model", one.chroma, ""),
+        ("graph that is read into memory with its vectors (float16), bytes a passage", measured.kept, "bench-size"),
+        ("… by the formula of the model", one.kept, ""),
         ("memory of a process that searches, bytes a passage", measured.reading, "bench-size"),
         ("… by the formulas of the model, without the rest", held.total - held.rest, ""),
         ("memory of a server without an archive, GB", measured.server_mb / 1000, "load"),
@@ -75,14 +77,14 @@ def constants(measured: Measured) -> Table:
 def sizes(measured: Measured) -> Table:
     """GB on disk and in memory, by passages and form of the vectors."""
     heads = (
-        "passages, vectors in", "disk: vectors", "graph", "filters", "words", "catalogue", "all",
+        "passages, vectors in", "disk: Chroma", "kept", "filters", "words", "catalogue", "all",
         "memory: vectors", "graph", "words", "rest", "all",
     )  # fmt: skip
     rows = []
     for passages, form in _cases():
         on_disk, held = disk(measured, passages, form), memory(measured, passages, form)
         bytes_of = (
-            on_disk.vectors, on_disk.graph, on_disk.filters, on_disk.words, on_disk.catalogue, on_disk.total,
+            on_disk.chroma, on_disk.kept, on_disk.filters, on_disk.words, on_disk.catalogue, on_disk.total,
             held.vectors, held.graph, held.words, held.rest, held.total,
         )  # fmt: skip
         rows.append((Cell(f"{passages:,}, {form}"), *(Cell(number(value / _GB)) for value in bytes_of)))

@@ -11,12 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets import generated
-from eval.performance.bench import OURS, QUERIES, articles_of, in_a_process, peak_memory
+from eval.performance.bench import (
+    OURS,
+    QUERIES,
+    articles_of,
+    in_a_process,
+    leave_stories,
+    peak_memory,
+    read_into_memory,
+)
 from eval.reporting import outcome
 from eval.reporting.progress import Progress
 from ingest.pipeline import ingest
 from rag.answering.retrieval.retriever import Retriever
 from rag.archive.archive import Archive
+from rag.archive.indexes import memory_vectors
 from rag.schema import Filters
 from rag.settings import Settings
 
@@ -25,7 +34,8 @@ PASSAGES = "passages"
 TEXT = "text, bytes a passage"
 CATALOGUE = "catalogue without vectors, bytes a passage"
 STORED_VECTORS = "vectors in the catalogue, bytes a passage"
-GRAPH_FILES = "graph with its vectors, bytes a passage"
+GRAPH_FILES = "graph of Chroma with its vectors, bytes a passage"
+KEPT = "graph with its vectors that is read into memory, bytes a passage"
 BESIDE_GRAPH = "ids and filters beside the graph, bytes a passage"
 WORDS = "words, bytes a passage"
 MEMORY = "memory of a process that searches, bytes a passage"
@@ -72,6 +82,9 @@ def _fill(unused: Path, settings: Settings, data: Path | None, size: int, most: 
         ingest(articles, archive, generated.HashEmbedder())
         archive.wait_until_indexed()
         passages = archive.catalog.count_passages()
+    leave_stories(settings)
+    with closing(Archive(settings)) as archive:
+        read_into_memory(archive)  # and keeps them, as a server does
     text = sum(len(article.text.encode()) for article in articles)
     return {ARTICLES: len(articles), PASSAGES: passages, TEXT: text / passages}
 
@@ -81,7 +94,7 @@ def _search(unused: Path, settings: Settings) -> dict[str, float]:
         retriever = Retriever(archive, generated.HashEmbedder(), settings)
         for article in archive.catalog.articles(Filters(), limit=QUERIES):
             retriever.retrieve(article.title)
-        archive.wait_until_indexed()  # and the vectors for searches within filters are in memory
+        read_into_memory(archive)
         return {_RESIDENT: resident_bytes()}
 
 
@@ -106,6 +119,7 @@ def parts(folder: Path, passages: int, dim: int) -> dict[str, float]:
         CATALOGUE: catalogue / passages - stored,
         STORED_VECTORS: stored,
         GRAPH_FILES: graph / passages,
+        KEPT: _bytes((folder / memory_vectors.NAME).rglob("*")) / passages,
         BESIDE_GRAPH: beside / passages,
         WORDS: _bytes((folder / "words").rglob("*")) / passages,
     }

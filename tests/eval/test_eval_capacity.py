@@ -18,17 +18,17 @@ from eval.datasets import generated
 from eval.performance import capacity, capacity_page, size
 from eval.performance.capacity import Assumed, Measured
 from eval.reporting import published
-from rag.archive.indexes import vector_index
+from rag.archive.indexes import memory_vectors, vector_graph, vector_index
 from rag.errors import SettingsError
 from rag.settings import Settings
 
-GRAPH_ON_DISK = 164 + 84 / 19 + 16
-GRAPH_IN_MEMORY = 164 + 84 / 19 + 64
+OF_CHROMA = 32 + 164 + 84 / 19 + 16
+GRAPH_IN_MEMORY = 160 + 80 / 19 + 12 + 29
 # Numbers to compute with: 8 numbers a vector, 100 bytes of text; a search of 10 ms that takes twice as long over four
 # times the passages; a face that serves 100 searches a second.
 MEASURED = Measured(
-    cores=2, dim=8, catalogue=100, stored_vector=16, filters=10, words=40, graph_files=0,
-    reading=32 + GRAPH_IN_MEMORY + 40 + 20,  # 20 bytes beside float32 vectors, graph and words
+    cores=2, dim=8, catalogue=100, stored_vector=16, filters=10, words=40, graph_files=0, kept=0,
+    reading=16 + GRAPH_IN_MEMORY + 40 + 20,  # 20 bytes beside float16 vectors, graph and words
     embedded=10, stored=100, small=1_000, search_small_ms=1, large=100_000, search_large_ms=10, exponent=0.5,
     searches=100, server_mb=1_000, extracted=5, written=0.2,
 )  # fmt: skip
@@ -37,16 +37,18 @@ LATENCY = 100 * math.log(20)  # ms: 95% of the queries are answered within it wh
 
 def test_links_by_hand() -> None:
     # Four links and their number of 4 bytes each below; above two links and their number, in 1/2 + 1/4 + … = 1 layer.
-    assert capacity.links(2) == pytest.approx(5 * 4 + 3 * 4)
-    assert capacity.links(20) == pytest.approx(41 * 4 + 21 * 4 / 19)
+    assert capacity.links(2, counted=True) == pytest.approx(5 * 4 + 3 * 4)
+    assert capacity.links(20, counted=True) == pytest.approx(41 * 4 + 21 * 4 / 19)
+    assert capacity.links(20, counted=False) == pytest.approx(40 * 4 + 20 * 4 / 19)
 
 
 @pytest.mark.parametrize(("form", "numbers"), [("float32", 32), ("float16", 16), ("int8", 8), ("1 bit, rescored", 1)])
 def test_bytes_by_hand(form: str, numbers: int) -> None:
     disk, memory = capacity.disk(MEASURED, 10, form), capacity.memory(MEASURED, 10, form)
-    assert (disk.vectors, disk.filters, disk.words, disk.catalogue) == (10 * numbers, 100, 400, 1_160)
-    assert disk.graph == pytest.approx(10 * GRAPH_ON_DISK)
-    assert disk.total == pytest.approx(10 * (numbers + GRAPH_ON_DISK + 10 + 40 + 116))
+    assert (disk.filters, disk.words, disk.catalogue) == (100, 400, 1_160)
+    assert disk.chroma == pytest.approx(10 * OF_CHROMA)
+    assert disk.kept == pytest.approx(10 * (numbers + GRAPH_IN_MEMORY))
+    assert disk.total == pytest.approx(10 * (OF_CHROMA + numbers + GRAPH_IN_MEMORY + 10 + 40 + 116))
     assert memory.total == pytest.approx(10 * (numbers + GRAPH_IN_MEMORY + 40 + 20))
 
 
@@ -74,8 +76,8 @@ def test_a_small_archive_is_on_every_machine() -> None:
 
 def test_an_archive_that_fits_on_no_machine_is_divided() -> None:
     each = 32 + GRAPH_IN_MEMORY + 40 + 20
-    # Room for 400,000 passages, and as many GB for the server as it takes.
-    small = Assumed(machine_gb=1 + 400_000 * each / 1e9, fill=1, latency_ms=1_000, queries=10)
+    # Room for 400,000 passages and one more, and as many GB for the server as it takes.
+    small = Assumed(machine_gb=1 + 400_001 * each / 1e9, fill=1, latency_ms=1_000, queries=10)
     plan = capacity.plan(MEASURED, small, 800_000, "float32")
     assert (plan.shards, plan.shard_ms) == (2, pytest.approx(20))
     # Each shard keeps half a second with a probability whose square is .975, the faces with .975.
@@ -100,7 +102,9 @@ def test_a_machine_that_cannot_hold_a_server_is_refused() -> None:
 def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, float]]:
     """A closed archive of so many passages that Chroma writes its graph, and what filled it returned."""
     folder = tmp_path_factory.mktemp("archive")
-    return folder, size._fill(folder, Settings(data_dir=folder, llm="none"), None, 1_200, None)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(memory_vectors, "_KEPT_FROM", 100)
+        return folder, size._fill(folder, Settings(data_dir=folder, llm="none"), None, 1_200, None)
 
 
 def test_the_formula_of_the_graph_is_that_of_chromas_files(archive: tuple[Path, Mapping[str, float]]) -> None:
@@ -115,7 +119,16 @@ def test_the_formula_of_the_graph_is_that_of_chromas_files(archive: tuple[Path, 
     assert upper_lists == pytest.approx(vectors / 19, rel=0.3)
     one = capacity.disk(replace(MEASURED, dim=generated.DIM), vectors, "float32")
     written = sum(files[name] for name in ("data_level0.bin", "length.bin", "link_lists.bin"))
-    assert one.vectors + one.graph == pytest.approx(written, rel=0.01)
+    assert one.chroma == pytest.approx(written, rel=0.01)
+
+
+def test_the_formula_of_the_graph_in_memory_is_that_of_the_files_kept(
+    archive: tuple[Path, Mapping[str, float]],
+) -> None:
+    assert vector_graph._LINKS == capacity.NEIGHBOURS
+    written = sum(path.stat().st_size for path in (archive[0] / "graph").iterdir() if path.suffix != ".json")
+    one = capacity.disk(replace(MEASURED, dim=generated.DIM), archive[1][size.PASSAGES], "float16")
+    assert one.kept == pytest.approx(written, rel=0.02)
 
 
 def test_the_parts_of_an_archive_are_all_its_files(archive: tuple[Path, Mapping[str, float]]) -> None:
