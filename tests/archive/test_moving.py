@@ -99,7 +99,9 @@ def test_an_archive_comes_back_table_by_table_and_finds_the_same(
             there, here = (
                 Assistant(archive, embedder, None, settings).search(question, Filters()) for archive in (source, new)
             )
-            assert [(hit.passage.id, hit.score) for hit in here] == [(hit.passage.id, hit.score) for hit in there]
+            assert [hit.passage.id for hit in here] == [hit.passage.id for hit in there]
+            # Vectors in memory have 16 bits a number, those in Chroma 32; which are searched depends on the time since.
+            assert [hit.score for hit in here] == pytest.approx([hit.score for hit in there], abs=1e-3)
             assert here
         assert new.health().sound
     assert embedder.embedded == []  # the questions alone
