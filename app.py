@@ -21,6 +21,7 @@ from rag.terminal import DONE, Command, log_on_standard_error, print_note
 if TYPE_CHECKING:
     from rag.assistant import Assistant
     from rag.interfaces.http.app import App
+    from rag.interfaces.http.auth import Authenticator
     from rag.interfaces.installation.application import Installation
     from rag.models.chat import OpenAIChat
     from rag.settings import Settings
@@ -37,11 +38,12 @@ def create_app(
     ready: Callable[[], bool] = lambda: True,
     with_page: bool = True,
     beside: App | None = None,
+    guard: Authenticator | None = None,
 ) -> App:
     """The HTTP API with the page. An assistant stays its caller's to close; one opened from settings ends with the app.
 
     `ready` says whether the models are loaded. The application is for the address of a named archive where one is given
-    that it is served `beside`.
+    that it is served `beside`, with the `guard` that lets requests in to it.
     """
     from ingest.jobs import Jobs
     from rag.assistant import Assistant
@@ -52,7 +54,7 @@ def create_app(
     jobs = Jobs(assistant.archive, assistant.embedder, assistant.settings)
     with ExitStack() as failed:
         failed.callback(jobs.close)  # an archive that cannot be opened is tried again
-        app = create_api(assistant, jobs=jobs, ready=ready, beside=beside)
+        app = create_api(assistant, jobs=jobs, ready=ready, beside=beside, guard=guard)
         if isinstance(source, Settings):
             _close_at_the_end(app, assistant)
         if with_page:
@@ -80,22 +82,24 @@ def create_installation(
     from ingest.spool import holds_jobs
     from rag.interfaces.installation.application import Installation, Opened
     from rag.serving.api_keys import check_address
-    from rag.serving.shared_keys import keys_of
 
     root = create_app(assistant, ready=ready, with_page=with_page)
     building = threading.Lock()  # FastAPI changes the filters of warnings, which are those of all threads
 
-    def open_archive(settings: Settings) -> Opened:
+    def open_archive(settings: Settings, guard: Authenticator) -> Opened:
         with ExitStack() as opened:
             named = opened.enter_context(assistant.beside(settings))
-            check_address(settings.host, keys_of(named.archive), without_keys=without_keys)
+            check_address(settings.host, guard.keys, without_keys=without_keys)
             with building:
-                app = create_app(named, ready=ready, with_page=with_page, beside=root)
+                app = create_app(named, ready=ready, with_page=with_page, beside=root, guard=guard)
             named.archive.begin_opening()
             opened.pop_all()
         return Opened(app, named.close)
 
-    return Installation(root, assistant.settings, open_archive, waits=lambda settings: holds_jobs(settings.folder))
+    catalog = assistant.archive.catalog
+    return Installation(
+        root, assistant.settings, open_archive, catalog, waits=lambda settings: holds_jobs(settings.folder)
+    )
 
 
 def _close_at_the_end(app: App, assistant: Assistant) -> None:

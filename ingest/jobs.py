@@ -99,6 +99,11 @@ class Jobs:
             return sum(job.state == "waiting" for job in self._jobs.values())
 
     @property
+    def busy(self) -> bool:
+        """Whether jobs wait or run, or have an outcome that could not be written to disk."""
+        return bool(self._jobs)
+
+    @property
     def gauges(self) -> dict[str, tuple[str, Callable[[], float]]]:
         """What is measured beside the uploads, by name, with a description: the queue of the workers."""
         database = self.archive.catalog.database

@@ -27,6 +27,11 @@ def is_archive_name(name: str) -> bool:
     return _ARCHIVE_NAME.fullmatch(name) is not None
 
 
+def schema_of(name: str) -> str:
+    """The schema in PostgreSQL of an archive of this name; "" for that of the user's search path."""
+    return SCHEMA_PREFIX + name.replace("-", "_") if name else ""
+
+
 def cache_folder() -> Path:
     """Where a user's programs keep what can be made again."""
     return Path(platformdirs.user_cache_dir("dateline", appauthor=False))
@@ -115,7 +120,7 @@ class Settings(BaseModel):
     def schema_name(self) -> str:
         """The schema of a named archive in PostgreSQL; "" for that of the user's search path. No two names share one,
         since no name holds an underscore."""
-        return SCHEMA_PREFIX + self.archive.replace("-", "_") if self.archive else ""
+        return schema_of(self.archive)
 
     @property
     def archive_option(self) -> str:

@@ -157,6 +157,11 @@ class AnswerQueue:
         self._entries: dict[str, QueuedAnswer] = {}
         self._kept: list[str] = []
 
+    @property
+    def busy(self) -> bool:
+        """Whether answers of this assistant are being written, or can be read again."""
+        return bool(self._entries)
+
     def start(self, request: AnswerRequest, *, keep: bool = False) -> QueuedAnswer:
         """Begins to answer. With `keep` the answer can be found and read again for KEEP_SECONDS. Raises Busy."""
         self.limit.admit()

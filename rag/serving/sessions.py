@@ -83,15 +83,19 @@ class _Read:
 class SharedSessions(Sessions):
     """The sessions of all servers on one PostgreSQL. Belongs to one event loop."""
 
-    def __init__(self, database: Database[Any]) -> None:
-        """Makes the table where there is none. `database` stays its owner's to close. Raises StorageError."""
+    def __init__(self, database: Database[Any], schema: str = "") -> None:
+        """Makes the table where there is none, in the `schema` of another archive where one is named.
+
+        `database` stays its owner's to close. Raises StorageError.
+        """
         super().__init__()
         self._database = database
+        self._table = f"{schema}.{_TABLE}" if schema else _TABLE
         self._last = _Read(at=-FRESH_SECONDS)
         self._one = asyncio.Lock()  # held while sessions are read, or one is ended
-        if _TABLE not in database.tables():
+        if _TABLE not in database.tables(schema):
             with database.transaction() as db:
-                db.execute(_SCHEMA)
+                db.execute(self._of_table(_SCHEMA))
 
     async def begin(self, key: str) -> str:
         """The token of a new session, opened with the key of this id. Raises StorageError."""
@@ -116,7 +120,7 @@ class SharedSessions(Sessions):
                 await asyncio.sleep(max(0.0, self._last.at + _READ_SECONDS - time.monotonic()))
                 began = time.monotonic()
                 try:
-                    pairs = await asyncio.to_thread(self._database.read, _RUNNING, (), _pair)
+                    pairs = await asyncio.to_thread(self._database.read, self._of_table(_RUNNING), (), _pair)
                     self._last = _Read(at=began, keys=dict(pairs))
                 except StorageError as error:
                     self._last = _Read(at=time.monotonic(), error=error)
@@ -133,7 +137,10 @@ class SharedSessions(Sessions):
 
     async def _run(self, sql: str, *values: object) -> None:
         # No transaction of the catalogue, which would wait for an ingest.
-        await asyncio.to_thread(self._database.read, sql, values, as_it_is)
+        await asyncio.to_thread(self._database.read, self._of_table(sql), values, as_it_is)
+
+    def _of_table(self, sql: str) -> str:
+        return sql.replace(_TABLE, self._table)
 
 
 def _hash(token: str) -> str:

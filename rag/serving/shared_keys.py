@@ -15,15 +15,17 @@ from rag.archive.catalog import Catalog
 from rag.archive.tables import rows
 from rag.archive.tables.database import Row
 from rag.errors import StorageError
-from rag.serving.api_keys import SCOPES, Key, Keys, name_taken
+from rag.serving.api_keys import FILE, SCOPES, Key, Keys, name_taken
+from rag.settings import ARCHIVES, schema_of
 
 if TYPE_CHECKING:
     from rag.archive.archive import Archive
     from rag.settings import Settings
 
+_SCHEMAS_AT_ONCE = 100  # in one statement: each takes two of the 6,400 locks that PostgreSQL has by default
 FRESH_SECONDS = 1.0  # for which what was read is used: a key that is revoked elsewhere is let in for as long
 _INSERT = (
-    "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE "
+    "INSERT INTO {table} AS api_keys VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE "
     "SET revoked = coalesce(api_keys.revoked, excluded.revoked)"
 )
 # Stands, revoked, for keys that a folder no longer holds: no secret has this hash.
@@ -54,6 +56,37 @@ def opened_keys(settings: Settings, *, may_be_new: bool = False) -> Iterator[Key
         yield SharedKeys(catalog, folder)
 
 
+def keys_beside(catalog: Catalog, settings: Settings) -> Keys:
+    """The keys of the archive of the settings, read through the catalogue of another one of its installation, which
+    stays its caller's to close.
+
+    The archive is not opened, unless a catalogue has no table of keys yet: that is made once. Raises StorageError,
+    ArchiveMismatch, ArchiveMissing.
+    """
+    if not catalog.database.shared:
+        return Keys(settings.folder)
+    if "api_keys" not in catalog.database.tables(settings.schema_name):
+        with opened_keys(settings):
+            pass
+    return SharedKeys(catalog, settings.folder, settings.schema_name)
+
+
+def any_keys(catalog: Catalog, settings: Settings, names: Sequence[str]) -> bool:
+    """Whether keys were ever made for one of these archives of the installation of the settings, told without opening
+    any. Raises StorageError."""
+    folder = settings.of_archive("").folder / ARCHIVES
+    if any((folder / name / FILE).exists() for name in names):
+        return True
+    if not catalog.database.shared:
+        return False
+    read, schemas = catalog.database.read, [schema_of(name) for name in names]
+    with_table = "SELECT table_schema FROM information_schema.tables WHERE table_name = 'api_keys'"
+    present = set(read(with_table, (), lambda row: str(row[0])))
+    found = [f"EXISTS (SELECT FROM {schema}.api_keys)" for schema in schemas if schema in present]
+    parts = (found[start : start + _SCHEMAS_AT_ONCE] for start in range(0, len(found), _SCHEMAS_AT_ONCE))
+    return any(read(f"SELECT {' OR '.join(part)}", (), lambda row: bool(row[0]))[0] for part in parts)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
     """What a read of the keys gave, and when that was, by `monotonic`."""
@@ -71,10 +104,14 @@ class SharedKeys(Keys):
         "with dateline doctor."
     )
 
-    def __init__(self, catalog: Catalog, folder: Path) -> None:
-        """`catalog` stays its caller's to close. Reads nothing yet."""
+    def __init__(self, catalog: Catalog, folder: Path, schema: str = "") -> None:
+        """`catalog` stays its caller's to close. Reads nothing yet.
+
+        With a `schema`, the keys are those of the archive that has it in the database of the catalogue.
+        """
         super().__init__(folder)
         self._catalog, self._file = catalog, Keys(folder)
+        self._table = f"{schema}.api_keys" if schema else "api_keys"
         self._taken_over = False
         self._last: _Read | None = None
 
@@ -123,10 +160,10 @@ class SharedKeys(Keys):
     def _store_new(self, key: Key) -> None:
         """Looks for the name where no other process writes. Raises SettingsError, StorageError."""
         with self._catalog.transaction() as db:
-            live = "SELECT 1 FROM api_keys WHERE name = ? AND revoked IS NULL"
+            live = f"SELECT 1 FROM {self._table} WHERE name = ? AND revoked IS NULL"
             if db.execute(live, (key.name,)).fetchone() is not None:
                 raise name_taken(key.name)
-            db.execute(_INSERT, (*_values(key), None))
+            db.execute(_INSERT.format(table=self._table), (*_values(key), None))
         self._last = None
 
     def stored(self) -> list[tuple[Key, str | None]]:
@@ -146,7 +183,7 @@ class SharedKeys(Keys):
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.all()  # those of the file are known then
         with self._catalog.transaction() as db:
-            sql = "UPDATE api_keys SET revoked = ? WHERE revoked IS NULL AND (name = ? OR id = ?)"
+            sql = f"UPDATE {self._table} SET revoked = ? WHERE revoked IS NULL AND (name = ? OR id = ?)"
             gone = db.execute(sql, (now, name_or_id, name_or_id)).rowcount > 0
         self._last = None
         return gone
@@ -165,12 +202,13 @@ class SharedKeys(Keys):
     def _insert(self, keys: Sequence[tuple[Key, str | None]]) -> None:
         if keys:
             with self._catalog.transaction() as db:
-                db.executemany(_INSERT, [(*_values(key), revoked) for key, revoked in keys])
+                db.executemany(_INSERT.format(table=self._table), [(*_values(key), revoked) for key, revoked in keys])
             self._last = None
 
     def _stored(self) -> list[tuple[Key, str | None]]:
         """Each key that was ever made, oldest first, and when it was revoked."""
-        return self._catalog.database.read("SELECT * FROM api_keys ORDER BY created, sha256", (), _key_row)
+        sql = f"SELECT * FROM {self._table} ORDER BY created, sha256"
+        return self._catalog.database.read(sql, (), _key_row)
 
 
 def _values(key: Key) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from app import create_installation
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.interfaces.http import server
+from rag.interfaces.http.auth import Authenticator
 from rag.interfaces.installation import application
 from rag.interfaces.installation.application import Installation
 from rag.schema import Article
@@ -126,14 +127,14 @@ def test_few_archives_are_opened_at_once(settings: Settings, made: Callable[[], 
     app, counting, at_once, most = made(), threading.Lock(), 0, 0
     opening = app._open
 
-    def counted(chosen: Settings) -> application.Opened:
+    def counted(chosen: Settings, guard: Authenticator) -> application.Opened:
         nonlocal at_once, most
         with counting:
             at_once += 1
             most = max(most, at_once)
         time.sleep(0.1)
         try:
-            return opening(chosen)
+            return opening(chosen, guard)
         finally:
             with counting:
                 at_once -= 1

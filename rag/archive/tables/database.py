@@ -247,8 +247,8 @@ class Database(ABC, Generic[_Connection]):
         )
 
     @abstractmethod
-    def tables(self) -> set[str]:
-        """The names of the tables that there are."""
+    def tables(self, schema: str = "") -> set[str]:
+        """The names of the tables that there are, in another schema where one is named and the engine has such."""
 
     @abstractmethod
     def create(self, db: Statements, schema: str) -> None:

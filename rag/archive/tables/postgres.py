@@ -229,13 +229,13 @@ class PostgresDatabase(Database[Any]):
         )
         return self.read(sql, (prefix,), lambda row: str(row[0]))
 
-    def tables(self) -> set[str]:
-        """The names of the tables in the schema."""
+    def tables(self, schema: str = "") -> set[str]:
+        """The names of the tables in the schema, or in another one."""
         sql = (
             "SELECT table_name FROM information_schema.tables "
-            "WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'"
+            "WHERE table_schema = coalesce(nullif(?, ''), current_schema()) AND table_type = 'BASE TABLE'"
         )
-        return set(self.read(sql, (), lambda row: str(row[0])))
+        return set(self.read(sql, (schema,), lambda row: str(row[0])))
 
     def create(self, db: Statements, schema: str) -> None:
         """Makes the tables of a schema, written for SQLite, that are not there yet."""

@@ -74,8 +74,8 @@ class SqliteDatabase(Database[sqlite3.Connection]):
             private_files.make_file(self.path)
             private_files.tighten(*[self.path.with_name(f"{self.path.name}{end}") for end in ("", "-wal", "-shm")])
 
-    def tables(self) -> set[str]:
-        """The names of the tables that there are."""
+    def tables(self, schema: str = "") -> set[str]:
+        """The names of the tables that there are; a file has no schemas."""
         sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         return set(self.read(sql, (), lambda row: str(row[0])))
 

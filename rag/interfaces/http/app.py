@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request, Response
@@ -57,12 +57,14 @@ def create_api(
     ready: Callable[[], bool] = lambda: True,
     hosts: frozenset[str] | None = None,
     beside: FastAPI | None = None,
+    guard: Authenticator | None = None,
 ) -> FastAPI:
     """The API of one assistant, which its caller closes. A page may be mounted on it at / afterwards.
 
     `jobs` ingests what is uploaded; it is started and closed with the application. `hosts` are the names that the
     server answers to; by default those of this machine, as long as the settings keep to loopback. The API `beside`
-    which this one is served is another archive's: clients and answers are counted together with it.
+    which this one is served is another archive's: clients and answers are counted together with it. `guard`, which
+    outlives the application, lets requests in to it; by default one for the keys of the archive is made.
     """
     assistant = traces.watched(assistant)
     settings = assistant.settings
@@ -83,9 +85,9 @@ def create_api(
     app.state.answer_queue, app.state.metrics = server.queue, server.metrics
     catalog = assistant.archive.catalog
     app.state.rate = beside.state.rate if beside else limiter_of(catalog, settings.requests_per_minute)
-    wrong = limiter_of(catalog, WRONG_PER_MINUTE, "wrong keys")
-    name = settings.archive if beside else ""
-    app.state.authenticator = Authenticator(keys_of(assistant.archive), sessions_of(catalog), wrong, name)
+    app.state.wrong = beside.state.wrong if beside else limiter_of(catalog, WRONG_PER_MINUTE, "wrong keys")
+    app.state.authenticator = guard or Authenticator(keys_of(assistant.archive), sessions_of(catalog), app.state.wrong)
+    app.state.busy = lambda: server.queue.busy or jobs.busy
     limits = RequestLimits(
         hosts=hosts,
         upload_bytes=int(settings.max_file_mb * 10_000_000),  # a zip of many files
@@ -103,6 +105,20 @@ def create_api(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework_error)
     return app
+
+
+def forget_routes() -> None:
+    """Lets routes of applications that have ended go.
+
+    FastAPI notes of 4,096 functions whether they are coroutines, and with these methods holds on to their applications
+    and archives, of which each has some twenty. It asks again for those in use.
+    """
+    with suppress(ImportError):  # another version may do without
+        from fastapi.dependencies import models
+
+        for noted in vars(models).values():
+            if clear := getattr(noted, "cache_clear", None):
+                clear()
 
 
 class _Server:

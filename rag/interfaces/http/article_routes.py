@@ -45,6 +45,11 @@ class UploadJobs(Protocol):
         ...
 
     @property
+    def busy(self) -> bool:
+        """Whether uploads wait or are being read, or their outcome is known to this process alone."""
+        ...
+
+    @property
     def gauges(self) -> Mapping[str, tuple[str, Callable[[], float]]]:
         """What else is to be measured, by name: a description and a function that gives the present value."""
         ...

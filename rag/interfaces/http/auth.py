@@ -18,6 +18,8 @@ from rag.settings import ARCHIVES
 COOKIE = "dateline_session"
 WRONG_PER_MINUTE = 20  # wrong keys from one address; enough that a script with an old key still gets its 401
 WRONG_SECONDS = 0.5  # delay of the response to a wrong key
+# Of any archive: which one is told by the whole name, and a pattern is compiled once.
+_SESSION = re.compile(rf"(?:^|;[ \t]*)({COOKIE}[\w-]{{0,60}})=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
 _AWAY = "The server of the catalogue, with the keys of this archive, cannot be reached, so nobody is let in. Ask again."
 
 
@@ -29,17 +31,18 @@ class Authenticator:
     the key file, does not open it.
     """
 
-    def __init__(self, keys: Keys, sessions: Sessions, wrong: RateLimiter, name: str = "") -> None:
+    def __init__(
+        self, keys: Keys, sessions: Sessions, wrong: RateLimiter, name: str = "", *, required: bool = False
+    ) -> None:
         """`wrong` counts wrong keys; `name` is that of the archive, where the server has several.
 
-        Raises StorageError where the keys cannot be read.
+        With `required`, a key is, whatever `keys` has. Raises StorageError where the keys cannot be read.
         """
-        self.keys, self._sessions, self._wrong, self._archive = keys, sessions, wrong, name
+        self.keys, self.sessions, self._wrong, self._archive = keys, sessions, wrong, name
         # A name of its own, and below the address of the archive: no session is sent to another archive.
         self._cookie_name = f"{COOKIE}_{name}" if name else COOKIE
         self._cookie_path = f"/{ARCHIVES}/{name}" if name else "/"
-        self._cookie = re.compile(rf"(?:^|;[ \t]*){self._cookie_name}=([\w-]{{1,100}})(?=[ \t]*(?:;|$))", re.ASCII)
-        self._required = bool(self.keys.all()) or self.keys.exist()
+        self.required = required or bool(self.keys.all()) or self.keys.exist()
 
     async def authenticate(self, headers: Mapping[str, str], peer: str) -> tuple[Key | None, bool]:
         """The key of a request (None where none is required), and whether it comes from a browser session.
@@ -48,7 +51,7 @@ class Authenticator:
         cannot be read; CatalogueAway.
         """
         found = await self._stored()
-        if not self._required:
+        if not self.required:
             return None, False
         secret = _secret(headers)
         if secret:
@@ -70,10 +73,10 @@ class Authenticator:
             key = key_of(secret, found) if secret else await self._of_session(headers, found)
         except (DatelineError, HttpError):
             return False
-        return not self._required or key is not None
+        return not self.required or key is not None
 
     async def _of_session(self, headers: Mapping[str, str], found: tuple[Key, ...]) -> Key | None:
-        owner = await self._sessions.key(self._token(headers))
+        owner = await self.sessions.key(self._token(headers))
         return next((one for one in found if one.id == owner), None)
 
     async def _stored(self) -> tuple[Key, ...]:
@@ -81,7 +84,7 @@ class Authenticator:
             found = self.keys.known()
             if found is None:  # a thread: other requests go on while a database is waited for
                 found = await asyncio.to_thread(self.keys.all)
-        self._required = self._required or bool(found)
+        self.required = self.required or bool(found)
         return found
 
     @contextmanager
@@ -109,17 +112,17 @@ class Authenticator:
             await self._slow_down(peer)
             return None
         with self._readable():
-            return await self._sessions.begin(key.id)
+            return await self.sessions.begin(key.id)
 
     async def logout(self, headers: Mapping[str, str]) -> None:
         """Ends the session of a browser. Raises HttpError, CatalogueAway: it goes on then."""
         with self._readable():
-            await self._sessions.end(self._token(headers))
+            await self.sessions.end(self._token(headers))
 
     def _token(self, headers: Mapping[str, str]) -> str:
         """The session token that a browser sent, without http.cookies: its time grows with the square of a header."""
-        found = self._cookie.search(headers.get("cookie", ""))
-        return found[1] if found else ""
+        sent = _SESSION.finditer(headers.get("cookie", ""))
+        return next((one[2] for one in sent if one[1] == self._cookie_name), "")
 
     def cookie_header(self, token: str, *, secure: bool) -> str:
         """The Set-Cookie header that begins a session, or with an empty token ends it."""

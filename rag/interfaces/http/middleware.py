@@ -43,7 +43,7 @@ BODY_SECONDS = 20.0
 BODY_BYTES_PER_SECOND = 20_000
 _API = ("/api/", "/v1/", "/mcp", "/metrics", "/openapi.json")  # for programs; everything else is the page
 _HEALTH = "/api/health"  # polled by supervisors, so its rate is not limited
-_WITHOUT_KEY = frozenset({"/api/health/live", "/api/health/ready"})  # supervisors have none
+WITHOUT_KEY = frozenset({"/api/health/live", "/api/health/ready"})  # supervisors have none
 _HTML = "text/html; charset=utf-8"
 _NO_WEBSOCKETS = "There are no web sockets here."
 # Gradio compiles its templates in the browser and starts from inline scripts, so inline scripts must be allowed.
@@ -138,7 +138,7 @@ class RequestMiddleware:
         """Finds the API key or session of a request and checks its scopes. Raises HttpError."""
         request.scope["state"]["scopes"] = SCOPES
         request.scope["state"]["session"] = False
-        if request.path in _WITHOUT_KEY:
+        if request.path in WITHOUT_KEY:
             return
         key, by_session = await self.authenticator.authenticate(request.headers, request.peer)
         if key is None:
@@ -238,6 +238,11 @@ class RequestMiddleware:
         log.log(logging.INFO if request.is_api else logging.DEBUG, "%s", json.dumps(line))
 
 
+def sent_headers(scope: Connection) -> dict[str, str]:
+    """The headers of a request, by their names in lower case."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", [])}
+
+
 def route_path(scope: Connection) -> str:
     """The path of a request within its application, as the router sees it."""
     return str(scope["path"]).removeprefix(scope.get("root_path", ""))
@@ -277,7 +282,7 @@ class _RequestContext:
 
     def __init__(self, scope: Connection, send: Send) -> None:
         self.scope, self._send = scope, send
-        self.headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope.get("headers", [])}
+        self.headers = sent_headers(scope)
         given = self.headers.get("x-request-id", "")
         self.id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = self.id

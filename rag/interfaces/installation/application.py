@@ -3,6 +3,10 @@
 Each is a whole application, with its own middleware, keys and sessions: what is written here only leads to it. It is
 opened when it is first asked for, so that fifty archives do not make the start fifty times as long, and one that cannot
 be opened takes no other with it. One whose files were removed or replaced is closed, and what is there now is opened.
+One that nobody has asked for some time is closed too, and opened again by the next request.
+
+Nothing is opened for a request without a key, where the archive asks for one; whether there is an archive of that name
+does not show then, neither by the answer nor by how long it takes.
 """
 
 from __future__ import annotations
@@ -11,22 +15,28 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from rag.archive import installation
+from rag.archive.catalog import Catalog
 from rag.errors import ArchiveMissing, DatelineError, StorageError
 from rag.interfaces.http.app import App
-from rag.interfaces.http.middleware import Connection, Receive, Send
+from rag.interfaces.http.auth import Authenticator
+from rag.interfaces.http.middleware import WITHOUT_KEY, Connection, Receive, Send, sent_headers
 from rag.interfaces.http.server import room_for_archives
 from rag.interfaces.installation.front import EXISTS, FAILED, Front
+from rag.interfaces.installation.guards import Guards, Place, place_of
+from rag.interfaces.installation.memory import give_back
 from rag.settings import ARCHIVES, Settings, is_archive_name
 
 log = logging.getLogger("dateline")
 
 AGAIN_SECONDS = 5.0  # after which it is tried again to open an archive that could not be opened
+# After which an archive that nobody asks is closed. Opening it again took .1 s, .5 s with its page, so whoever reads an
+# article meanwhile hardly notices; and those of a morning do not take 5 to 17 MB each until the evening.
+IDLE_SECONDS = 900.0
 _OPENED_AT_ONCE = 3  # the event loop has at least five threads for all that waits, such as for keys in a database
 _KNOWN_SECONDS = 1.0  # for which the names that a database holds are not asked for again
 _ADDRESS = re.compile(rf"/{ARCHIVES}(?:/([^/]*))?(/.*)?", re.S)
@@ -47,14 +57,16 @@ class Installation:
         self,
         root: App,
         settings: Settings,
-        open_archive: Callable[[Settings], Opened],
+        open_archive: Callable[[Settings, Authenticator], Opened],
+        catalog: Catalog,
         *,
         waits: Callable[[Settings], bool] = lambda settings: False,
     ) -> None:
-        """`root` is the application of the archive without a name, whose lifespan is that of all.
+        """`root` is the application of the archive without a name, whose lifespan is that of all; `catalog` is that of
+        this archive.
 
-        `open_archive` opens the archive of some settings; it is called in a thread and raises DatelineError. One for
-        which `waits` holds, as it has something to do, is opened at the start.
+        `open_archive` opens the archive of some settings, for those whom its guard lets in; it is called in a thread
+        and raises DatelineError. One for which `waits` holds, as it has something to do, is opened at the start.
         """
         self.root, self.settings = root, settings
         self._open, self._waits = open_archive, waits
@@ -63,7 +75,8 @@ class Installation:
         self._looking = asyncio.Lock()
         self._most = room_for_archives()
         self._turns = asyncio.Semaphore(_OPENED_AT_ONCE)
-        self._front = Front(root, settings, self.authenticator_of, self.names)
+        self._guards = Guards(root, settings, catalog)
+        self._front = Front(root, settings, self._guards, self.names)
         metrics, lifespan = root.state.metrics, root.router.lifespan_context
         metrics.gauge("archives_open", "Named archives that are open", lambda: self._count(failed=False))
         metrics.gauge("archives_failed", "Named archives that could not be opened", lambda: self._count(failed=True))
@@ -82,16 +95,33 @@ class Installation:
             await self.root(scope, receive, send)
             return
         name, rest = found[1] or "", found[2]
-        failed, exists, app = None, False, None
+        inside = dict(scope, root_path=f"/{ARCHIVES}/{name}")
+        failed, exists, guard = None, False, None
         try:
             exists = await self._exists(name)
-            app = await self._application(name) if exists and rest else None
+            guard = await self._guard(name, exists)
         except Exception as error:
             failed = error
-        if app is None:
-            await self._front(dict(scope, **{EXISTS: exists, FAILED: failed}), receive, send)
-        else:
-            await app(dict(scope, root_path=f"/{ARCHIVES}/{name}"), receive, send)
+        if guard is not None and not await guard.opens(sent_headers(scope)):
+            if rest in WITHOUT_KEY:  # what is asked there is of the process, the same one for all archives
+                await self.root(dict(scope, path=rest, raw_path=rest.encode()), receive, send)
+                return
+            if self._is_open(name):  # this would tell it from one that is not, and from none, by how long it takes
+                with suppress(StorageError):
+                    await self.names()
+            await self._front.refuse(inside, receive, send, guard)
+            return
+        if exists and rest and failed is None:
+            held = await self._held_for(name)
+            with held.in_use():
+                try:
+                    app = await asyncio.shield(held.ready)
+                except Exception as error:
+                    failed = error
+                else:
+                    await app(inside, receive, send)
+                    return
+        await self._front(dict(scope, **{EXISTS: exists, FAILED: failed}), receive, send)
 
     # --- which archives there are ------------------------------------------------------------------
 
@@ -115,38 +145,41 @@ class Installation:
             return False
         held = self._held.get(name)
         if held is not None and held.app is not None:
-            if held.place == _place(held.catalogue):
+            if held.place == place_of(held.settings):
                 return True
             held.stop.set()  # what is open is not what has this name now, and is nobody's
         return name in await self.names()
 
-    def authenticator_of(self, name: str) -> Any:
-        """That of an archive which is open; None of another."""
-        app = self.root if not name else self._held[name].app if name in self._held else None
-        return app.state.authenticator if app is not None else None
+    def _is_open(self, name: str) -> bool:
+        return name in self._held and self._held[name].app is not None
+
+    async def _guard(self, name: str, exists: bool) -> Authenticator | None:
+        """What lets requests in to an archive; None for a name that may be told to be none. Raises DatelineError."""
+        if exists:
+            return await self._guards.of(name)
+        return await self._guards.of_none(name, await self.names()) if is_archive_name(name) else None
 
     # --- opening and closing -----------------------------------------------------------------------
 
-    async def _application(self, name: str) -> App:
-        """The application of an archive, opened where it is not. Raises what opening it raises."""
+    async def _held_for(self, name: str) -> _Held:
+        """An archive that is open or being opened, or of which it is known that it cannot be."""
         while (held := self._held.get(name)) is not None and held.is_closing:
             assert held.task is not None
             await asyncio.wait([held.task])  # not both at once: Chroma knows a folder by its name
         if held is None or held.to_be_tried_again:
-            chosen = self.settings.of_archive(name)
-            held = self._held[name] = _Held(None if chosen.catalog else chosen.folder / installation.CATALOGUE)
+            held = self._held[name] = _Held(self.settings.of_archive(name))
             held.task = asyncio.create_task(self._serve(name, held))
-        return await asyncio.shield(held.ready)
+        return held
 
     async def _serve(self, name: str, held: _Held) -> None:
         """Opens an archive, and closes it at the end: the application begins and ends in one task, as AnyIO wants."""
         try:
             async with self._turns:
                 self._check_room()
-                opened = await asyncio.to_thread(self._open, self.settings.of_archive(name))
+                opened = await asyncio.to_thread(self._open, held.settings, await self._guards.of(name))
             try:
                 async with opened.app.router.lifespan_context(opened.app):
-                    held.app, held.place = opened.app, _place(held.catalogue)
+                    held.app, held.place, held.left = opened.app, place_of(held.settings), time.monotonic()
                     held.ready.set_result(opened.app)
                     await held.stop.wait()
             finally:
@@ -179,12 +212,13 @@ class Installation:
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[None]:
-        waiting = asyncio.create_task(self._open_those_that_wait())
+        beside = [asyncio.create_task(work) for work in (self._open_those_that_wait(), self._close_idle())]
         try:
             yield
         finally:
-            waiting.cancel()
-            await asyncio.wait([waiting])
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
             for held in self._held.values():
                 held.stop.set()
             if tasks := [held.task for held in self._held.values() if held.task]:
@@ -201,19 +235,33 @@ class Installation:
         for name in names:
             try:
                 if await asyncio.to_thread(self._waits, self.settings.of_archive(name)):
-                    await self._application(name)
+                    await asyncio.shield((await self._held_for(name)).ready)
             except Exception as error:  # the next one may be sound
                 log.error("uploads to the archive %s wait until it is asked for: %s", name, error)
+
+    async def _close_idle(self) -> None:
+        """Closes archives that nobody has asked for some time, one after the other: a thread is busy with each."""
+        while True:
+            await asyncio.sleep(IDLE_SECONDS / 10)
+            closed = 0
+            for held in list(self._held.values()):
+                if held.is_idle and held.task is not None:
+                    held.stop.set()  # from now on requests wait until it is closed, and is opened again
+                    await asyncio.wait([held.task])
+                    closed += 1
+            if closed:
+                await asyncio.to_thread(give_back)
 
 
 class _Held:
     """An archive that is being opened, is open, or could not be."""
 
-    def __init__(self, catalogue: Path | None) -> None:
-        """`catalogue` is its file; None for one in PostgreSQL."""
-        self.catalogue = catalogue
+    def __init__(self, settings: Settings) -> None:
+        """`settings` are those of the archive."""
+        self.settings = settings
         self.app: App | None = None
-        self.place: tuple[int, int] | None = None  # of what is open
+        self.place: Place | None = None  # of what is open
+        self.users, self.left = 0, 0.0  # requests that are being answered; when the last one was, by `monotonic`
         self.stop = asyncio.Event()  # set when it is to be closed
         self.task: asyncio.Task[None] | None = None
         self.ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
@@ -227,6 +275,23 @@ class _Held:
             self.ready.set_exception(error)
             self.ready.exception()  # nobody may be waiting
 
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """A context during which it is not closed for being idle."""
+        self.users += 1
+        try:
+            yield
+        finally:
+            self.users -= 1
+            self.left = time.monotonic()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is open, nobody has asked for it for some time, and it has nothing to do that was asked for."""
+        if self.app is None or self.users or self.stop.is_set() or time.monotonic() - self.left < IDLE_SECONDS:
+            return False
+        return not self.app.state.busy()
+
     @property
     def is_closing(self) -> bool:
         """Whether it is to be closed, and has not been yet."""
@@ -236,12 +301,3 @@ class _Held:
     def to_be_tried_again(self) -> bool:
         """Whether the last attempt has failed, some time ago."""
         return self.failed and time.monotonic() > self._until
-
-
-def _place(catalogue: Path | None) -> tuple[int, int] | None:
-    """What tells the file of a catalogue from another one in its place; None where there is none."""
-    try:
-        found = catalogue.stat() if catalogue else None
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino) if found else None

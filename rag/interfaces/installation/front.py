@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
-import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from rag.errors import ArchiveMissing, DatelineError
 from rag.interfaces.http.app import App
-from rag.interfaces.http.auth import WRONG_PER_MINUTE, Authenticator
+from rag.interfaces.http.auth import Authenticator
 from rag.interfaces.http.errors import HttpError, client_message
-from rag.interfaces.http.middleware import Connection, Receive, RequestMiddleware, Send, error_body
+from rag.interfaces.http.middleware import Connection, Receive, RequestMiddleware, Send, error_body, sent_headers
+from rag.interfaces.installation.guards import Guards
 from rag.interfaces.page.archive_view import document
 from rag.interfaces.page.conversation_view import asset, notice_html
 from rag.interfaces.page.templating import render
-from rag.serving.api_keys import Key, Keys
-from rag.serving.rate_limits import RateLimiter
+from rag.serving.api_keys import Keys
 from rag.serving.sessions import Sessions
-from rag.serving.shared_keys import opened_keys
 from rag.settings import ARCHIVES, Settings
-
-log = logging.getLogger("dateline")
 
 # What the scope of a request tells of the archive that it names: whether there is one, and why it cannot be used.
 EXISTS, FAILED = "dateline.exists", "dateline.failed"
-_FRESH_SECONDS = 5.0  # for which the keys of archives that are not open are not read again; they let nobody in
 _PROGRAMS = ("/api/", "/v1/", "/mcp", "/metrics", "/openapi.json")
 _CLOSED = (
     "This archive cannot be used now. Who has a key for it is told why, where its keys can be read; the log of the "
@@ -38,38 +32,45 @@ _CLOSED = (
 class Front:
     """An ASGI application for the addresses under /archives at which no archive answers.
 
-    It is behind the same checks of hosts, origins, bodies and rates as the archives; who may see what, it decides by
-    itself.
+    It is behind the same checks of hosts, origins, bodies and rates as the archives; who may see what, the guards of
+    the archives decide.
     """
 
     def __init__(
         self,
         root: App,
         settings: Settings,
-        authenticator_of: Callable[[str], Authenticator | None],
+        guards: Guards,
         names: Callable[[], Awaitable[list[str]]],
     ) -> None:
-        """`authenticator_of` gives that of an archive which is open; `names` those of all."""
-        self._settings, self._authenticator_of, self._names = settings, authenticator_of, names
-        self._read: dict[str, Authenticator | None] = {}  # of archives that are not open
-        self._read_at = 0.0  # by `monotonic`
-        self._reading = asyncio.Lock()
-        self._checked = RequestMiddleware(
-            self._answer,
-            limits=root.state.limits,
-            authenticator=_asking(_Given((), asked=False)),  # anybody
-            folder=settings.folder,
-            metrics=root.state.metrics,
-            rate=root.state.rate,
+        """`names` gives those of all archives."""
+        self._root, self._settings, self._guards, self._names = root, settings, guards, names
+        self._checked = self._behind(
+            Authenticator(_NoKeys(settings.folder), Sessions(), root.state.wrong), self._answer
         )
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Answers a request, whose scope has EXISTS and FAILED."""
         await self._checked(scope, receive, send)
 
+    async def refuse(self, scope: Connection, receive: Receive, send: Send, guard: Authenticator) -> None:
+        """Answers a request, whose scope has the address of an archive, that its guard does not let in."""
+        await self._behind(guard, _let_in)(scope, receive, send)
+
+    def _behind(self, guard: Authenticator, app: Callable[[Connection, Receive, Send], Awaitable[None]]) -> Any:
+        state = self._root.state
+        return RequestMiddleware(
+            app,
+            limits=state.limits,
+            authenticator=guard,
+            folder=self._settings.folder,
+            metrics=state.metrics,
+            rate=state.rate,
+        )
+
     async def _answer(self, scope: Connection, receive: Receive, send: Send) -> None:
         _, _, name, *rest = [*scope["path"].split("/", 3), ""][:4]
-        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        headers = sent_headers(scope)
         html = "text/html" in headers.get("accept", "") and not f"/{''.join(rest)}".startswith(_PROGRAMS)
         error = scope[FAILED]
         if error is not None and not isinstance(error, ArchiveMissing):
@@ -99,71 +100,42 @@ class Front:
 
     async def _reason(self, name: str, error: BaseException, headers: dict[str, str]) -> str:
         """Why an archive cannot be used, for those who would be let in."""
-        folder = self._settings.of_archive(name).folder
-        guard = (await self._authenticators([name]))[name]
-        return client_message(error, folder) if guard and await guard.opens(headers) else _CLOSED
+        guard = self._guards.known(name)
+        if guard is None or not await guard.opens(headers):
+            return _CLOSED
+        return client_message(error, self._settings.of_archive(name).folder)
 
     # --- the list ----------------------------------------------------------------------------------
 
     async def _list(self, send: Send, headers: dict[str, str], html: bool) -> None:
         """The archives that ask for no key, or for the one that the request brings."""
-        names = ["", *await self._names()]
-        closed = await self._authenticators([name for name in names if self._authenticator_of(name) is None])
         shown = []
-        for name in names:
-            guard = self._authenticator_of(name) or closed.get(name)
-            if guard is not None and await guard.opens(headers):
-                shown.append({"name": name, "address": f"/{ARCHIVES}/{name}/" if name else "/"})
+        for name in ["", *await self._names()]:
+            with suppress(DatelineError):  # one whose keys cannot be read is shown to nobody
+                if await (await self._guards.of(name)).opens(headers):
+                    shown.append({"name": name, "address": f"/{ARCHIVES}/{name}/" if name else "/"})
         if html:
             page = _page("Archives", render("archives.html", archives=shown))
             await _send(send, 200, page.encode(), "text/html; charset=utf-8", {"Cache-Control": "no-store"})
         else:
             await _send(send, 200, json.dumps({"archives": shown}).encode(), "application/json", {})
 
-    async def _authenticators(self, names: list[str]) -> dict[str, Authenticator | None]:
-        """Those of archives that are not open; None where the keys cannot be read.
 
-        One reads at a time, for all: a database that is away is not asked by each request.
-        """
-        async with self._reading:
-            if time.monotonic() - self._read_at > _FRESH_SECONDS:
-                self._read, self._read_at = {}, time.monotonic()
-            if missing := [name for name in names if name not in self._read]:
-                self._read |= await asyncio.to_thread(self._authenticators_of, missing)
-            return {name: self._read[name] for name in names}
+class _NoKeys(Keys):
+    """Keys of what asks for none."""
 
-    def _authenticators_of(self, names: list[str]) -> dict[str, Authenticator | None]:
-        return {name: _authenticator(self._settings.of_archive(name)) for name in names}
-
-
-def _authenticator(settings: Settings) -> Authenticator | None:
-    """For the keys of an archive as they are now; None where they cannot be read."""
-    try:
-        with opened_keys(settings) as keys:
-            found = keys.all()
-            return _asking(_Given(found, asked=bool(found) or keys.exist()), settings.archive)
-    except DatelineError as error:
-        log.debug("the keys of the archive %s cannot be read: %s", settings.archive, error)
-        return None
-
-
-def _asking(keys: Keys, name: str = "") -> Authenticator:
-    return Authenticator(keys, Sessions(), RateLimiter(WRONG_PER_MINUTE, "wrong keys"), name)
-
-
-class _Given(Keys):
-    """Keys that were read elsewhere."""
-
-    def __init__(self, keys: tuple[Key, ...], *, asked: bool) -> None:
-        self._given, self._asked = keys, asked
-
-    def all(self) -> tuple[Key, ...]:
-        """The keys."""
-        return self._given
+    def all(self) -> tuple[()]:
+        """No keys."""
+        return ()
 
     def exist(self) -> bool:
-        """Whether keys were ever made."""
-        return self._asked
+        """False."""
+        return False
+
+
+async def _let_in(scope: Connection, receive: Receive, send: Send) -> None:
+    """Raises HttpError: the guard lets in who was not let in a moment ago."""
+    raise HttpError(503, "The keys of this archive have changed just now. Ask again.", {"Retry-After": "1"})
 
 
 def _page(title: str, body: str) -> str:

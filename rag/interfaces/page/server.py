@@ -6,8 +6,8 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -126,6 +126,7 @@ def _mounted(api: App, assistant: Assistant, intake: Intake, ready: Callable[[],
         theme=theme(),
         head=head(),
     )
+    _end_with(mounted, blocks)
     # Gradio checks the paths of files only after an application was launched, and mounting does not count as that.
     blocks.has_launched = True
     gradio_route: Any = api.router.routes[-1]
@@ -133,6 +134,22 @@ def _mounted(api: App, assistant: Assistant, intake: Intake, ready: Callable[[],
     inputs = {number: len(function.inputs) for number, function in blocks.fns.items()}
     gradio_route.app = PageGuard(gradio_route.app, uploads, inputs, settings.spool_mb * 1_000_000)
     return mounted
+
+
+def _end_with(api: App, blocks: Any) -> None:
+    """Ends the page with the application. Gradio's queue would look for events, and hold all that the page has, as long
+    as the event loop runs, which is that of other archives too."""
+    lifespan = api.router.lifespan_context
+
+    @asynccontextmanager
+    async def ending(app: App) -> AsyncIterator[Any]:
+        try:
+            async with lifespan(app) as state:
+                yield state
+        finally:
+            blocks._queue.close()
+
+    api.router.lifespan_context = ending
 
 
 def _blocked_paths(archive: Path, uploads: Path) -> list[str]:
