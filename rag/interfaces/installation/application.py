@@ -243,14 +243,16 @@ class Installation:
         """Closes archives that nobody has asked for some time, one after the other: a thread is busy with each."""
         while True:
             await asyncio.sleep(IDLE_SECONDS / 10)
-            closed = 0
-            for held in list(self._held.values()):
-                if held.is_idle and held.task is not None:
-                    held.stop.set()  # from now on requests wait until it is closed, and is opened again
-                    await asyncio.wait([held.task])
-                    closed += 1
-            if closed:
+            if any([await self._closed_if_idle(name) for name in list(self._held)]):
                 await asyncio.to_thread(give_back)
+
+    async def _closed_if_idle(self, name: str) -> bool:
+        held = self._held.get(name)
+        if held is None or held.task is None or not held.is_idle:
+            return False
+        held.stop.set()  # from now on requests wait until it is closed, and open it again
+        await asyncio.wait([held.task])
+        return True
 
 
 class _Held:
