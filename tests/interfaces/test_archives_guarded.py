@@ -12,6 +12,7 @@ import pytest
 from conftest import Served
 from fakes import WordEmbedder
 from http_support import eventually
+from postgres_server import PostgresServer
 from test_archives_served import filled, key
 
 from app import create_installation
@@ -20,6 +21,7 @@ from rag.assistant import Assistant
 from rag.interfaces.http import auth
 from rag.interfaces.http.auth import WRONG_PER_MINUTE
 from rag.schema import Article
+from rag.serving.api_keys import Keys
 from rag.serving.shared_keys import opened_keys
 from rag.settings import Settings
 
@@ -198,6 +200,27 @@ def test_a_key_that_was_just_made_opens_and_one_that_was_taken_back_does_not(
     assert eventually(lambda: send(url, "ferries", "GET", "/api/articles", late).status_code == 401)
     assert send(url, "ferries", "GET", "/api/articles", {}).status_code == 401  # also without any key that is in use
     assert opened(url, root) == "dateline_archives_open 1.0"
+
+
+def test_keys_in_a_folder_of_this_machine_open_an_archive_in_a_database_of_an_older_format(
+    settings: Settings, postgres: PostgresServer, articles: list[Article], start: Callable[[Settings], str]
+) -> None:
+    """As a program before the format that keeps keys in the database has left it."""
+    address = postgres.url(name=postgres.new_database())
+    chosen = settings.model_copy(update={"catalog": address})
+    filled(chosen, "ferries", articles[:2])
+    _, secret = Keys(chosen.of_archive("ferries").folder).create("old")
+    postgres.run(
+        "DROP TABLE dateline_ferries.api_keys",
+        "UPDATE dateline_ferries.meta SET value = '3' WHERE key = 'format'",
+        url=address,
+    )
+    url = start(chosen)
+    assert send(url, "ferries", "GET", "/api/articles", {}).status_code == 401
+    assert opened(url, {}) == "dateline_archives_open 0.0"
+    mine = {"Authorization": f"Bearer {secret}"}
+    assert send(url, "ferries", "GET", "/api/articles", mine).status_code == 200
+    assert postgres.run("SELECT name FROM dateline_ferries.api_keys", url=address) == [("old",)]
 
 
 def test_keys_that_cannot_be_read_let_nobody_in_and_open_nothing(

@@ -33,7 +33,7 @@ from rag.schema import Article
 from rag.serving import answer_queue
 from rag.settings import Settings
 
-IDLE = 0.3  # seconds after which the archives of these tests are closed
+IDLE = 0.2  # seconds after which the archives of these tests are closed
 
 
 @pytest.fixture(autouse=True)
@@ -230,7 +230,7 @@ def test_no_request_meets_a_closed_archive(
         start.settings = start.settings.model_copy(update={"catalog": url, "data_dir": place})
         filled(start.settings, "ferries", articles[:2])
         filled(start.settings, "city", articles[2:4])
-    url, until, opened = start(), time.monotonic() + 3, 0
+    url, until, opened = start(), time.monotonic() + 2, 0
     opening = start.app._open
 
     def counted(*arguments: Any) -> application.Opened:

@@ -37,6 +37,7 @@ AGAIN_SECONDS = 5.0  # after which it is tried again to open an archive that cou
 # After which an archive that nobody asks is closed. Opening it again took .1 s, .5 s with its page, so whoever reads an
 # article meanwhile hardly notices; and those of a morning do not take 5 to 17 MB each until the evening.
 IDLE_SECONDS = 900.0
+_FREED_AT_ONCE = 10  # for half a second, with their pages, in which the process does nothing else
 _OPENED_AT_ONCE = 3  # the event loop has at least five threads for all that waits, such as for keys in a database
 _KNOWN_SECONDS = 1.0  # for which the names that a database holds are not asked for again
 _ADDRESS = re.compile(rf"/{ARCHIVES}(?:/([^/]*))?(/.*)?", re.S)
@@ -243,7 +244,13 @@ class Installation:
         """Closes archives that nobody has asked for some time, one after the other: a thread is busy with each."""
         while True:
             await asyncio.sleep(IDLE_SECONDS / 10)
-            if any([await self._closed_if_idle(name) for name in list(self._held)]):
+            closed = 0
+            for name in list(self._held):
+                closed += await self._closed_if_idle(name)
+                if closed == _FREED_AT_ONCE:
+                    await asyncio.to_thread(give_back)
+                    closed = 0
+            if closed:
                 await asyncio.to_thread(give_back)
 
     async def _closed_if_idle(self, name: str) -> bool:

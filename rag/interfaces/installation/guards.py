@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from rag.archive.catalog import Catalog
 from rag.archive.installation import CATALOGUE
@@ -45,7 +44,7 @@ class Guards:
         it is in PostgreSQL, keys and sessions of the others are read through it."""
         self._root, self._settings, self._catalog = root, settings, catalog
         self._kept: dict[str, _Kept] = {}
-        self._nobodys: dict[str, Authenticator] = {}  # by names that no archive has; for a second, as keys are
+        self._nobodys: dict[str, _Kept] = {}  # by names that no archive has; for a second, as keys are
         self._nobodys_since = self._looked = -FRESH_SECONDS  # by `monotonic`
         self._guarded = False
         self._one = asyncio.Lock()
@@ -53,22 +52,26 @@ class Guards:
     async def of(self, name: str) -> Authenticator:
         """That of an archive which exists, the same one as long as its catalogue is. Raises DatelineError."""
         if not name:
-            root: Authenticator = self._root.state.authenticator
-            return root
-        chosen = self._settings.of_archive(name)
-        place = place_of(chosen)
+            return self._of_root
         kept = self._kept.get(name)
-        if kept is None or not kept.is_of(place):
-            made = await asyncio.to_thread(self._made, chosen)
+        if kept is None or not kept.is_current():
+            made = await asyncio.to_thread(self._made, self._settings.of_archive(name))
             kept = self._kept.get(name)  # another request may have been sooner
-            if kept is None or not kept.is_of(place):
-                kept = self._kept[name] = _Kept(made)
-        kept.place = place
+            if kept is None or not kept.is_current():
+                kept = self._kept[name] = made
+                made.is_current()
         return kept.guard
 
     def known(self, name: str) -> Authenticator | None:
         """That of an archive which was asked for before; None of another. Reads nothing."""
+        if not name:
+            return self._of_root
         return self._kept[name].guard if name in self._kept else None
+
+    @property
+    def _of_root(self) -> Authenticator:
+        found: Authenticator = self._root.state.authenticator
+        return found
 
     async def of_none(self, name: str, names: Sequence[str]) -> Authenticator | None:
         """One that lets nobody in, for a name that none of the archives has. It takes as long as that of an archive, so
@@ -83,11 +86,12 @@ class Guards:
             self._nobodys, self._nobodys_since = {}, time.monotonic()
         if name not in self._nobodys:
             self._nobodys[name] = self._made_for_nobody(self._settings.of_archive(name))
-        return self._nobodys[name]
+        self._nobodys[name].is_current()  # as is asked of one that is kept
+        return self._nobodys[name].guard
 
     async def _is_guarded(self, names: Sequence[str]) -> bool:
         """Whether an archive asks for a key, or has done so since the server was started."""
-        if self._guarded or self._root.state.authenticator.required:
+        if self._guarded or self._of_root.required:
             return True
         async with self._one:
             if not self._guarded and time.monotonic() - self._looked >= FRESH_SECONDS:
@@ -95,31 +99,39 @@ class Guards:
                 self._looked = time.monotonic()
         return self._guarded
 
-    def _made(self, chosen: Settings) -> Authenticator:
+    def _made(self, chosen: Settings) -> _Kept:
         database = self._catalog.database
         keys = keys_beside(self._catalog, chosen)
         sessions = SharedSessions(database, chosen.schema_name) if database.shared else Sessions()
         try:
-            return Authenticator(keys, sessions, self._root.state.wrong, chosen.archive)
+            guard = Authenticator(keys, sessions, self._root.state.wrong, chosen.archive)
         except DatelineError as error:
             log.error("the keys of the archive %s cannot be read: %s", chosen.archive, error)
-            return Authenticator(keys, sessions, self._root.state.wrong, chosen.archive, required=True)
+            guard = Authenticator(keys, sessions, self._root.state.wrong, chosen.archive, required=True)
+        return _Kept(guard, chosen)
 
-    def _made_for_nobody(self, chosen: Settings) -> Authenticator:
+    def _made_for_nobody(self, chosen: Settings) -> _Kept:
         keys, sessions = Keys(chosen.folder), Sessions()  # of a folder that there is not
         if self._catalog.database.shared:
-            keys, sessions = _KeysOfNobody(self._catalog, self._settings.folder), _SessionsOfNobody(self._root)
-        return Authenticator(keys, sessions, self._root.state.wrong, chosen.archive, required=True)
+            keys, sessions = (
+                _KeysOfNobody(self._catalog, self._settings.folder),
+                _SessionsOfNobody(self._of_root.sessions),
+            )
+        return _Kept(Authenticator(keys, sessions, self._root.state.wrong, chosen.archive, required=True), chosen)
 
 
 class _Kept:
-    def __init__(self, guard: Authenticator) -> None:
-        self.guard = guard
-        self.place: Place | None = None
+    """An authenticator, and of which catalogue it is."""
 
-    def is_of(self, place: Place | None) -> bool:
-        """Whether it is of the archive whose catalogue is there; one that was not made yet may have been since."""
-        return self.place is None or self.place == place
+    def __init__(self, guard: Authenticator, settings: Settings) -> None:
+        self.guard, self._settings = guard, settings
+        self._place: Place | None = None
+
+    def is_current(self) -> bool:
+        """Whether the catalogue is there of which it is; where there was none yet, it is of the one that there is."""
+        place = place_of(self._settings)
+        self._place = self._place or place
+        return self._place == place
 
 
 class _KeysOfNobody(SharedKeys):
@@ -138,9 +150,9 @@ class _KeysOfNobody(SharedKeys):
 class _SessionsOfNobody(Sessions):
     """No sessions; to find that takes as long as to read some."""
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, like: Sessions) -> None:
         super().__init__()
-        self._like: Sessions = root.state.authenticator.sessions
+        self._like = like
 
     async def key(self, token: str) -> None:
         """None. Raises StorageError."""
