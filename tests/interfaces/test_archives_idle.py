@@ -116,7 +116,8 @@ def test_what_is_closed_gives_back_its_files_threads_and_memory(start: Begun, wi
 
     def noted(*arguments: Any) -> application.Opened:
         new = opening(*arguments)
-        opened.append(weakref.ref(new.app))
+        assistant = new.close.__self__  # type: ignore[attr-defined]
+        opened.extend(weakref.ref(one) for one in (new.app, assistant, assistant.archive))
         return new
 
     start.app._open = noted
@@ -133,9 +134,9 @@ def test_what_is_closed_gives_back_its_files_threads_and_memory(start: Begun, wi
     use()  # what is made once for all stays
     before = held()
     use()
-    assert len(opened) == 4
+    assert len(opened) == 4 * 3
     assert eventually(lambda: held()[0] <= before[0] + 1 and held()[1] <= before[1] + 1), (before, held())
-    assert eventually(lambda: not any(app() for app in opened))
+    assert eventually(lambda: not any(one() for one in opened))
 
 
 def test_sessions_and_wrong_keys_outlive_the_closing(start: Begun, monkeypatch: pytest.MonkeyPatch) -> None:
