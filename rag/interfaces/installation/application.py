@@ -107,7 +107,7 @@ class Installation:
             if rest in WITHOUT_KEY:  # what is asked there is of the process, the same one for all archives
                 await self.root(dict(scope, path=rest, raw_path=rest.encode()), receive, send)
                 return
-            if self._is_open(name):  # this would tell it from one that is not, and from none, by how long it takes
+            if self._is_open(name):  # it would be told from one that is closed, and from none, by answering sooner
                 with suppress(StorageError):
                     await self.names()
             await self._front.refuse(inside, receive, send, guard)
