@@ -20,13 +20,14 @@ def expected(question: str, language: str = "") -> Expected:
     """The kind of words that an answer must contain; "" when the question does not tell. `language` is ISO 639-1."""
     folded = " ".join(t.folded for t in tokens(question))
     found = [
-        (match.start(), kind)
+        (match.start(), -match.end(), kind)
         for one in (EVERY_LANGUAGE, lexicon(language))
         for kind, phrases in _phrases(one)
         if (match := pattern(phrases).search(folded))
     ]
-    # "Who said so when the rate was cut?" asks for a person: the first word that asks decides.
-    return min(found)[1] if found else ""
+    # "Who said so when the rate was cut?" asks for a person: the first word that asks decides. Of two phrases that
+    # begin there the longer one does: "wie viele" asks for a number, though "wie" alone is "who" in Dutch.
+    return min(found)[2] if found else ""
 
 
 def _phrases(one: Lexicon) -> tuple[tuple[Expected, tuple[str, ...]], ...]:

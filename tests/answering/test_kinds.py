@@ -89,6 +89,21 @@ def test_what_asks_for_a_number_is_no_list_and_articles_on_a_subject_are_not_the
     assert reader.kind_of(question, embedder) == kind
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Wie viele Fälle waren es insgesamt?",
+        "Combien de cas y a-t-il eu au total ?",
+        "Quanti casi ci sono stati in totale?",
+        "Quantos casos houve no total?",
+        "Hoeveel gevallen waren er in totaal?",
+        "¿Cuántos casos hubo en total?",
+    ],
+)
+def test_how_many_of_something_else_does_not_ask_about_the_archive(reader, embedder, question):
+    assert reader.kind_of(question, embedder) == "fact"
+
+
 def test_what_a_question_about_the_archive_is_restricted_to_is_no_subject(reader, embedder):
     question = "How many articles from The Tide do you have?"
     assert reader.kind_of(question, embedder) == "fact"

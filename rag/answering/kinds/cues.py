@@ -82,6 +82,11 @@ def names_quantity(text: str) -> bool:
     return bool(re.search(rf"\b{_QUANTITIES}\b", fold(text)))
 
 
+def names_sources(text: str) -> bool:
+    """Whether a text names articles, outlets or an archive of them."""
+    return bool(re.search(rf"\b{_SOURCES}\b", fold(text))) or has_cue(text, "archive")
+
+
 def has_cue(question: str, kind: QuestionKind) -> bool:
     """Whether a question holds a word that asks for this kind of answer."""
     folded = fold(question)

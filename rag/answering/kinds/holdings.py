@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 
+from rag.answering.kinds.cues import names_sources
 from rag.answering.time_windows.windows import without_days
 from rag.language.identify import LANGUAGE_NAMES, locale
 from rag.language.lexicons import LEXICONS
@@ -29,7 +30,7 @@ WORDS = frozenset(
 )
 _ABOUT = frozenset("about on regarding concerning sobre acerca uber zu zum zur sur su sul sulla over".split())
 _ARTICLE = r"(?:articles?|pieces?|stories|story|articulos?|artikeln?|beitrage?|articol[oi]|artigos?|artikelen)"
-_MANY = r"(?:how many|cuantos|wie ?viele?|combien|quanti|quantos|hoeveel)"
+_MANY = r"(?:how many|cuant[oa]s|wie ?viele?|combien|quant[ie]|quant[oa]s|hoeveel)"
 _NEWEST = (
     r"(?:newest|latest|most recent|mas recientes?|mas nuevo|ultimo|neueste[nr]?|jungste[nr]?|plus recents?|dernier)"
 )
@@ -71,6 +72,12 @@ def names_articles(question: str) -> bool:
 def asks_for_articles(question: str) -> bool:
     """Whether a question asks how many articles there are, or for the newest or the oldest one."""
     return bool(_ASKS.search(fold(question)))
+
+
+def asks_to_count_others(question: str) -> bool:
+    """Whether a question asks how many there are of what is no article, outlet or archive: "how many cases were there
+    in all?"."""
+    return bool(re.search(rf"\b{_MANY}\b", fold(question))) and not names_sources(question)
 
 
 def asks_for_withdrawn(question: str) -> bool:

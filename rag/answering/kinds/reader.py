@@ -15,7 +15,7 @@ from rag.answering.kinds.cues import has_cue
 from rag.answering.kinds.examples import EXAMPLES
 from rag.answering.kinds.form import form_of
 from rag.answering.kinds.head import packaged
-from rag.answering.kinds.holdings import WORDS, asks_for_articles, asks_for_withdrawn
+from rag.answering.kinds.holdings import WORDS, asks_for_articles, asks_for_withdrawn, asks_to_count_others
 from rag.answering.kinds.masking import masked
 from rag.answering.question import expected
 from rag.language.stop_words import STOP_WORDS
@@ -120,7 +120,7 @@ class KindReader:
         scores = self._probabilities(question, embedder) if own else self._likenesses(question, embedder)
         if expected(question) == "number":
             del scores["list"]  # "how many votes did the list win?": a list is no answer to it
-        if asks_articles or not (own or is_general):
+        if asks_articles or asks_to_count_others(question) or not (own or is_general):
             del scores["archive"]
         return likeliest(scores, MARGIN if own else MARGIN_OF_OTHERS)
 

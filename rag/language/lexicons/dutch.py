@@ -33,7 +33,7 @@ DUTCH = Lexicon(
         "hoe ?veel", "hoe (?:oud|lang|ver|groot|hoog|diep|breed|snel|vaak|duur|zwaar)",
         "welk (?:percentage|aandeel|aantal|bedrag|deel)", "welke (?:prijs|som)",
     ),
-    asks_date=("wanneer", "(?:op )?welke? (?:dag|datum|maand|jaar|tijd)"),
+    asks_date=("wanneer", "hoe laat", "(?:op )?welke? (?:dag|datum|maand|jaar|tijd)"),
     asks_name=("wie", "wiens"),
     compares=frozenset("of beide beiden dan elk".split()),
     more_than=(r"(?:meer|minder|\w+er)\sdan",),

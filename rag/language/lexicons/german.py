@@ -35,7 +35,7 @@ GERMAN = Lexicon(
         "wie ?viele?", "wie (?:alt|lange?|weit|gross|hoch|tief|breit|schnell|oft|teuer|schwer)",
         "welche[rs]? (?:anteil|zahl|preis|summe|betrag|prozentsatz)",
     ),
-    asks_date=("wann", "(?:an )?welche[rsmn]? (?:tag|datum|monat|jahr|zeit|wochentag)"),
+    asks_date=("wann", "(?:um )?wie ?viel uhr", "(?:an )?welche[rsmn]? (?:tag|datum|monat|jahr|zeit|wochentag)"),
     asks_name=("wer", "wen", "wem", "wessen"),
     compares=frozenset("oder beide beiden als jeweils".split()),
     more_than=(r"(?:mehr|weniger|\w+er)\sals",),

@@ -28,7 +28,7 @@ SPANISH = Lexicon(
         "prueba", "probando",
     ),
     asks_number=("cuant[oa]s?", "que (?:porcentaje|proporcion|cantidad|numero|suma)", "a que precio"),
-    asks_date=("cuando", "que (?:dia|fecha|mes|ano)"),
+    asks_date=("cuando", "que (?:dia|fecha|mes|ano|hora)"),
     asks_name=("quien(?:es)?",),
     compares=frozenset("o u ambos ambas".split()),
     more_than=(r"(?:mas|menos)\sque",),
