@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import get_args
 
 from rag.answering import pipeline, prompts
-from rag.answering.ask import Ask
+from rag.answering.ask import EXTRACTION, Ask
 from rag.answering.kinds.reader import KindReader
-from rag.answering.pipeline import EXTRACTION
 from rag.answering.retrieval.filter_names import unknown_names
 from rag.answering.retrieval.retriever import Retriever
 from rag.answering.time_windows.windows import named_window

@@ -1,21 +1,26 @@
-"""One question, with all that answering it needs."""
+"""One question, with all that answering it needs, and how an answer to it ends."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from time import perf_counter
+from typing import Any
 
+from rag.answering.answerability import refusal
 from rag.answering.kinds.reader import KindReader
+from rag.answering.retrieval.filter_names import unknown_names
 from rag.answering.retrieval.retriever import Retriever
 from rag.answering.tracer import AskTrace
 from rag.archive.archive import Archive
 from rag.models import sampling
 from rag.models.chat import LLM, Message
 from rag.models.embeddings import Embedder
-from rag.schema import Filters, QuestionKind, Turn
+from rag.schema import Answer, Coverage, Filters, QuestionKind, RefusalReason, Sentence, Turn
+
+EXTRACTION = "extraction (no language model)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +67,49 @@ class Ask:
             for piece in pieces:
                 said(piece)
                 yield piece
+
+
+def written_by(llm: LLM | None) -> dict[str, Any]:
+    """The fields of an answer that say what writes it."""
+    return {"model": llm.name if llm else EXTRACTION, "by_extraction": llm is None}
+
+
+def given(ask: Ask, answer: Answer, sentences: Sequence[Sentence]) -> Answer:
+    """The final answer with these sentences."""
+    now = ask.elapsed_ms()
+    return replace(
+        answer,
+        answered=True,
+        sentences=tuple(sentences),
+        final=True,
+        preview=(),
+        timings=replace(
+            answer.timings,
+            first_shown_ms=answer.timings.first_shown_ms or now,
+            first_token_ms=answer.timings.first_token_ms or now,
+            total_ms=now,
+        ),
+    )
+
+
+def refused(
+    ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[str, ...] = (), text: str = ""
+) -> Answer:  # fmt: skip
+    """The final answer that gives none, and says why: `text`, or else what was searched."""
+    return replace(
+        answer,
+        answered=False,
+        sentences=(),
+        draft="",
+        preview=(),
+        withheld=withheld,
+        refusal=text or refusal(answer.coverage, answer.hits, unknown_in_filters(ask, answer.coverage)),
+        reason=reason,
+        final=True,
+        timings=replace(answer.timings, total_ms=ask.elapsed_ms()),
+    )
+
+
+def unknown_in_filters(ask: Ask, coverage: Coverage) -> str:
+    """What is said of names in the filters that no article has, where these leave none."""
+    return "" if coverage.articles else unknown_names(ask.archive.catalog, ask.filters)

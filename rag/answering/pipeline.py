@@ -6,11 +6,10 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from rag.answering import prompts
-from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, refusal
-from rag.answering.ask import Ask
+from rag.answering.answerability import answer_reason, belief_reason, evidence_reason
+from rag.answering.ask import Ask, given, refused, unknown_in_filters, written_by
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
 from rag.answering.compose.material import LEAST_SHARE, collect
@@ -23,17 +22,18 @@ from rag.answering.extraction.withdrawn import told_of, withdrawn_report
 from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
-from rag.answering.quoting import is_quoted, is_unsaid, led, quoted
-from rag.answering.retrieval.filter_names import unknown_names
+from rag.answering.people.namesakes import without_namesakes
+from rag.answering.people.referents import with_names
+from rag.answering.people.several import MOST_PEOPLE, Several, of_each, several_meant
+from rag.answering.quoting import is_quoted, is_unsaid, led, quoted, renumbered
 from rag.answering.retrieval.of_reading import hits_about, hits_for, hits_of_kind, is_later, stands_alone, window_in
 from rag.answering.sentence_selection import Candidate, Evidence, gather
 from rag.answering.tracer import ended
 from rag.language.identify import LANGUAGE_NAMES, archive_language, detect_language
 from rag.models.cards import card_of
 from rag.models.chat import LLM
-from rag.schema import Answer, Coverage, Hit, QuestionKind, RefusalReason, Sentence, Timings
+from rag.schema import Answer, Hit, QuestionKind, RefusalReason, Sentence, Timings
 
-EXTRACTION = "extraction (no language model)"
 EXTRACTION_EVIDENCE_TOKENS = 300
 TRANSLATION_TOKENS = 80
 
@@ -53,34 +53,34 @@ def stream(ask: Ask) -> Iterator[Answer]:
 
     Closing the iterator stops the model. Raises ModelUnavailable.
     """
-    with ended(ask.trace):
-        if is_small_talk(ask.question, goes_on=bool(ask.history)):
-            answer = _welcome(ask)
+    with ended(ask.trace), closing(_streamed(ask)) as answers:
+        for answer in answers:
             ask.trace.answered(answer)
             yield answer
-            return
-        reading = _read(ask)
-        kind, window = _kind(ask, reading), reading.window
-        with ask.trace.retrieval(reading.text) as found:
-            hits = tuple(hits_of_kind(ask, kind, reading))
-            found(hits)
-        answer = Answer(
-            question=ask.question,
-            answered=False,
-            kind=kind,
-            kind_dropped=ask.kind if ask.kind != kind else None,
-            **_written_by(ask.llm if kind == "fact" else None),
-            coverage=ask.archive.catalog.coverage(ask.filters),
-            hits=hits,
-            window=window_in(window, hits),
-            timings=Timings(retrieve_ms=ask.elapsed_ms()),
-        )
-        ask.trace.answered(answer)
-        yield answer
-        with closing(_replies(ask, answer, reading)) as answers:
-            for answer in answers:
-                ask.trace.answered(answer)
-                yield answer
+
+
+def _streamed(ask: Ask) -> Generator[Answer, None, None]:
+    if is_small_talk(ask.question, goes_on=bool(ask.history)):
+        yield _welcome(ask)
+        return
+    reading = _read(ask)
+    kind, window = _kind(ask, reading), reading.window
+    with ask.trace.retrieval(reading.text) as found:
+        hits = tuple(hits_of_kind(ask, kind, reading))
+        found(hits)
+    answer = Answer(
+        question=ask.question,
+        answered=False,
+        kind=kind,
+        kind_dropped=ask.kind if ask.kind != kind else None,
+        **written_by(ask.llm if kind == "fact" else None),
+        coverage=ask.archive.catalog.coverage(ask.filters),
+        hits=hits,
+        window=window_in(window, hits),
+        timings=Timings(retrieve_ms=ask.elapsed_ms()),
+    )
+    yield answer
+    yield from _replies(ask, answer, reading)
 
 
 def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
@@ -88,27 +88,46 @@ def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
     names, that it is not known who is meant."""
     if whom := unnamed_person(ask.question, ask.history):
         text = f"The question says “{whom}”, but not who is meant. Ask again with the name."
-        yield _refused(ask, answer, "the question does not say whom it means", text=text)
+        yield refused(ask, answer, "the question does not say whom it means", text=text)
     elif notice := withdrawn_report(reading.asked, answer.hits, ask.archive, ask.filters):
-        yield _refused(ask, answer, "the report that told of this was withdrawn", text=told_of(notice))
+        yield refused(ask, answer, "the report that told of this was withdrawn", text=told_of(notice))
+    elif several := several_meant(ask, reading, answer.hits, EXTRACTION_EVIDENCE_TOKENS):
+        yield _of_each(ask, answer, reading, several)
     elif answer.kind == "fact":
         yield from _answers(ask, answer, reading)
     else:
         yield from _composed(ask, answer, reading)
 
 
+def _of_each(ask: Ask, answer: Answer, reading: Reading, several: Several) -> Answer:
+    """The answer for each person of one name; of more than MOST_PEOPLE it is said who they are."""
+    if len(several.people) > MOST_PEOPLE:
+        text = f"{several.lead()} Ask again with the full name."
+        return refused(ask, answer, "the question does not say whom it means", text=text)
+    hits = {hit.passage.id: hit for hit in answer.hits}
+
+    def answered(question: str) -> Answer:
+        *_, last = _streamed(replace(ask, question=question, llm=None))
+        hits.update((hit.passage.id, hit) for hit in last.hits)
+        return last
+
+    said = [sentence for own in of_each(reading.asked, several, answered) for sentence in own]
+    return given(ask, replace(answer, hits=tuple(hits.values()), **written_by(None)), renumbered(said))
+
+
 def _welcome(ask: Ask) -> Answer:
     """The answer to a message that asks for nothing: what can be asked. Nothing is looked up for it."""
     coverage = ask.archive.catalog.coverage(ask.filters)
-    answer = Answer(question=ask.question, answered=False, coverage=coverage, **_written_by(None))
-    return _given(ask, answer, about_archive.what_to_ask(coverage, ask.filters))
+    answer = Answer(question=ask.question, answered=False, coverage=coverage, **written_by(None))
+    return given(ask, answer, about_archive.what_to_ask(coverage, ask.filters))
 
 
 def _read(ask: Ask) -> Reading:
     """The question in its conversation, without days where the caller has said in which days to search."""
-    reading = read(ask.question, ask.history, ask.today)
+    question = with_names(ask.question, ask.history, lambda name: ask.retriever.retrieve(name, ask.filters))
+    reading = read(question, ask.history, ask.today)
     if reading.may_stand_alone and stands_alone(ask, reading):
-        reading = read(ask.question, (), ask.today)
+        reading = read(question, (), ask.today)
     return replace(reading, window=None, elsewhere=False) if ask.filters.since or ask.filters.until else reading
 
 
@@ -139,13 +158,13 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
         within = about_archive.narrowed(ask.filters, asked, reading.window)
         about = hits_about(ask, topic, within) if topic else ()
         if topic and not about:
-            yield _refused(ask, answer, "nothing found")
+            yield refused(ask, answer, "nothing found")
             return
         articles = [hit.passage.article for hit in about]
         said = about_archive.compose(ask.archive.catalog, ask.filters, asked, reading.window, articles)
-        if unknown := _unknown(ask, answer.coverage):
+        if unknown := unknown_in_filters(ask, answer.coverage):
             said.append(Sentence(text=unknown, verdict="supported"))
-        yield _given(ask, replace(answer, hits=tuple(about), window=None), said)  # it says which days were counted
+        yield given(ask, replace(answer, hits=tuple(about), window=None), said)  # it says which days were counted
         return
     of_days = answer.kind in ("latest", "summary") or names_only_days(reading, ask.today)
     of_days = of_days and ask.kind is None and not reading.form
@@ -169,7 +188,7 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
     suffices = material.suffices or answer.kind == "statements"  # these are told by who speaks
     sentences = composer.COMPOSERS[answer.kind](material) if suffices and not missing else []
     if sentences:
-        yield _given(ask, answer, sentences)
+        yield given(ask, answer, sentences)
         return
     # A kind may be misread, and few words can suffice for an answer that do not for a composition.
     with ask.trace.retrieval(reading.text) as found:
@@ -182,7 +201,7 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
         kind_dropped=dropped,
         hits=hits,
         window=window_in(answer.window, hits),
-        **_written_by(ask.llm),
+        **written_by(ask.llm),
     )
     yield answer
     yield from _answers(ask, answer, reading)
@@ -194,29 +213,7 @@ def _told_of_days(ask: Ask, answer: Answer, reading: Reading) -> Answer | None:
     if not told:
         return None
     hits = tuple({hit.passage.id: hit for hit in (*of_days, *answer.hits)}.values())
-    return _given(ask, replace(answer, hits=hits, window=reading.window, **_written_by(None)), told)
-
-
-def _written_by(llm: LLM | None) -> dict[str, Any]:
-    """The fields of an answer that say what writes it."""
-    return {"model": llm.name if llm else EXTRACTION, "by_extraction": llm is None}
-
-
-def _given(ask: Ask, answer: Answer, sentences: Sequence[Sentence]) -> Answer:
-    now = ask.elapsed_ms()
-    return replace(
-        answer,
-        answered=True,
-        sentences=tuple(sentences),
-        final=True,
-        preview=(),
-        timings=replace(
-            answer.timings,
-            first_shown_ms=answer.timings.first_shown_ms or now,
-            first_token_ms=answer.timings.first_token_ms or now,
-            total_ms=now,
-        ),
-    )
+    return given(ask, replace(answer, hits=hits, window=reading.window, **written_by(None)), told)
 
 
 def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
@@ -242,15 +239,15 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
     elif foreign:
         query = _Query(text=text, asked=text, language=foreign)
     if quotes and len(parts := parts_of(query.text)) > 1 and (parted := _parted(ask, answer, parts, query)):
-        yield replace(parted, **_written_by(None))
+        yield replace(parted, **written_by(None))
         return
     evidence, reason = _evidence(
         ask, query, answer.hits, rewritten=query.text != ask.question, foreign=bool(foreign and not translates)
     )
     if reason:
-        yield _refused(ask, replace(answer, missing=evidence.missing), reason)
+        yield refused(ask, replace(answer, missing=evidence.missing), reason)
     elif ask.llm is None or reading.move in ("shorter", "source"):
-        yield _given(ask, replace(answer, **_written_by(None)), quoted(evidence, reading))
+        yield given(ask, replace(answer, **written_by(None)), quoted(evidence, reading))
     else:
         # "And a year later?" is asked in full: beside the earlier answer, a small model mixes the days of both.
         asked = replace(ask, question=reading.base, history=()) if reading.elsewhere else ask
@@ -286,35 +283,13 @@ def _is_foreign(ask: Ask, evidence: Evidence, language: str) -> bool:
     return best not in ("", language) and language in ask.archive.catalog.languages()
 
 
-def _refused(
-    ask: Ask, answer: Answer, reason: RefusalReason, withheld: tuple[str, ...] = (), text: str = ""
-) -> Answer:  # fmt: skip
-    return replace(
-        answer,
-        answered=False,
-        sentences=(),
-        draft="",
-        preview=(),
-        withheld=withheld,
-        refusal=text or refusal(answer.coverage, answer.hits, _unknown(ask, answer.coverage)),
-        reason=reason,
-        final=True,
-        timings=replace(answer.timings, total_ms=ask.elapsed_ms()),
-    )
-
-
-def _unknown(ask: Ask, coverage: Coverage) -> str:
-    """What is said of names in the filters that no article has, where these leave none."""
-    return "" if coverage.articles else unknown_names(ask.archive.catalog, ask.filters)
-
-
 def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> Answer | None:
     """The answer to each question in the text, from its own hits; says to which there is none. None without any."""
     citer, sentences, hits = Citer(), list[Sentence](), list(answer.hits)
     shown: list[Candidate] = []
     for at, part in enumerate(parts):
         text = f"{part} {parts[0]}" if at else part  # a later part often leaves out what it is about
-        found = ask.retriever.retrieve(text, ask.filters, window=answer.window)
+        found = without_namesakes(text, ask.retriever.retrieve(text, ask.filters, window=answer.window))
         evidence, reason = _evidence(ask, replace(query, text=text, asked=part), found, rewritten=bool(at))
         own = [] if reason else of_part(part, evidence.candidates, shown, query.language)
         if not own and not at:
@@ -327,7 +302,7 @@ def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> An
         chosen = quotations(part, own, citer, SENTENCES_OF_PART, 0)
         sentences += chosen
         shown += [c for c in own if any(sentence.text.endswith(c.text) for sentence in chosen)]
-    return _given(ask, replace(answer, hits=tuple(hits)), sentences) if shown else None
+    return given(ask, replace(answer, hits=tuple(hits)), sentences) if shown else None
 
 
 def _generated(
@@ -344,7 +319,7 @@ def _generated(
     previous = ask.history[-1:] if query.text != ask.question else ()
     belief = ask.belief(llm, prompts.judge(ask.question, evidence.excerpts, previous)) if llm.judges else None
     if reason := belief_reason(belief):
-        yield _refused(ask, answer, reason)
+        yield refused(ask, answer, reason)
         return
     draft = CheckedDraft(evidence=evidence, question=query.text, language=language)
     messages = prompts.answer(ask.question, evidence.excerpts, previous, may_refuse=not llm.judges)
@@ -361,7 +336,7 @@ def _generated(
         yield _led(ask, llm, answer, draft, lambda lead: not judged(lead, not_found=False), quotes)
     # The sentinel for "not found" is no sentence that was withheld.
     elif reason := judged(draft.sentences, not_found=draft.may_be_refusal):
-        yield _refused(ask, answer, reason, () if draft.may_be_refusal else tuple(s.text for s in draft.sentences))
+        yield refused(ask, answer, reason, () if draft.may_be_refusal else tuple(s.text for s in draft.sentences))
     else:
         yield replace(_drafted(answer, draft), final=True, timings=replace(answer.timings, total_ms=ask.elapsed_ms()))
 
@@ -376,7 +351,7 @@ def _led(
     lead = lead if answers(lead) else []
     withheld = tuple(sentence.text for sentence in draft.sentences if sentence not in lead)
     answer = replace(answer, stray_markers=draft.stray_markers, withheld=withheld, draft="")
-    return _given(ask, replace(answer, **_written_by(llm if lead else None)), led(lead, quotes) if lead else quotes)
+    return given(ask, replace(answer, **written_by(llm if lead else None)), led(lead, quotes) if lead else quotes)
 
 
 def _drafted(answer: Answer, draft: CheckedDraft) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rag.answering.answerability import is_clear
@@ -26,16 +26,19 @@ CLOSEST = Sentence(text="It is not certain that the articles answer this. What c
 
 
 def led(lead: Sequence[Sentence], quotes: Sequence[Sentence]) -> list[Sentence]:
-    """What a model wrote, then the quotations that say something else; all of them where a sentence counts them.
-
-    Citations are numbered anew, in order of first appearance.
-    """
+    """What a model wrote, then the quotations that say something else; all of them where a sentence counts them."""
     said = {stem for sentence in lead for stem in content_stems(sentence.text, "")}
     quotes = [one for one in quotes if one is not CLOSEST]
     counted = any(not one.citations for one in quotes)
-    kept = [*lead, *(one for one in quotes if counted or not _is_said(one.citations[0].quote, said))]
+    return renumbered([*lead, *(one for one in quotes if counted or not _is_said(one.citations[0].quote, said))])
+
+
+def renumbered(sentences: Iterable[Sentence]) -> list[Sentence]:
+    """The sentences with their citations numbered anew, in order of first appearance."""
     places: dict[tuple[str, int, int], int] = {}
-    return [replace(one, citations=tuple(replace(c, number=_number(c, places)) for c in one.citations)) for one in kept]
+    return [
+        replace(one, citations=tuple(replace(c, number=_number(c, places)) for c in one.citations)) for one in sentences
+    ]
 
 
 def _number(citation: Citation, places: dict[tuple[str, int, int], int]) -> int:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from rag.answering.people.namesakes import asked_people, tells_of_another
 from rag.answering.question import expected, holds
 from rag.answering.relevance.addressed import addresses_machines
 from rag.answering.relevance.sentences import AskedQuestion, PassageSentences, as_asked, compared
@@ -97,7 +98,7 @@ def gather(
     asked = as_asked(question, query or question, embedder)
     question = spelt_as_found(question, language, hits, archive)
     weights = word_weights(question, language, archive)
-    candidates = _scored(question, asked, weights, language, _widened(hits, archive), embedder)
+    candidates = _scored(question, query or question, asked, weights, language, _widened(hits, archive), embedder)
     if not candidates:
         return Evidence()
     units = _choose(candidates, budget)
@@ -193,7 +194,7 @@ def citable(article: Article) -> str:
 
 
 def _scored(
-    question: str, asked: AskedQuestion, weights: dict[str, float], language: str, hits: Sequence[Hit],
+    question: str, query: str, asked: AskedQuestion, weights: dict[str, float], language: str, hits: Sequence[Hit],
     embedder: Embedder,
 ) -> list[Candidate]:  # fmt: skip
     """Every sentence of the hits with its score, in the order of hits and text."""
@@ -209,6 +210,8 @@ def _scored(
     if not raw:
         return []
     top = max(hit.score for hit, _, _ in raw) or 1.0
+    people = asked_people(query, [hit.passage.article for hit in hits])
+    raw = [one for one in raw if not tells_of_another(one[0].passage.article, *one[1], people)] or raw
     wanted = expected(question, language)
     holding = [holds(wanted, hit.passage.article.text[slice(*span)], question, language) for hit, span, _ in raw]
     found = compared(asked, _passages(raw, holding if wanted else []), embedder)

@@ -59,7 +59,11 @@ def test_a_question_that_compares_may_need_two_articles(question: str, compared:
         ("Chi ha vinto la finale?", "it", "name"),
         ("Quantas pessoas morreram?", "pt", "number"),
         ("Wie won de finale?", "nl", "name"),
-        ("Wie viele Menschen ertranken?", "nl", "number"),  # its language may be told wrongly, or the article's be meant
+        (
+            "Wie viele Menschen ertranken?",
+            "nl",
+            "number",
+        ),  # its language may be told wrongly, or the article's be meant
         ("Wie alt ist der Sieger?", "nl", "number"),
         ("Um wie viel Uhr begann das Feuer?", "de", "date"),
         ("Hoe laat begon de brand?", "nl", "date"),

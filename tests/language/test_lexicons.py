@@ -18,7 +18,7 @@ PATTERNS = ["asks_number", "asks_date", "asks_name", "sayings", "future", "amoun
 MAY_BE_EMPTY = {
     "homographs", "number_words", "month_names", "weekday_names", "weekday_plurals", "day_parts", "future_endings",
 }  # fmt: skip
-ACCENTED = {"abbreviations", "future_endings"}
+ACCENTED = {"abbreviations", "future_endings", "feminine", "masculine"}
 
 
 def entries(one: Lexicon, name: str) -> list[str]:

@@ -12,22 +12,16 @@ import numpy as np
 from rag.answering.compose.sentences.corrections import corrects
 from rag.answering.compose.sentences.nearness import Nearness, Subject
 from rag.answering.compose.sentences.quotations import whole_quotations
+from rag.answering.people.namesakes import asked_people, tells_of_another, without_namesakes
 from rag.answering.relevance.addressed import addresses_machines, addresses_readers
 from rag.answering.relevance.sentences import logits
-from rag.answering.sentence_selection import (
-    Candidate,
-    citable,
-    header,
-    missing_anchors,
-    share_of,
-    word_weights,
-)  # fmt: skip
+from rag.answering.sentence_selection import Candidate, citable, header, missing_anchors, share_of, word_weights
 from rag.archive.archive import Archive
 from rag.language.names import names
 from rag.language.tokens import count_tokens, fold
 from rag.models.cards import EmbedderCard, card_of
 from rag.models.embeddings import Embedder
-from rag.schema import Article, Filters, Hit, Passage
+from rag.schema import Article, Filters, Hit, Passage, Span
 
 # How much an article is about a subject is the likeness of its headline and of its three most like sentences, plus
 # these shares of the score of its best passage and of the subject's words that it holds. It is used when it reaches
@@ -85,6 +79,11 @@ class Line:
     def day(self) -> date | None:
         """The day on which its article was published."""
         return self.article.day
+
+    @property
+    def span(self) -> Span:
+        """Where it stands in its article."""
+        return self.candidate.start, self.candidate.end
 
     @property
     def text(self) -> str:
@@ -147,7 +146,9 @@ def collect(
     """
     nearness, topic = Nearness.of(archive, embedder), without_years(subject)
     to_topic = nearness.to(topic)
-    found = _candidates(subject, language, _with_stories(hits, archive, filters), archive, today)
+    told = without_namesakes(subject, _with_stories(hits, archive, filters))
+    found = _candidates(subject, language, told, archive, today)
+    people = asked_people(subject, [one.article for one in found])
     titles = embedder.embed_passages([one.article.title for one in found]) if found else ()
     for one, title in zip(found, titles, strict=True):
         one.title = title
@@ -175,7 +176,7 @@ def collect(
         subject,
         language,
         nearness,
-        tuple(line for one in kept for line in one.lines),
+        tuple(line for one in kept for line in one.lines if not tells_of_another(line.article, *line.span, people)),
         shares={one.article.id: one.nearness / kept[0].nearness for one in kept},
         copies={one.article.id: one.copies for one in kept},
         stories=archive.catalog.stories_of([one.id for one in articles]),

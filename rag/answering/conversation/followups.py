@@ -118,10 +118,10 @@ def unnamed_person(question: str, history: Sequence[Turn]) -> str:
     enough = 0 if has_cue(question, "statements") else 1
     if history or names(question) or sum(word.folded not in STOP_WORDS for word in words) > enough:
         return ""
-    return next((w.text for at, w in enumerate(words) if _means_person(w.folded, is_last=at == len(words) - 1)), "")
+    return next((w.text for at, w in enumerate(words) if means_person(w.folded, is_last=at == len(words) - 1)), "")
 
 
-def _means_person(word: str, *, is_last: bool) -> bool:
+def means_person(word: str, *, is_last: bool) -> bool:
     """Whether a word is a pronoun for a person; Spanish "el" and Italian "lei" stand for nothing else only at the end,
     as folding makes an article of the one, and German "sie" and "ihr" may address the reader."""
     return word in _PERSONS - _AMBIGUOUS or (is_last and word in _AMBIGUOUS)
@@ -146,7 +146,7 @@ def _has_subject(turn: Turn) -> bool:
 
 def _with_content(question: str, last: Turn, before: Reading, days: TimeWindow | None) -> Reading:
     """A question of its own on the same subject: "Why?", "What had the union asked for?"."""
-    named = list(dict.fromkeys(names(_without_sources(last.answer))))[:MOST_NAMES]
+    named = list(dict.fromkeys(names(without_sources(last.answer))))[:MOST_NAMES]
     if before.move != "content":
         continued = [before.base]
     elif names(last.question) or len(_content_of(last.question).split()) >= OWN_SUBJECT:
@@ -206,7 +206,7 @@ def _opening(answer: str) -> str:
     return next((text[start:end] for start, end in sentence_spans(text)), "")
 
 
-def _without_sources(answer: str) -> str:
+def without_sources(answer: str) -> str:
     """An answer without the outlets in front of its sentences, which nobody means by "she"."""
     return _SOURCE.sub("", answer)
 
@@ -228,7 +228,7 @@ def _subject_of_statements(question: str, last: Turn, before: Reading) -> str:
     words = {token.folded for token in tokens(question)}
     about_it = not words.isdisjoint(_THINGS)
     if not words.isdisjoint(_PERSONS):
-        person = _person(_without_sources(last.answer)) or _person(before.text)
+        person = _person(without_sources(last.answer)) or _person(before.text)
         topic = _without(before.text, names(person, sentence_start=True)) if about_it else ""
         return " ".join(part for part in (person, topic, _content_of(question)) if part)
     if has_cue(before.kind_text, "statements"):

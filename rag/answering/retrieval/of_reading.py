@@ -12,6 +12,7 @@ from rag.answering.compose import composer
 from rag.answering.compose.material import REPORTING_MONTHS, without_years, years_of
 from rag.answering.conversation.followups import Reading
 from rag.answering.kinds.cues import subject_of
+from rag.answering.people.namesakes import without_namesakes
 from rag.answering.retrieval.retriever import within
 from rag.language.identify import detect_language
 from rag.language.stop_words import STOP_WORDS
@@ -75,12 +76,15 @@ def hits_for(
     ask: Ask, query: str, reading: Reading, top_k: int | None = None, per_article: int | None = None
 ) -> Sequence[Hit]:
     """The hits for a query; for a question about other days than those of the conversation, none from outside them
-    where others are found."""
+    where others are found. None from articles on somebody else of the last name of whom it names."""
     search = partial(ask.retriever.retrieve, query, ask.filters, per_article=per_article, window=reading.window)
-    if not (reading.elsewhere and reading.window):
-        return search(top_k=top_k)
     size = top_k or ask.retriever.settings.top_k
-    hits = search(top_k=MORE_HITS * size)
+    if not (reading.elsewhere and reading.window):
+        hits = search(top_k=top_k)
+        if len(kept := without_namesakes(query, hits)) == len(hits):
+            return hits
+        return without_namesakes(query, search(top_k=MORE_HITS * size))[:size] or kept
+    hits = without_namesakes(query, search(top_k=MORE_HITS * size))
     return [hit for hit in hits if _is_from(hit, reading.window, undated=True)][:size] or hits[:size]
 
 

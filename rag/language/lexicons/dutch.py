@@ -22,6 +22,8 @@ DUTCH = Lexicon(
         """.split()
     ),
     pointers=frozenset("hij zij ze hem haar hun hen het dit dat deze die zijn".split()),
+    feminine=frozenset("zij haar".split()),
+    masculine=frozenset("hij hem".split()),
     question_pointers=frozenset("toen daar dan".split()),
     openers=("en", "maar", "hoe zit het met", "wat met", "ook"),
     small_talk=(
@@ -38,6 +40,13 @@ DUTCH = Lexicon(
     compares=frozenset("of beide beiden dan elk".split()),
     more_than=(r"(?:meer|minder|\w+er)\sdan",),
     sets_against=tuple(r"tegenover tegen vergeleken\smet in\splaats\svan".split()),
+    titles=frozenset(
+        """
+        meneer heer mevrouw mw dr drs mr prof professor president premier minister burgemeester wethouder
+        rechter generaal kolonel kapitein koning koningin prins prinses bisschop paus
+        """.split()
+    ),
+    determiners=frozenset("de het een t".split()),
     sayings=tuple(
         r"""
         zei zegt zeiden gezegd verklaar\w* beweer\w* benadruk\w* waarschuw\w* beloof\w* eist\w* noemde vergele\w*

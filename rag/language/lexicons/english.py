@@ -24,6 +24,8 @@ ENGLISH = Lexicon(
         """.split()
     ),
     pointers=frozenset("he she it they him her them his its their this that these those".split()),
+    feminine=frozenset("she her hers herself".split()),
+    masculine=frozenset("he him his himself".split()),
     question_pointers=frozenset("then there".split()),
     openers=("and", "what about", "how about", "but", "also", "so"),
     small_talk=(
@@ -42,6 +44,14 @@ ENGLISH = Lexicon(
     compares=frozenset("or than both either each versus".split()),
     more_than=(r"(?:more|fewer|less|\w+er)\sthan",),
     sets_against=tuple(r"against compared\swith compared\sto up\sfrom down\sfrom instead\sof versus".split()),
+    titles=frozenset(
+        """
+        mr mrs ms miss mx sir dame lord lady dr prof professor president chancellor minister secretary senator
+        representative judge justice governor mayor captain colonel general sergeant king queen prince princess
+        bishop father sister rev pope gen col lt sgt capt sen rep gov pres hon
+        """.split()
+    ),
+    determiners=frozenset("the a an".split()),
     sayings=tuple(
         r"""
         said says told remark\w* complain\w* argu\w* describ\w* call(?:ed|s) warn\w* claim\w* stat(?:ed|es)

@@ -26,6 +26,8 @@ FRENCH = Lexicon(
         ses
         """.split()
     ),
+    feminine=frozenset("elle".split()),
+    masculine=frozenset("il".split()),
     question_pointers=frozenset("alors ensuite".split()),
     openers=("et", "mais", "qu'en est-il", "et pour", "aussi"),
     small_talk=(
@@ -39,6 +41,14 @@ FRENCH = Lexicon(
     compares=frozenset("ou chacun chacune tandis".split()),
     more_than=(r"de\s(?:plus|moins)\sque",),
     sets_against=tuple(r"contre par\srapport\saux? au\slieu\sde".split()),
+    titles=frozenset(
+        """
+        monsieur madame mademoiselle m mme mlle dr docteur professeur president presidente ministre maire
+        depute deputee senateur senatrice juge general colonel capitaine roi reine prince princesse eveque pape
+        maitre
+        """.split()
+    ),
+    determiners=frozenset("le la les l un une des du au aux".split()),
     sayings=tuple(
         r"""
         dit disent declar\w* affirm\w* assur\w* annonc\w* expliqu\w* estim\w* indiqu\w* precis\w* ajout\w* soulign\w*

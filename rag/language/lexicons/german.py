@@ -23,6 +23,8 @@ GERMAN = Lexicon(
         "er sie es ihn ihm ihr ihre ihrer ihren ihrem sein seine seiner seinen seinem dies dieser diese dieses diesen "
         "diesem jener jene jenes deren dessen".split()
     ),
+    feminine=frozenset("sie ihr ihre ihrer ihren ihrem".split()),
+    masculine=frozenset("er ihm ihn sein seine seiner seinen seinem".split()),
     question_pointers=frozenset("dann dort damals".split()),
     openers=("und", "aber", "was ist mit", "wie steht es mit", "auch"),
     small_talk=(
@@ -40,6 +42,17 @@ GERMAN = Lexicon(
     compares=frozenset("oder beide beiden als jeweils".split()),
     more_than=(r"(?:mehr|weniger|\w+er)\sals",),
     sets_against=tuple(r"gegenuber verglichen\smit statt nach\szuvor gegen".split()),
+    titles=frozenset(
+        """
+        herr herrn frau dr prof professor professorin prasident prasidentin kanzler kanzlerin bundeskanzler
+        bundeskanzlerin minister ministerin burgermeister burgermeisterin senator senatorin richter richterin
+        staatsanwalt staatsanwaltin general oberst konig konigin prinz prinzessin bischof papst
+        """.split()
+    ),
+    determiners=frozenset(
+        "der die das den dem des ein eine einen einem einer eines "
+        "im am zum zur vom beim ins".split()
+    ),
     sayings=tuple(
         r"""
         sagte sagt sagten gesagt erklart\w* meint\w* betont\w* behaupt\w* kritisi\w* warnt\w* verspr\w* forder\w*

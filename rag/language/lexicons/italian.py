@@ -22,6 +22,8 @@ ITALIAN = Lexicon(
         lui lei loro esso essa essi esse questo questa questi queste quello quella quelli quelle cio suo sua suoi sue
         """.split()
     ),
+    feminine=frozenset("lei ella".split()),
+    masculine=frozenset("lui egli".split()),
     question_pointers=frozenset("allora poi li".split()),
     openers=("e", "ma", "e per quanto riguarda", "che ne e", "anche"),
     small_talk=(
@@ -35,6 +37,17 @@ ITALIAN = Lexicon(
     compares=frozenset("o oppure entrambi entrambe ciascuno".split()),
     more_than=(r"(?:piu|meno)\s(?:di|che|del\w*|rispetto)",),
     sets_against=tuple(r"contro rispetto\sal?\w* invece\sdi anziche".split()),
+    titles=frozenset(
+        """
+        signor signora signorina sig dr dott dottor dottoressa prof professore professoressa avvocato ingegner
+        presidente ministro ministra sindaco sindaca senatore senatrice onorevole giudice generale colonnello
+        capitano re regina principe principessa vescovo papa don
+        """.split()
+    ),
+    determiners=frozenset(
+        "il lo la i gli le l un uno una del dello della dei degli delle "
+        "al allo alla nel nella dal dalla sul sulla".split()
+    ),
     sayings=tuple(
         r"""
         disse detto dice dichiar\w* afferm\w* assicur\w* annunci\w* spieg\w* sottoline\w* aggiun\w* critic\w* accus\w*

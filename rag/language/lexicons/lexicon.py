@@ -11,9 +11,10 @@ from types import MappingProxyType
 class Lexicon:
     """The language-specific words of one language, or of all of them together where the language is not known.
 
-    Words and phrases are folded (`rag.language.tokens.fold`: lower case, no accents), but for `abbreviations` and
-    `future_endings`, which keep their accents. A field of type `tuple[str, ...]` holds regular expressions over folded
-    text, without groups that capture; `rag.language.lexicons.pattern` compiles them into one that matches whole words.
+    Words and phrases are folded (`rag.language.tokens.fold`: lower case, no accents), but for `abbreviations`,
+    `future_endings`, `feminine` and `masculine`, which keep their accents. A field of type `tuple[str, ...]` holds
+    regular expressions over folded text, without groups that capture; `rag.language.lexicons.pattern` compiles them
+    into one that matches whole words.
     """
 
     language: str
@@ -24,6 +25,11 @@ class Lexicon:
     """Abbreviations whose full stop ends no sentence, without that stop, in lower case, with accents."""
     pointers: frozenset[str]
     """Pronouns and demonstratives that refer to somebody or something named before."""
+    feminine: frozenset[str]
+    """Of the pronouns those that mean a woman, with accents; one that also has other meanings counts by its most usual
+    one in news."""
+    masculine: frozenset[str]
+    """Of the pronouns those that mean a man, with accents."""
     question_pointers: frozenset[str]
     """Adverbs that refer back in a question ("What happened then?"), but seldom in a statement ("There is")."""
     openers: tuple[str, ...]
@@ -42,6 +48,12 @@ class Lexicon:
     """Phrases behind a number that say by how much one thing differs from another ("22 fewer than")."""
     sets_against: tuple[str, ...]
     """Phrases before a number that set it against another one ("612 million, against 588 million")."""
+    titles: frozenset[str]
+    """Words for an office or a courtesy that are written with a capital right before a name ("Mr", "Minister"), short
+    forms too."""
+    determiners: frozenset[str]
+    """Definite and indefinite articles, and their fusions with prepositions: they stand before things, seldom before
+    the name of a person."""
     sayings: tuple[str, ...]
     """Verbs that report what somebody said."""
     negations: frozenset[str]

@@ -26,6 +26,8 @@ PORTUGUESE = Lexicon(
         aquela aquilo
         """.split()
     ),
+    feminine=frozenset("ela dela".split()),
+    masculine=frozenset("ele dele".split()),
     question_pointers=frozenset("entao la ali".split()),
     openers=("e", "mas", "e quanto a", "e sobre", "tambem"),
     small_talk=(
@@ -41,6 +43,14 @@ PORTUGUESE = Lexicon(
     compares=frozenset("ou ambos ambas cada".split()),
     more_than=(r"(?:mais|menos)\s(?:do\s)?que",),
     sets_against=tuple(r"contra em\scomparacao\scom em\svez\sde face\sa".split()),
+    titles=frozenset(
+        """
+        senhor senhora sr sra dr dra doutor doutora prof professor professora dom dona presidente presidenta
+        ministro ministra prefeito prefeita senador senadora deputado deputada juiz juiza general coronel
+        capitao rei rainha principe princesa bispo papa
+        """.split()
+    ),
+    determiners=frozenset("o a os as um uma do da dos das ao aos no na nos nas pelo pela".split()),
     sayings=tuple(
         r"""
         disse diz disseram declar\w* afirm\w* garant\w* anunci\w* explic\w* sublinh\w* acrescent\w* critic\w* acus\w*

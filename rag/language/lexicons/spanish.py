@@ -20,6 +20,8 @@ SPANISH = Lexicon(
         ella ello ellos ellas este esta esto estos estas ese esa eso esos esas aquel aquella aquello su sus lo
         """.split()
     ),
+    feminine=frozenset("ella".split()),
+    masculine=frozenset("él".split()),
     question_pointers=frozenset("entonces alli".split()),
     openers=("y", "que hay de", "y que hay de", "pero", "tambien"),
     small_talk=(
@@ -33,6 +35,14 @@ SPANISH = Lexicon(
     compares=frozenset("o u ambos ambas".split()),
     more_than=(r"(?:mas|menos)\sque",),
     sets_against=tuple(r"frente\sa(?:l)? contra en\scomparacion\scon en\slugar\sde respecto\sa(?:l)?".split()),
+    titles=frozenset(
+        """
+        senor senora senorita don dona sr sra srta dr dra doctor doctora profesor profesora presidente
+        presidenta ministro ministra alcalde alcaldesa senador senadora diputado diputada juez jueza fiscal
+        general coronel capitan capitana rey reina principe princesa obispo papa
+        """.split()
+    ),
+    determiners=frozenset("el la los las un una unos unas del al".split()),
     sayings=tuple(
         r"""
         dijo afirm\w* declar\w* asegur\w* advirti\w* critic\w* compar\w* pidi\w* exigi\w* prometi\w* calific\w*
