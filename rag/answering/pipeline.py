@@ -25,6 +25,7 @@ from rag.answering.kinds.parts import parts_of
 from rag.answering.people.namesakes import without_namesakes
 from rag.answering.people.referents import with_names
 from rag.answering.people.several import MOST_PEOPLE, Several, of_each, several_meant
+from rag.answering.people.succession import asked_person, further_hits, ranked
 from rag.answering.quoting import is_quoted, is_unsaid, led, quoted, renumbered
 from rag.answering.retrieval.of_reading import hits_about, hits_for, hits_of_kind, is_later, stands_alone, window_in
 from rag.answering.sentence_selection import Candidate, Evidence, gather
@@ -241,9 +242,13 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
     if quotes and len(parts := parts_of(query.text)) > 1 and (parted := _parted(ask, answer, parts, query)):
         yield replace(parted, **written_by(None))
         return
+    office = asked_person(reading.asked, own, answer.hits)
+    if office is not None:
+        answer = replace(answer, hits=(*answer.hits, *further_hits(ask, office, answer.hits)))
     evidence, reason = _evidence(
         ask, query, answer.hits, rewritten=query.text != ask.question, foreign=bool(foreign and not translates)
     )
+    evidence = ranked(evidence, office) if office else evidence
     if reason:
         yield refused(ask, replace(answer, missing=evidence.missing), reason)
     elif ask.llm is None or reading.move in ("shorter", "source"):

@@ -17,6 +17,7 @@ WORDS = [f.name for f in fields(Lexicon) if f.name != "language"]
 PATTERNS = ["asks_number", "asks_date", "asks_name", "sayings", "future", "amounts", "percent", "machine_address"]
 MAY_BE_EMPTY = {
     "homographs", "number_words", "month_names", "weekday_names", "weekday_plurals", "day_parts", "future_endings",
+    "asks_object",
 }  # fmt: skip
 ACCENTED = {"abbreviations", "future_endings", "feminine", "masculine"}
 

@@ -53,6 +53,13 @@ DUTCH = Lexicon(
         bekritis\w* beschuld\w* bevestig\w* ontken\w*
         """.split()
     ),
+    follows=(
+        "opvolg(?:t|de|den|en)", "opgevolgd", r"volgt(?= .*\bop\b)", r"volgde(?= .*\bop\b)", "vervang(?:t|en)",
+        "verving(?:en)?",
+    ),
+    successors=("opvolg(?:ers?|ster)", "vervangers?"),
+    predecessors=(r"voorganger\w*", "voorgangster"),
+    asks_object=(),
     negations=frozenset("niet geen nooit niemand niets zonder noch".split()),
     refusals=(
         "weiger(?:t|en|de|den)(?: om)?",

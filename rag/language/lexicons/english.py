@@ -59,6 +59,13 @@ ENGLISH = Lexicon(
         replied answered wrote blam(?:ed|es)
         """.split()
     ),
+    follows=(
+        "succe(?:ed|eds|eded|eding)", "replac(?:e|es|ed|ing)", "t(?:ake|akes|aking|aken|ook) over",
+        "follow(?:s|ed|ing)?", "c(?:ome|omes|ame) after",
+    ),
+    successors=("successors?", "replacements?"),
+    predecessors=("predecessors?",),
+    asks_object=("whom",),
     negations=frozenset(
         """
         not no never nobody nothing none neither nor without cannot didn doesn wasn weren isn aren hasn haven hadn

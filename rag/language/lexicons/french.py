@@ -55,6 +55,10 @@ FRENCH = Lexicon(
         critiqu\w* accus\w* promi[st]\w* demand\w* compar\w* averti\w* reconn\w*
         """.split()
     ),
+    follows=(r"succed\w+", "remplac(?:e|a|er|era|ent|ee?s?|ait)", "pren(?:d|dra) la suite", "pris la suite"),
+    successors=("successeure?s?", "remplacante?s?"),
+    predecessors=("predecesseure?s?",),
+    asks_object=("qui est ce que",),
     negations=frozenset("ne n pas jamais rien aucun aucune sans ni non".split()),
     refusals=(
         "refus(?:e|ent|ait|aient|er|a|erent) de",

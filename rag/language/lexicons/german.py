@@ -59,6 +59,13 @@ GERMAN = Lexicon(
         nannte vergl\w* beschuld\w* bestatig\w* kundigt\w* bestr\w*
         """.split()
     ),
+    follows=(
+        "folgt(?:e|en)?", "folgen", "nachgefolgt", "gefolgt", "ersetz(?:t|te|en|ten)", "abgelost", "abzulosen",
+        r"lost(?:e|en)?(?= .*\bab\b)",
+    ),
+    successors=(r"nachfolge\w*",),
+    predecessors=(r"vorganger\w*",),
+    asks_object=("wen", "wem"),
     negations=frozenset(
         """
         nicht kein keine keinen keinem keiner keines nie niemals niemand niemanden nichts weder ohne

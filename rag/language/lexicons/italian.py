@@ -54,6 +54,10 @@ ITALIAN = Lexicon(
         promess\w* chiest\w* avvert\w* ammess\w*
         """.split()
     ),
+    follows=("succe(?:de|deva|dera|duto|duta|dette|sse|ssa|sso)", r"sostitui\w+", r"rimpiazz\w+", r"subentr\w+"),
+    successors=("successor[ei]", "sostitut[oaie]"),
+    predecessors=("predecessor[ei]",),
+    asks_object=(),
     negations=frozenset("non mai nessuno nessuna nessun nulla niente senza".split()),
     refusals=(
         "rifiut(?:a|ano|ava|avano|ato|ata|ati|ate|o|arono) di",

@@ -56,6 +56,14 @@ class Lexicon:
     the name of a person."""
     sayings: tuple[str, ...]
     """Verbs that report what somebody said."""
+    follows: tuple[str, ...]
+    """Verbs for taking the place of somebody in an office ("replaced")."""
+    successors: tuple[str, ...]
+    """Nouns for who has an office after somebody ("successor")."""
+    predecessors: tuple[str, ...]
+    """Nouns for who had an office before somebody ("predecessor")."""
+    asks_object: tuple[str, ...]
+    """Forms of "who" that ask for whom something is done to ("whom"); none where a language has one form."""
     negations: frozenset[str]
     """Words that deny what stands beside them."""
     refusals: tuple[str, ...]

@@ -57,6 +57,10 @@ PORTUGUESE = Lexicon(
         promet\w* pedi\w* advert\w* admiti\w*
         """.split()
     ),
+    follows=(r"suced\w+", r"substitui\w+"),
+    successors=("sucessor(?:a|es|as)?", "substitut[oa]s?"),
+    predecessors=("predecessor(?:a|es|as)?", "antecessor(?:a|es|as)?"),
+    asks_object=("a quem",),
     negations=frozenset("nao nunca jamais ninguem nada nenhum nenhuma sem nem".split()),
     refusals=(
         "se recus(?:a|am|ou|aram|ava|avam) a",

@@ -49,6 +49,10 @@ SPANISH = Lexicon(
         explic\w* senal[oae]\w* anunci\w* anadi\w* reconoci\w* admiti\w* insisti\w*
         """.split()
     ),
+    follows=(r"suced\w+", r"sustitu(?:y\w+|id[oa]|ir\w*)", r"reemplaz\w+", "relev(?:a|o|aron|ara|ado|ada|ar)"),
+    successors=("sucesor(?:a|es|as)?", "sustitut[oa]s?"),
+    predecessors=("predecesor(?:a|es|as)?", "antecesor(?:a|es|as)?"),
+    asks_object=("a quien",),
     negations=frozenset("no nunca jamas nadie nada ningun ninguna ninguno tampoco sin ni".split()),
     refusals=(
         "se neg(?:o|aron|aba|aban) a",

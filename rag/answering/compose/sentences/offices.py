@@ -87,13 +87,13 @@ def _holders(line: Line, material: Material) -> Iterator[Holder]:
     if not asked <= opening:
         return
     own = {word.folded for word in tokens(material.subject)}
-    groups = [one for one in _name_groups(words, text) if asked.isdisjoint(word.folded for word in words[slice(*one)])]
+    groups = [one for one in name_groups(words, text) if asked.isdisjoint(word.folded for word in words[slice(*one)])]
     for first, end in groups:
         opens = first == groups[0][0]
         while end - first > 2 and words[first].folded in own:  # "Fisheries Minister Ruth Pemberley"
             first += 1
         name = text[words[first].start : words[end - 1].end]
-        offices = [_in_front(words, text, first, language), _behind(words, text, end)]
+        offices = [in_front(words, text, first, language), behind(words, text, end)]
         if opens:
             offices.append(_elsewhere(material.subject, asked, text, language))
         for office in offices:
@@ -110,7 +110,7 @@ def _elsewhere(subject: str, asked: set[str], text: str, language: str) -> str:
     return " ".join(wanted) if len(wanted) > 1 and found else ""
 
 
-def _name_groups(words: Sequence[Token], text: str) -> Iterator[tuple[int, int]]:
+def name_groups(words: Sequence[Token], text: str) -> Iterator[tuple[int, int]]:
     """First and behind the last word of each name of two words or more."""
     at = 0
     while at < len(words):
@@ -132,7 +132,7 @@ def _may_name(words: Sequence[Token], at: int) -> bool:
     return word.text[0].isupper() and len(word.text) > 1 and not common
 
 
-def _in_front(words: Sequence[Token], text: str, first: int, language: str) -> str:
+def in_front(words: Sequence[Token], text: str, first: int, language: str) -> str:
     """The words right in front of a name, back to one that carries no meaning or a verb of saying."""
     at, sayings = first, pattern(lexicon(language).sayings)
     while at > 0 and first - at < IN_FRONT:
@@ -145,7 +145,7 @@ def _in_front(words: Sequence[Token], text: str, first: int, language: str) -> s
     return text[words[at].start : words[first - 1].end] if at < first else ""
 
 
-def _behind(words: Sequence[Token], text: str, end: int) -> str:
+def behind(words: Sequence[Token], text: str, end: int) -> str:
     """The words between the comma behind a name and the next mark."""
     if end >= len(words) or text[words[end - 1].end : words[end].start].strip() != ",":
         return ""
