@@ -96,6 +96,14 @@ def test_whoever_has_the_office_later_came_after_and_the_days_tell_which() -> No
     assert first("Who replaced Idris Vane?", *archive) == first("Who did Abena Osei replace?", *archive) == ""
 
 
+def test_whoever_takes_over_in_the_article_on_the_person_or_is_named_to_an_interviewer_came_after() -> None:
+    until = f"{LEFT}\n\nOsei will sail. Milo Trent, the port chaplain, takes over until May. Osei has a boat."
+    assert first("Who replaced Abena Osei?", (3, until)).startswith("Milo Trent")
+    interview = "Abena Osei, commissioner, retires. She is glad.\n\nWho will replace you?\n\nIdris Vane, my old mate."
+    assert first("Who replaced Abena Osei?", (3, interview)).startswith("Idris Vane")
+    assert first("Who did Abena Osei replace?", (3, interview)) == ""
+
+
 def test_a_sentence_with_a_pronoun_is_shown_with_the_one_that_names_its_person() -> None:
     hits, found = evidence((3, PRONOUN))
     asked = asked_person("Who replaced Abena Osei?", "en", hits)

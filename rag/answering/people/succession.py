@@ -14,7 +14,7 @@ from rag.answering.question import expected
 from rag.answering.sentence_selection import Candidate, Evidence
 from rag.language.lexicons import LEXICONS, lexicon, pattern
 from rag.language.names import names
-from rag.language.sentences import sentence_spans
+from rag.language.sentences import is_question, sentence_spans
 from rag.language.stems import content_stems
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import fold, folded_words, tokens
@@ -27,8 +27,11 @@ Direction = Literal["successor", "predecessor"]
 # to the demo archive.
 TELLS, REVERSED = 0.75, 0.3
 MOST_OFFICES = 2  # of a person that are searched for
-SAME_OFFICE = 0.6  # of the stems of an office of the person, those that another one's office must share. Set by hand.
+# Of the stems of an office of the person, those that another one's office must share, and how many more words that one
+# may have. Set by hand likewise.
+SAME_OFFICE, MORE_WORDS = 0.6, 2
 NEAR = 1000  # characters in front of a sentence in which its pronoun's person is named
+LONGEST_QUESTION = 200  # characters of an interviewer's question that are read
 OPENING_CHARS = 600  # of an article in which its names say what it is about
 NAMED_OFFICE = 2  # content words of an office that needs no name beside it to be told from others
 # In these the verb may stand behind both, and "who" has cases or tells nothing: "Wer hat ihn abgelöst?".
@@ -206,7 +209,9 @@ def _told(one: Candidate, asked: Predecessor) -> Direction | None:
         before = bool(pattern(own.predecessors).fullmatch(noun[0]))
         is_person = mention is not None and _is_apposition(one, mention, noun)
         return "successor" if before == is_person else "predecessor"
-    if not (mention or _goes_on(one, asked)):
+    if not mention and (direction := _of_question_before(one, asked)):
+        return direction
+    if not (mention or _goes_on(one, asked) or _tells_of_office_beside(one, asked)):
         return None
     verb = pattern(own.follows).search(folded)
     if verb is None:
@@ -249,6 +254,31 @@ def _goes_on(one: Candidate, asked: Predecessor) -> bool:
     return bool(own) and max(own) >= max(full, default=0)
 
 
+def _of_question_before(one: Candidate, asked: Predecessor) -> Direction | None:
+    """Which way an interviewer asks right before a sentence that names somebody, in an article that names the person:
+    "And who takes over from you?"."""
+    article, own = one.passage.article, lexicon(one.passage.article.language)
+    before = article.text[max(0, one.start - LONGEST_QUESTION) : one.start].strip()
+    if not (is_question(before) and named(article).of(asked.last) and any(name_groups(tokens(one.text), one.text))):
+        return None
+    start, end = sentence_spans(before)[-1]
+    question = fold(before[start:end])
+    if expected(question, article.language) != "name":
+        return None
+    if pattern(own.predecessors).search(question):
+        return "predecessor"
+    return "successor" if pattern((*own.follows, *own.successors)).search(question) else None
+
+
+def _tells_of_office_beside(one: Candidate, asked: Predecessor) -> bool:
+    """Whether a sentence names somebody by an office in an article that names nobody as often as the person: "Oskar
+    Lindqvist, the environment minister, takes over"."""
+    article = one.passage.article
+    found = named(article)
+    most = max((len(own) for own in found.by_last.values()), default=0)
+    return len(found.of(asked.last)) == most > 0 and any(True for _ in _people(one.text, article.language))
+
+
 def _is_own(one: Candidate, asked: Predecessor, noun: re.Match[str]) -> bool:
     """Whether a pronoun in front of a noun may mean the person, whom the article has named not long before: "her
     predecessor"."""
@@ -281,7 +311,8 @@ def _names_other_holder(one: Candidate, asked: Predecessor) -> bool:
     ]
     said = content_stems(one.text, article.language) if _opens_with_another(one, asked) else []
     for stems, own in asked.offices:
-        same = any(len(stems & other) >= SAME_OFFICE * len(stems) for other in held)
+        near = [other for other in held if len(other) <= len(stems) + MORE_WORDS]
+        same = any(len(stems & other) >= SAME_OFFICE * len(stems) for other in near)
         told = len(stems) >= NAMED_OFFICE and any(stems == set(said[at : at + len(stems)]) for at in range(len(said)))
         if told or (same and (len(stems) >= NAMED_OFFICE or _share_names(article, own))):
             return True
