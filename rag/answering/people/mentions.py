@@ -72,7 +72,8 @@ def named(article: Article) -> Named:
             run = every[at:end]
             given = frozenset(one.folded for one in run[:-1] if len(one.text) > 1 and not _is_common(one, lower))
             front = every[at - 1].folded if at and text[every[at - 1].end : every[at].start] in " '’" else ""
-            is_thing = front in lexicon(article.language).determiners
+            opens = len(run) == 1 or run[0].folded in given  # "the Minister Ruth Pemberley" is a person all the same
+            is_thing = opens and front in lexicon(article.language).determiners
             found[run[-1].folded].append(Mention(_printed(run, given, text), given, run[0].start, is_thing))
         at = max(end, at + 1)
     return Named({last: tuple(own) for last, own in found.items()}, lower, frozenset(one.folded for one in every))

@@ -95,8 +95,10 @@ def bearers_of(last: str, articles: Sequence[Article]) -> list[Bearer]:
         called += _calls_by_last_name(mentions)
         uncalled += bool(bare) and not full
         for one in full:
-            alone = not any(one.given.isdisjoint(other.given) for other in full)
+            alone = not one.after_article and not any(one.given.isdisjoint(other.given) for other in full)
             _add(found, Bearer(one.name, one.given, frozenset({article.id} if alone else ())))
+    if called == uncalled == 0:  # all are always named in full, as people mentioned once are, and no "the Liga Lunada"
+        return [one for one in found if one.articles]
     return found if called > uncalled else []
 
 
