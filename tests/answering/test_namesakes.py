@@ -141,6 +141,9 @@ def test_names_are_read_with_middle_names_initials_hyphens_and_firms() -> None:
         ("What did Jasper Brandt say?", [("Who adjourned?", "Ottilie Brandt did.")], "What did Jasper Brandt say?"),
         ("Why?", [("Who adjourned?", "Ottilie Brandt did.")], "Why?"),
         ("How old is he?", [("Where is it?", "In Port Ravello.")], "How old is he?"),
+        ("Wann öffnet er?", [("Was kostet der Park?", "Nichts, sagte Jasper Brandt.")], "Wann öffnet er?"),  # the park
+        ("Combien y a-t-il de clubs ?", [("Qui est Jasper Brandt ?", "Un juge.")], "Combien y a-t-il de clubs ?"),
+        ("Quel âge a-t-il ?", [("Qui est Jasper Brandt ?", "Un juge.")], "Quel âge a-t-Jasper Brandt ?"),
         ("How old is he?", [], "How old is he?"),
     ],
 )
@@ -194,6 +197,14 @@ def test_a_last_name_of_several_people_is_answered_for_each(
     numbers = [citation.number for sentence in answer.sentences for citation in sentence.citations]
     assert numbers == sorted(numbers)
     assert all(c.passage.article.text[c.start : c.end] == c.quote for c in answer.citations)
+
+
+@pytest.mark.models
+@needs_models
+def test_what_a_person_got_is_not_answered_with_what_another_says_for_him(demo_assistant: Assistant) -> None:
+    answer = demo_assistant.ask("What sentence did Desmond Faircloth get?")
+    assert "jailed for six years" in answer.text
+    assert "Odile Renfrew" in demo_assistant.ask("What did Faircloth's barrister say?").text
 
 
 @pytest.mark.models

@@ -9,8 +9,9 @@ from datetime import date
 from rag.answering.citations import Citer
 from rag.answering.compose.material import Line, Material
 from rag.answering.compose.sentences.asked_speakers import by_office, named, people
-from rag.answering.compose.sentences.speakers import Speaker, is_continued, mentions, reports, speaker_of
+from rag.answering.compose.sentences.speakers import OF, Speaker, is_continued, mentions, reports, speaker_of
 from rag.answering.compose.wording import SAME, says_the_same
+from rag.answering.people.namesakes import is_called
 from rag.answering.sentence_selection import SPEECH, same_paragraph
 from rag.language.dates import written
 from rag.language.names import names
@@ -123,7 +124,9 @@ def _in_office(office: str, spoken: list[_Spoken], material: Material) -> tuple[
     """The key of the speaker whom the articles best describe by the office and who speaks nearest to the subject, and
     the office without the words that describe him; empty where none fits."""
     owners = _names_in(office, material)
-    if all(token.folded in owners or token.folded in STOP_WORDS for token in tokens(office)):
+    if _names_person(office, material) or all(
+        token.folded in owners or token.folded in STOP_WORDS for token in tokens(office)
+    ):
         return set(), office
     spoken = _where_named(owners, spoken)
     speakers = {one.speaker.key for one in spoken}
@@ -153,6 +156,24 @@ def _in_office(office: str, spoken: list[_Spoken], material: Material) -> tuple[
     best = max(kept, key=lambda key: fitting[key].score + NEAR * near[key])
     described = _folded(" ".join(text for text, _ in known[best].described))
     return {best}, " ".join(token.text for token in tokens(office) if token.folded not in described)
+
+
+def _names_person(office: str, material: Material) -> bool:
+    """Whether a text names a person as such, and not as the one whose office it means: "What sentence did Faircloth
+    get?" does not ask for the words of "Faircloth's barrister"."""
+    words = tokens(office)
+    for at, word in enumerate(words):
+        if not word.text[0].isupper() or not is_called(word.folded, material.articles):
+            continue
+        first = at
+        while first and words[first - 1].text[0].isupper() and words[first - 1].folded not in STOP_WORDS:
+            first -= 1
+        owned = first > 0 and words[first - 1].folded in OF
+        behind = words[at + 1] if at + 1 < len(words) else None
+        goes_on = behind is not None and (behind.folded == "s" or behind.text[0].isupper())
+        if not owned and not goes_on:
+            return True
+    return False
 
 
 def _names_in(office: str, material: Material) -> set[str]:

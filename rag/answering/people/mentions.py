@@ -12,6 +12,7 @@ from rag.language.names import names
 from rag.language.tokens import Token, tokens
 from rag.schema import Article
 
+MOST_CHARS = 60_000  # of an article that are read: more than any report has
 _KEPT = 64  # articles whose mentions are remembered: those of some questions
 _BETWEEN = frozenset({" ", "-", "\N{HYPHEN}", "\N{NON-BREAKING HYPHEN}", " & ", ". "})  # between the words of one name
 _BETWEEN_LINES = "\n"
@@ -56,8 +57,8 @@ def place_in_text(article: Article, start: int) -> int:
 
 @lru_cache(maxsize=_KEPT)
 def named(article: Article) -> Named:
-    """The names in an article."""
-    text = text_of(article)
+    """The names in an article, in its first MOST_CHARS."""
+    text = text_of(article)[:MOST_CHARS]
     every = tokens(text)
     lower = frozenset(one.folded for one in every if one.text[0].islower())
     known = {name for line in text.split(_BETWEEN_LINES) for name in names(line, sentence_start=True)}

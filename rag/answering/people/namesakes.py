@@ -107,6 +107,11 @@ def _calls_by_last_name(mentions: Sequence[Mention]) -> bool:
     return any(later.given < one.given for at, one in enumerate(mentions) for later in mentions[at + 1 :])
 
 
+def is_called(last: str, articles: Sequence[Article]) -> bool:
+    """Whether an article calls somebody by a folded last name whom it has named in full, as it does people."""
+    return any(_calls_by_last_name(named(one).of(last)) for one in articles)
+
+
 def _add(found: list[Bearer], new: Bearer) -> None:
     """Adds somebody, or what an article tells of somebody known."""
     for at, one in enumerate(found):

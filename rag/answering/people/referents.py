@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from rag.answering.conversation.followups import means_person, without_sources
 from rag.answering.people.mentions import named, text_of
 from rag.answering.people.namesakes import bearers_of
+from rag.answering.question import expected
 from rag.language.identify import detect_language
 from rag.language.lexicons import EVERY_LANGUAGE, LEXICONS
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import Token, tokens
 from rag.schema import Article, Hit, Turn
 
-MOST_TURNS, MOST_NAMES = 3, 6  # of a conversation and of one turn that are looked at
+MOST_TURNS, MOST_NAMES = 3, 6  # of a conversation and of its names that are looked at
+# Languages whose pronouns of a sex mean people alone. In the others they mean things too, and in French "il" nothing.
+_OF_PEOPLE_ALONE = ("en", "es", "it")
 # The share of the mentions of somebody with a pronoun of the sex asked for behind them from which on it is told that a
 # person may be meant whom articles call by the last name, and one whom they do not. Set by hand on 18 follow-ups to
 # the demo archive.
@@ -33,12 +37,12 @@ def with_names(question: str, history: Sequence[Turn], found: Found) -> str:
     if not history:
         return question
     words = tokens(question)
-    pronoun = next((w for at, w in enumerate(words) if means_person(w.folded, is_last=at == len(words) - 1)), None)
+    pronoun = next((w for at, w in enumerate(words) if _points_at_person(words, at, history[-1].question)), None)
     lasts = {w.folded for at, w in enumerate(words) if _stands_alone(words, at, question)}
     if pronoun is None and not lasts:
         return question
     likely: str = ""
-    for name in _full_names(history):
+    for name in islice(_full_names(history), MOST_NAMES):
         last = tokens(name)[-1].folded
         if pronoun is None and last not in lasts:
             continue
@@ -66,6 +70,18 @@ def _given(name: str, articles: Sequence[Article]) -> frozenset[str]:
     return frozenset() if lower.intersection(words) else frozenset(words[:-1])
 
 
+def _points_at_person(words: Sequence[Token], at: int, before: str) -> bool:
+    """Whether a word is a pronoun for a person, told by the question before where it may mean a thing."""
+    word = words[at]
+    if not means_person(word.folded, is_last=at == len(words) - 1):
+        return False
+    text = word.text.casefold()
+    if any(text in LEXICONS[one].feminine | LEXICONS[one].masculine for one in _OF_PEOPLE_ALONE):
+        return True
+    impersonal = any(one.folded == "y" for one in words[max(at - 3, 0) : at + 2])  # "y a-t-il", "il y a"
+    return not impersonal and (expected(before) == "name" or any(_runs(before)))
+
+
 def _with(question: str, word: Token, name: str) -> str:
     return f"{question[: word.start]}{name}{question[word.end :]}"
 
@@ -85,7 +101,7 @@ def _full_names(history: Sequence[Turn]) -> Iterator[str]:
     told: set[str] = set()
     for turn in reversed(history[-MOST_TURNS:]):
         own = [name for text in (turn.question, without_sources(turn.answer)) for name in _runs(text)]
-        for name in own[:MOST_NAMES]:
+        for name in own:
             if name not in told:
                 told.add(name)
                 yield name

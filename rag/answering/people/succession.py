@@ -91,6 +91,8 @@ def asked_person(question: str, language: str, hits: Sequence[Hit]) -> Predecess
     words = folded_words(question)
     proper = set(names(question, sentence_start=True))
     language = _language_of(question, language)
+    if not language:
+        return None
     articles = list({hit.passage.article.id: hit.passage.article for hit in hits}.values())
     best: Predecessor | None = None
     for last in words:
