@@ -91,7 +91,8 @@ def test_the_same_sentence_answers_for_the_other_one(told: str) -> None:
 
 def test_whoever_has_the_office_later_came_after_and_the_days_tell_which() -> None:
     archive = (3, LEFT), (6, CAME)
-    assert first("Who replaced Abena Osei?", *archive).startswith("Harbour Commissioner Idris Vane")
+    for question in ("Who replaced Abena Osei?", "who replaced osei"):
+        assert first(question, *archive).startswith("Harbour Commissioner Idris Vane")
     assert first("Who did Idris Vane replace?", *archive).startswith("The harbour commissioner, Abena Osei")
     assert first("Who replaced Idris Vane?", *archive) == first("Who did Abena Osei replace?", *archive) == ""
 

@@ -69,7 +69,7 @@ def as_likely(several: Several, candidates: Sequence[Candidate]) -> Several | No
         one: max((c.score for c in candidates if c.passage.article.id in one.articles), default=0.0)
         for one in several.people
     }
-    likely = [one for one in several.people if best[one] >= AS_LIKELY * max(best.values())]
+    likely = [one for one in several.people if best[one] >= AS_LIKELY * max(best.values()) > 0]
     likely.sort(key=lambda one: -best[one])
     return Several(several.word, tuple(likely)) if len(likely) > 1 else None
 

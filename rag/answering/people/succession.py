@@ -39,7 +39,7 @@ _VERB_LAST = frozenset({"de", "nl"})
 
 
 @dataclass(frozen=True, slots=True)
-class Predecessor:
+class InOffice:
     """A person whom a question names, and whether it asks who came after or before: folded last name, names in front.
 
     `offices` are the stems of each office in which an article names the person, with that article.
@@ -85,16 +85,16 @@ def _language_of(question: str, language: str) -> str:
     return ""
 
 
-def asked_person(question: str, language: str, hits: Sequence[Hit]) -> Predecessor | None:
+def asked_person(question: str, language: str, hits: Sequence[Hit]) -> InOffice | None:
     """Before or after whom the question asks who had an office; None for other questions, and where the hits name
     nobody of that name in full."""
     words = folded_words(question)
-    proper = set(names(question, sentence_start=True))
+    proper = set(names(question, sentence_start=True)) if question != question.lower() else set(words) - STOP_WORDS
     language = _language_of(question, language)
     if not language:
         return None
     articles = list({hit.passage.article.id: hit.passage.article for hit in hits}.values())
-    best: Predecessor | None = None
+    best: InOffice | None = None
     for last in words:
         direction = direction_of(question, last, language) if last in proper else None
         full = [one for article in articles for one in named(article).of(last) if one.given]
@@ -103,7 +103,7 @@ def asked_person(question: str, language: str, hits: Sequence[Hit]) -> Predecess
         every = frozenset[str]().union(*(one.given for one in full))
         given = every.intersection(words) or full[0].given
         alone = any(not one.given and not one.after_article for article in articles for one in named(article).of(last))
-        found = Predecessor(direction, last, given, tuple(_offices(last, given, articles)))
+        found = InOffice(direction, last, given, tuple(_offices(last, given, articles)))
         if best is None or (found.offices and not best.offices) or (alone and not best.offices):
             best = found
     return best
@@ -136,7 +136,7 @@ def _people(text: str, language: str) -> Iterator[tuple[list[str], str]]:
             yield name, apposition
 
 
-def further_hits(ask: Ask, asked: Predecessor, hits: Sequence[Hit]) -> list[Hit]:
+def further_hits(ask: Ask, asked: InOffice, hits: Sequence[Hit]) -> list[Hit]:
     """Hits for the offices of the person that are not among those known."""
     known = {hit.passage.id for hit in hits}
     queries: dict[str, None] = {}
@@ -159,7 +159,7 @@ def _in_article(article: Article) -> Iterator[tuple[list[str], str]]:
         yield from _people(article.text[start:end], article.language)
 
 
-def ranked(evidence: Evidence, asked: Predecessor) -> Evidence:
+def ranked(evidence: Evidence, asked: InOffice) -> Evidence:
     """The evidence with those sentences first that tell who came after or before the person, and beside one that says
     "she" the one that names her. Where none tells, it is not near to the question."""
     worth = [_worth(one, asked) for one in evidence.candidates]
@@ -178,7 +178,7 @@ def _holds(one: Candidate, place: tuple[str, int]) -> bool:
     return article.id == place[0] and 0 <= place[1] - place_in_text(article, one.start) < one.end - one.start
 
 
-def _introduction(one: Candidate, asked: Predecessor) -> tuple[str, int]:
+def _introduction(one: Candidate, asked: InOffice) -> tuple[str, int]:
     """The article and the place at which somebody is named in full whom a sentence means by a pronoun; -1 where it
     names somebody itself."""
     article, words = one.passage.article, tokens(one.text)
@@ -192,14 +192,14 @@ def _introduction(one: Candidate, asked: Predecessor) -> tuple[str, int]:
     return article.id, max(before, default=(-1, -1))[1]
 
 
-def _worth(one: Candidate, asked: Predecessor) -> float:
+def _worth(one: Candidate, asked: InOffice) -> float:
     told = _told(one, asked)
     if told is not None:
         return TELLS if told == asked.direction else -REVERSED
     return TELLS if _names_other_holder(one, asked) else 0.0
 
 
-def _told(one: Candidate, asked: Predecessor) -> Direction | None:
+def _told(one: Candidate, asked: InOffice) -> Direction | None:
     """Whom a sentence tells of who came after or before the person, by the places of the names beside a verb or a noun
     for taking over; None where it tells nothing of that."""
     own, folded = lexicon(one.passage.article.language), fold(one.text)
@@ -235,11 +235,11 @@ def _start_in(one: Candidate, mention: Mention) -> int:
     return mention.start - place_in_text(one.passage.article, one.start)
 
 
-def _is_of(mention: Mention, asked: Predecessor) -> bool:
+def _is_of(mention: Mention, asked: InOffice) -> bool:
     return not mention.given or not asked.given.isdisjoint(mention.given)
 
 
-def _mention_in(one: Candidate, asked: Predecessor) -> Mention | None:
+def _mention_in(one: Candidate, asked: InOffice) -> Mention | None:
     """Where a sentence names the person, in full where it does."""
     article = one.passage.article
     first, end = place_in_text(article, one.start), place_in_text(article, one.end)
@@ -247,7 +247,7 @@ def _mention_in(one: Candidate, asked: Predecessor) -> Mention | None:
     return max(own, key=lambda m: len(m.given), default=None)
 
 
-def _goes_on(one: Candidate, asked: Predecessor) -> bool:
+def _goes_on(one: Candidate, asked: InOffice) -> bool:
     """Whether the person is the one whom the article has named last before a sentence."""
     article = one.passage.article
     start, found = place_in_text(article, one.start), named(article)
@@ -256,7 +256,7 @@ def _goes_on(one: Candidate, asked: Predecessor) -> bool:
     return bool(own) and max(own) >= max(full, default=0)
 
 
-def _of_question_before(one: Candidate, asked: Predecessor) -> Direction | None:
+def _of_question_before(one: Candidate, asked: InOffice) -> Direction | None:
     """Which way an interviewer asks right before a sentence that names somebody, in an article that names the person:
     "And who takes over from you?"."""
     article, own = one.passage.article, lexicon(one.passage.article.language)
@@ -272,7 +272,7 @@ def _of_question_before(one: Candidate, asked: Predecessor) -> Direction | None:
     return "successor" if pattern((*own.follows, *own.successors)).search(question) else None
 
 
-def _tells_of_office_beside(one: Candidate, asked: Predecessor) -> bool:
+def _tells_of_office_beside(one: Candidate, asked: InOffice) -> bool:
     """Whether a sentence names somebody by an office in an article that names nobody as often as the person: "Oskar
     Lindqvist, the environment minister, takes over"."""
     article = one.passage.article
@@ -281,7 +281,7 @@ def _tells_of_office_beside(one: Candidate, asked: Predecessor) -> bool:
     return len(found.of(asked.last)) == most > 0 and any(True for _ in _people(one.text, article.language))
 
 
-def _is_own(one: Candidate, asked: Predecessor, noun: re.Match[str]) -> bool:
+def _is_own(one: Candidate, asked: InOffice, noun: re.Match[str]) -> bool:
     """Whether a pronoun in front of a noun may mean the person, whom the article has named not long before: "her
     predecessor"."""
     article, words = one.passage.article, folded_words(one.text[: noun.start()])
@@ -298,7 +298,7 @@ def _is_apposition(one: Candidate, mention: Mention, noun: re.Match[str]) -> boo
     return bool(re.fullmatch(r", (?:\w+ ){0,2}", behind_it)) or in_front_of_it in (" ", ", ")
 
 
-def _names_other_holder(one: Candidate, asked: Predecessor) -> bool:
+def _names_other_holder(one: Candidate, asked: InOffice) -> bool:
     """Whether a sentence names somebody else in an office of the person, in an article that is not older (for a
     predecessor: not newer) than the first (the last) that names the person in it."""
     article, days = one.passage.article, [a.day for _, a in asked.offices if a.day]
@@ -321,7 +321,7 @@ def _names_other_holder(one: Candidate, asked: Predecessor) -> bool:
     return False
 
 
-def _opens_with_another(one: Candidate, asked: Predecessor) -> bool:
+def _opens_with_another(one: Candidate, asked: InOffice) -> bool:
     """Whether a sentence does not name the person, and somebody else before anything: "Ruth Pemberley was sworn in"."""
     words = tokens(one.text)
     first = next(iter(name_groups(words, one.text)), None)
