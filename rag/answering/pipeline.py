@@ -24,7 +24,7 @@ from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
 from rag.answering.people.namesakes import without_namesakes
 from rag.answering.people.referents import with_names
-from rag.answering.people.several import MOST_PEOPLE, Several, of_each, several_meant
+from rag.answering.people.several import MOST_PEOPLE, Several, meaning, of_each, several_meant
 from rag.answering.people.succession import asked_person, further_hits, ranked
 from rag.answering.quoting import is_quoted, is_unsaid, led, quoted, renumbered
 from rag.answering.retrieval.of_reading import hits_about, hits_for, hits_of_kind, is_later, stands_alone, window_in
@@ -86,15 +86,22 @@ def _streamed(ask: Ask) -> Generator[Answer, None, None]:
 
 def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """What follows the first answer, by its kind; of a report that was withdrawn, that it was; of a person whom nothing
-    names, that it is not known who is meant."""
+    names, that it is not known who is meant; of a last name that several people have, who they are."""
     if whom := unnamed_person(ask.question, ask.history):
         text = f"The question says “{whom}”, but not who is meant. Ask again with the name."
         yield refused(ask, answer, "the question does not say whom it means", text=text)
-    elif notice := withdrawn_report(reading.asked, answer.hits, ask.archive, ask.filters):
+        return
+    if notice := withdrawn_report(reading.asked, answer.hits, ask.archive, ask.filters):
         yield refused(ask, answer, "the report that told of this was withdrawn", text=told_of(notice))
-    elif several := several_meant(ask, reading, answer.hits, EXTRACTION_EVIDENCE_TOKENS):
+        return
+    several = several_meant(ask, reading, answer.hits, EXTRACTION_EVIDENCE_TOKENS)
+    if several and len(several.people) > 1:
         yield _of_each(ask, answer, reading, several)
-    elif answer.kind == "fact":
+        return
+    if several:
+        reading = meaning(reading, several)
+        answer = replace(answer, hits=tuple(hits_of_kind(ask, answer.kind, reading)))
+    if answer.kind == "fact":
         yield from _answers(ask, answer, reading)
     else:
         yield from _composed(ask, answer, reading)

@@ -216,3 +216,11 @@ def test_a_question_that_tells_whom_it_means_is_answered_for_that_person(
     demo_assistant: Assistant, question: str
 ) -> None:
     assert "people called" not in demo_assistant.ask(question).text
+
+
+@pytest.mark.models
+@needs_models
+def test_the_words_of_the_one_who_is_meant_are_not_mixed_with_those_of_a_namesake(demo_assistant: Assistant) -> None:
+    answer = demo_assistant.ask("What did Holloway say about schools?")
+    assert answer.sentences
+    assert {"Adrian" in c.passage.article.text for c in answer.citations} == {False}

@@ -116,6 +116,7 @@ def _add(found: list[Bearer], new: Bearer) -> None:
     """Adds somebody, or what an article tells of somebody known."""
     for at, one in enumerate(found):
         if not one.given.isdisjoint(new.given):
-            found[at] = Bearer(one.name, one.given | new.given, one.articles | new.articles)
+            shorter = min(one.name, new.name, key=len)  # without "Councillor" or "Torhüter"
+            found[at] = Bearer(shorter, one.given | new.given, one.articles | new.articles)
             return
     found.append(new)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.answering.ask import Ask
 from rag.answering.conversation.followups import Reading
@@ -38,8 +39,8 @@ class Several:
 
 
 def several_meant(ask: Ask, reading: Reading, hits: Sequence[Hit], budget: int) -> Several | None:
-    """The people whom the question may mean by a last name, of whom it does not tell more; None for others. `budget`
-    is of tokens of evidence. Raises ModelUnavailable."""
+    """The people whom the question may mean by a last name that several have, one where it tells which; None for other
+    questions. `budget` is of tokens of evidence. Raises ModelUnavailable."""
     if reading.move in ("shorter", "source", "more"):
         return None  # the answer before has said who they are
     several = named_alone(reading.asked, [hit.passage.article for hit in hits])
@@ -64,14 +65,24 @@ def named_alone(question: str, articles: Sequence[Article]) -> Several | None:
 
 
 def as_likely(several: Several, candidates: Sequence[Candidate]) -> Several | None:
-    """Those who may be meant, told by the sentences on each that answer the question best; None for one alone."""
+    """Those who may be meant, told by the sentences on each that answer the question best; None where none does."""
     best = {
         one: max((c.score for c in candidates if c.passage.article.id in one.articles), default=0.0)
         for one in several.people
     }
     likely = [one for one in several.people if best[one] >= AS_LIKELY * max(best.values()) > 0]
     likely.sort(key=lambda one: -best[one])
-    return Several(several.word, tuple(likely)) if len(likely) > 1 else None
+    return Several(several.word, tuple(likely)) if likely else None
+
+
+def meaning(reading: Reading, several: Several) -> Reading:
+    """The question with the full name of the one whom it is likeliest to mean."""
+    name, alone = several.people[0].name, re.compile(rf"\b{re.escape(several.word.text)}\b")
+
+    def told(text: str) -> str:
+        return alone.sub(lambda _: name, text, count=1)
+
+    return replace(reading, text=told(reading.text), asked=told(reading.asked), subject=told(reading.subject))
 
 
 def of_each(question: str, several: Several, answered: Callable[[str], Answer]) -> list[tuple[Sentence, ...]]:
