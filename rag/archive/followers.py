@@ -229,8 +229,9 @@ class VectorFollower(IndexFollower[FilledVectors]):
 
     def bring_up(self, noted: object) -> None:
         """As that of every index. The vectors in memory, if they were kept, are read first: Chroma takes more time and
-        memory to search."""
+        memory to search. They are brought up before Chroma may be searched, in whose stead they are."""
         self.memory.load()
+        self.memory.follow()
         super().bring_up(noted)
 
     def follow_in_memory(self) -> None:
@@ -272,6 +273,7 @@ class VectorFollower(IndexFollower[FilledVectors]):
         self._priority.next_step()
         self._own.drop_articles(article_ids)
         self._put(article_ids)
+        self.follow_in_memory()  # before it is noted that searches find these
 
     def _put(self, article_ids: Sequence[str]) -> None:
         waiting: list[StoredPassage] = []

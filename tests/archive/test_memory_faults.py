@@ -1,0 +1,108 @@
+"""What must not happen to the vectors in memory: to be behind the catalogue unnoticed, or another archive's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from eval.datasets import generated
+from ingest.pipeline import ingest
+from rag.archive.archive import Archive
+from rag.archive.followers import KeywordFollower
+from rag.archive.indexes import memory_vectors
+from rag.archive.near_duplicates import NearDuplicateFollower
+from rag.schema import Filters
+from rag.settings import Settings
+
+QUESTION = "six words of the vocabulary here"
+EMBEDDER = generated.HashEmbedder()
+
+
+@pytest.fixture(autouse=True)
+def small_archives_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_vectors, "_KEPT_FROM", 20)
+
+
+def kept_archive(folder: Path, first: int = 0) -> Settings:
+    """The settings of an archive of 25 articles, those from number `first` on, whose vectors were kept."""
+    settings = Settings(data_dir=folder, llm="none")
+    with closing(Archive(settings)) as archive:
+        ingest(list(generated.articles(4 * (first + 25)))[first:], archive, EMBEDDER)
+        search(archive)
+        archive.wait_until_threaded()
+    assert (settings.folder / "graph" / "state.json").exists()
+    return settings
+
+
+def search(archive: Archive, question: str = QUESTION, k: int = 10) -> list[int]:
+    return [key for key, _ in archive.search_vectors(EMBEDDER.embed_queries([question])[0], k, Filters())]
+
+
+def store_one(archive: Archive) -> int:
+    """Stores an article of one passage in the catalogue; its key."""
+    new = replace(next(iter(generated.articles(4))), id="new", source="new", text="The ferry came back to the harbour.")
+    ingest([new], archive, EMBEDDER)
+    return archive.catalog.passages_of("new")[0].key
+
+
+def vector_of(archive: Archive, key: int) -> np.ndarray:
+    vector: np.ndarray = archive.catalog.vectors_of([key])[1][0]
+    return vector
+
+
+def test_the_first_search_after_a_start_finds_what_was_stored_since_the_vectors_were_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = kept_archive(tmp_path / "kept")
+    with closing(Archive(settings, asks_once=True)) as archive:
+        new = store_one(archive)
+        nearest = vector_of(archive, new)
+    found, apply = [], KeywordFollower.bring_up
+
+    def searched_before(self: KeywordFollower, noted: object) -> None:  # Chroma is open by then, and searched
+        if not found:
+            found.extend(archive.search_vectors(nearest, 1, Filters()))
+        apply(self, noted)
+
+    with closing(Archive(settings)) as archive:
+        monkeypatch.setattr(KeywordFollower, "bring_up", searched_before)
+        archive.begin_opening()
+        archive.wait_until_indexed()
+    assert [key for key, _ in found] == [new]
+
+
+def test_another_process_that_waits_is_not_told_before_the_vectors_in_memory_have_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = kept_archive(tmp_path / "kept")
+    with closing(Archive(settings)) as archive, closing(Archive(settings)) as other:
+        search(archive)
+        archive.wait_until_threaded()
+        found, compare = [], NearDuplicateFollower.bring_up
+
+        def searched_before(self: NearDuplicateFollower) -> None:
+            stored = archive.catalog.passages_of("new")
+            if stored and not found and archive.changes_behind() == 0:
+                found.extend(archive.search_vectors(vector_of(archive, stored[0].key), 1, Filters()))
+            compare(self)
+
+        monkeypatch.setattr(NearDuplicateFollower, "bring_up", searched_before)
+        new = store_one(other)
+        archive.wait_until_indexed()
+        assert [key for key, _ in found] == [new]
+
+
+def no_reading() -> None:
+    raise AssertionError("read nevertheless")  # what pytest.fail raises would end the thread, and the test wait for it
+
+
+def in_a_thread(call: Callable[[], object]) -> None:
+    thread = Thread(target=call)
+    thread.start()
+    thread.join()
