@@ -16,6 +16,7 @@ from ingest.pipeline import ingest
 from rag.archive.archive import Archive
 from rag.archive.followers import KeywordFollower
 from rag.archive.indexes import memory_vectors
+from rag.archive.indexes.vector_graph import VectorGraph
 from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.schema import Filters
 from rag.settings import Settings
@@ -106,3 +107,23 @@ def in_a_thread(call: Callable[[], object]) -> None:
     thread = Thread(target=call)
     thread.start()
     thread.join()
+
+
+def test_a_thread_that_has_searched_makes_a_graph_with_all_cores() -> None:
+    import faiss
+
+    vectors, threads = EMBEDDER.embed_passages(["one", "two"]), []
+
+    def count() -> None:
+        threads.append(faiss.omp_get_max_threads())
+
+    def search_and_make_another() -> None:
+        graph = VectorGraph(vectors.shape[1])
+        graph.add(vectors)
+        graph.nearest(vectors[0], 1)
+        VectorGraph(vectors.shape[1]).add(vectors)
+        count()
+
+    in_a_thread(count)
+    in_a_thread(search_and_make_another)
+    assert threads[1] == threads[0]

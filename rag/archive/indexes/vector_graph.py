@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ def is_available() -> bool:
     except ImportError:
         return False
     return bool(faiss)
+
+
+@cache
+def _threads() -> int:
+    """With how many threads FAISS adds rows here; asked once, before a search sets the number for its own thread."""
+    import faiss
+
+    return int(faiss.omp_get_max_threads())
 
 
 class VectorGraph:
@@ -47,7 +56,7 @@ class VectorGraph:
         else:
             self._index = faiss.read_index(str(kept))
         self._storage: Any = faiss.downcast_index(self._index.storage)
-        self._threads = int(faiss.omp_get_max_threads())
+        self._threads = _threads()
         self._use = threading.Condition()  # guards the next two attributes
         self._readers, self._adding = 0, False
 
