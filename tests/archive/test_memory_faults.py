@@ -16,8 +16,10 @@ from ingest.pipeline import ingest
 from rag.archive.archive import Archive
 from rag.archive.followers import KeywordFollower
 from rag.archive.indexes import memory_vectors
+from rag.archive.indexes.memory_vectors import MemoryVectors
 from rag.archive.indexes.vector_graph import VectorGraph
 from rag.archive.near_duplicates import NearDuplicateFollower
+from rag.archive.priority import Priority
 from rag.schema import Filters
 from rag.settings import Settings
 
@@ -127,3 +129,25 @@ def test_a_thread_that_has_searched_makes_a_graph_with_all_cores() -> None:
     in_a_thread(count)
     in_a_thread(search_and_make_another)
     assert threads[1] == threads[0]
+
+
+def test_vectors_that_could_not_be_added_are_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Archive(Settings(data_dir=tmp_path / "new", llm="none"))) as archive:
+        ingest(list(generated.articles(40)), archive, EMBEDDER)
+        memory = MemoryVectors(archive.catalog, Priority(), archive.folder / "another", "another")
+        memory.wanted = True
+        memory.read(lambda: False)
+        add = VectorGraph.add
+
+        def half(self: VectorGraph, vectors: np.ndarray) -> None:
+            add(self, -vectors[:1])
+            raise MemoryError
+
+        monkeypatch.setattr(VectorGraph, "add", half)
+        new = store_one(archive)
+        with pytest.raises(MemoryError):
+            memory.follow()
+        monkeypatch.undo()
+        memory.follow()
+        found = memory.search(vector_of(archive, new), 1, Filters(), [])
+        assert found is None or found[0][0] == new

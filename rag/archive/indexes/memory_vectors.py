@@ -114,7 +114,7 @@ class MemoryVectors:
 
     def follow(self) -> None:
         """Applies the changes of the catalogue to what was read. Raises StorageError, Stopped."""
-        if self._table is not None and self._table.model_since != self._catalog.model_since():
+        if self._table is not None and not self._table.is_usable(self._catalog.model_since()):
             self._table = None
         if self._table is not None:
             self._follow(self._table)
@@ -148,7 +148,7 @@ class MemoryVectors:
 
     def _read_on(self, interrupted: Callable[[], bool]) -> None:
         since = self._catalog.model_since()
-        if self._unread is None or self._unread.model_since != since:
+        if self._unread is None or not self._unread.is_usable(since):
             # Its last change is asked for first: what changes meanwhile is applied after it was read.
             self._unread, self._after = _Table(self._catalog.last_change(), since), 0
         while page := self._catalog.passage_facts(self._after, _PAGE):
@@ -263,6 +263,12 @@ class _Table:
     def share_removed(self) -> float:
         """The share of rows that were removed; they are still passed over by each search."""
         return self._removed / max(1, len(self.columns.key))
+
+    def is_usable(self, model_since: int) -> bool:
+        """Whether it has vectors of the archive's present embedder, and columns for each row of the graph: without
+        memory for more, rows may have been added to the graph alone."""
+        whole = self.graph is None or len(self.graph) == len(self.columns.key)
+        return whole and self.model_since == model_since
 
     def remove(self, articles: Sequence[str]) -> None:
         """Removes the rows of these articles."""
