@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree, rmtree
 from threading import Thread
 
 import numpy as np
@@ -99,6 +100,55 @@ def test_another_process_that_waits_is_not_told_before_the_vectors_in_memory_hav
         new = store_one(other)
         archive.wait_until_indexed()
         assert [key for key, _ in found] == [new]
+
+
+def test_what_another_archive_has_kept_is_not_searched(tmp_path: Path) -> None:
+    one, other = kept_archive(tmp_path / "one"), kept_archive(tmp_path / "other", first=25)
+    rmtree(one.folder / "graph")
+    copytree(other.folder / "graph", one.folder / "graph")
+    with closing(Archive(one)) as archive:
+        key = archive.catalog.passage_keys()[0]
+        (found,) = archive.search_vectors(vector_of(archive, key), 1, Filters())
+        archive.wait_until_threaded()
+        assert found[0] == key
+        assert found[1] == pytest.approx(1, abs=1e-3)
+        assert archive.search_vectors(vector_of(archive, key), 1, Filters())[0][0] == key
+
+
+@pytest.mark.parametrize("fault", ["cut", "another format", "gone"])
+def test_what_cannot_be_read_is_looked_at_once_and_kept_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    settings = kept_archive(tmp_path / "kept")
+    graph, state = settings.folder / "graph" / "vectors.faiss", settings.folder / "graph" / "state.json"
+    if fault == "cut":
+        graph.write_bytes(graph.read_bytes()[:1000])
+    elif fault == "another format":
+        state.write_text(state.read_text().replace('"format": 1', '"format": 0'))
+    else:
+        rmtree(settings.folder / "graph")
+    checks, looked = memory_vectors._checks, []
+
+    def counted(folder: Path) -> dict[str, int]:
+        looked.append(folder)
+        return checks(folder)
+
+    monkeypatch.setattr(memory_vectors, "_checks", counted)
+    monkeypatch.setattr(MemoryVectors, "read", lambda *_: None)  # it would take minutes, with passes in between
+    with closing(Archive(settings)) as archive:
+        for _ in range(4):
+            search(archive)
+            archive.wait_until_indexed()
+        assert len(looked) <= 1
+    monkeypatch.undo()
+    monkeypatch.setattr(memory_vectors, "_KEPT_FROM", 20)
+    with closing(Archive(settings)) as archive:
+        search(archive)
+        archive.wait_until_threaded()
+    with closing(Archive(settings)) as archive:
+        monkeypatch.setattr(archive.catalog, "passage_facts", lambda *_: no_reading())
+        search(archive)
+        archive.wait_until_threaded()
 
 
 def no_reading() -> None:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from secrets import randbits
 from shutil import rmtree
 from typing import Any
 
@@ -97,6 +98,7 @@ class MemoryVectors:
         self.wanted = False  # whether to read the vectors: not in a process that does not search
         self._catalog, self._priority, self._folder, self._mark = catalog, priority, folder, mark
         self._available = vector_graph.is_available()
+        self._id = f"{mark}.id"  # the name under which the catalogue stores which of all that were kept is its own
         self._table: _Table | None = None  # complete
         self._unread: _Table | None = None  # the one that is being read, up to the key `_after`
         self._after = 0
@@ -107,10 +109,12 @@ class MemoryVectors:
         """Reads what was kept, if it is `wanted` and of this catalogue; else this does nothing. Raises StorageError."""
         if not (self.wanted and self._available and self._table is None):
             return
-        kept = _read(self._folder)
-        of_this = kept is not None and kept.seen == self._catalog.followed(self._mark)
-        if kept is not None and of_this and kept.model_since == self._catalog.model_since():
-            self._table = kept
+        seen = self._catalog.followed(self._mark)
+        if not seen:
+            return
+        self._table = _read(self._folder, self._catalog.followed(self._id), seen, self._catalog.model_since())
+        if self._table is None:
+            self._catalog.set_followed(self._mark, 0)  # so that it is not looked at again, and all is kept anew
 
     def follow(self) -> None:
         """Applies the changes of the catalogue to what was read. Raises StorageError, Stopped."""
@@ -169,11 +173,13 @@ class MemoryVectors:
 
     def _keep(self, table: _Table) -> None:
         """Writes the vectors for the next start; where that fails, it has to read the catalogue."""
+        made = 1 + randbits(30)  # by which the catalogue tells it from what another archive, or a copy of it, has kept
         try:
-            _write(self._folder, table)
+            _write(self._folder, table, made)
         except OSError as error:
             log.warning("The vectors of %s cannot be kept for the next start: %s", self._folder.parent, error)
             rmtree(self._folder, ignore_errors=True)
+        self._catalog.set_followed(self._id, made)
         self._catalog.set_followed(self._mark, table.seen)  # also where it failed, so that it is not tried all the time
 
     def close(self) -> None:
@@ -259,16 +265,16 @@ class _Table:
         table._removed = int(np.count_nonzero(~columns.live))
         return table
 
-    @property
-    def share_removed(self) -> float:
-        """The share of rows that were removed; they are still passed over by each search."""
-        return self._removed / max(1, len(self.columns.key))
-
     def is_usable(self, model_since: int) -> bool:
         """Whether it has vectors of the archive's present embedder, and columns for each row of the graph: without
         memory for more, rows may have been added to the graph alone."""
         whole = self.graph is None or len(self.graph) == len(self.columns.key)
         return whole and self.model_since == model_since
+
+    @property
+    def share_removed(self) -> float:
+        """The share of rows that were removed; they are still passed over by each search."""
+        return self._removed / max(1, len(self.columns.key))
 
     def remove(self, articles: Sequence[str]) -> None:
         """Removes the rows of these articles."""
@@ -336,7 +342,7 @@ def _number_of(article_id: str) -> int:
     return int.from_bytes(made, "little", signed=True)
 
 
-def _write(folder: Path, table: _Table) -> None:
+def _write(folder: Path, table: _Table, made: int) -> None:
     """Writes a table to a folder; the file with its state comes last, and the older one's is gone first. OSError."""
     private_files.make_folder(folder)
     (folder / _STATE).unlink(missing_ok=True)
@@ -347,7 +353,7 @@ def _write(folder: Path, table: _Table) -> None:
     with (folder / _COLUMNS).open("wb") as file:
         np.savez(file, **{name: getattr(columns, name) for name in columns.__slots__})
     state = {
-        "format": _FORMAT, "seen": table.seen, "model_since": table.model_since, "numbers": table.numbers,
+        "format": _FORMAT, "id": made, "seen": table.seen, "model_since": table.model_since, "numbers": table.numbers,
         "checks": _checks(folder),
     }  # fmt: skip
     new = folder / f"{_STATE}.new"
@@ -355,11 +361,14 @@ def _write(folder: Path, table: _Table) -> None:
     os.replace(new, folder / _STATE)
 
 
-def _read(folder: Path) -> _Table | None:
-    """The table that a folder holds; None where there is none that is whole and of this format."""
-    with suppress(OSError, RuntimeError, ValueError, KeyError, TypeError):
+def _read(folder: Path, made: int, seen: int, model_since: int) -> _Table | None:
+    """The table that was kept with the id `made`; None where the folder has none that is whole and of this format."""
+    with suppress(OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError):
         state: dict[str, Any] = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-        if state["format"] != _FORMAT or state["checks"] != _checks(folder):
+        of_this = state["format"] == _FORMAT and state["id"] == made
+        if not of_this or (state["seen"], state["model_since"]) != (seen, model_since):
+            return None
+        if state["checks"] != _checks(folder):
             return None
         with np.load(folder / _COLUMNS) as found:
             columns = _Columns(**{name: found[name] for name in _Columns.__slots__})
