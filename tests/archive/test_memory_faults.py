@@ -16,7 +16,7 @@ from eval.datasets import generated
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
 from rag.archive.followers import KeywordFollower
-from rag.archive.indexes import memory_vectors
+from rag.archive.indexes import memory_vectors, vector_graph
 from rag.archive.indexes.memory_vectors import MemoryVectors
 from rag.archive.indexes.vector_graph import VectorGraph
 from rag.archive.near_duplicates import NearDuplicateFollower
@@ -201,3 +201,10 @@ def test_vectors_that_could_not_be_added_are_let_go_of(tmp_path: Path, monkeypat
         memory.follow()
         found = memory.search(vector_of(archive, new), 1, Filters(), [])
         assert found is None or found[0][0] == new
+
+
+def test_faiss_is_not_imported_before_vectors_are_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_graph, "is_available", lambda: no_reading())
+    with closing(Archive(Settings(data_dir=tmp_path / "new", llm="none"))) as archive:
+        ingest(list(generated.articles(40)), archive, EMBEDDER)
+        archive.wait_until_indexed()

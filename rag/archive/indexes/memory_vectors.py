@@ -97,7 +97,6 @@ class MemoryVectors:
         """
         self.wanted = False  # whether to read the vectors: not in a process that does not search
         self._catalog, self._priority, self._folder, self._mark = catalog, priority, folder, mark
-        self._available = vector_graph.is_available()
         self._id = f"{mark}.id"  # the name under which the catalogue stores which of all that were kept is its own
         self._table: _Table | None = None  # complete
         self._unread: _Table | None = None  # the one that is being read, up to the key `_after`
@@ -107,7 +106,7 @@ class MemoryVectors:
 
     def load(self) -> None:
         """Reads what was kept, if it is `wanted` and of this catalogue; else this does nothing. Raises StorageError."""
-        if not (self.wanted and self._available and self._table is None):
+        if not self.wanted or self._table is not None or not vector_graph.is_available():
             return
         seen = self._catalog.followed(self._mark)
         if not seen:
@@ -142,7 +141,7 @@ class MemoryVectors:
     def read(self, interrupted: Callable[[], bool]) -> None:
         """Reads all vectors, if this is `wanted` or the next start would have much to do, and keeps them. Where it was
         `interrupted`, the next call goes on. Raises StorageError, Stopped."""
-        if not self._available or not (self.wanted or self._is_unkept(_UNKEPT_BEFORE)):
+        if not (self.wanted or self._is_unkept(_UNKEPT_BEFORE)) or not vector_graph.is_available():
             return
         table = self._table
         if table is None or table.share_removed > _REMOVED:
