@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rag.archive import file_stamps, private_files, second_process
 from rag.archive.catalog import Catalog
 from rag.archive.followers import IndexFollower, KeywordFollower, vector_follower
-from rag.archive.indexes import keyword_index, vector_index
+from rag.archive.indexes import keyword_index, memory_vectors, vector_index
 from rag.archive.indexes.exact_vectors import ExactVectors
 from rag.archive.indexes.keyword_index import TantivyWords
 from rag.archive.indexes.vector_index import VectorIndex
@@ -220,8 +220,9 @@ class Indexer:
                 raise self._not_writable(error) from error
             if lock is None:
                 return False
-            # Chroma and tantivy set the modes of their own files, so the folders have to deny access to other users.
-            names = (vector_index.NAME, keyword_index.NAME, "index.lock", "ingest.lock", "vectors.open")
+            # The indexes set the modes of their own files, so their folders have to deny access to other users.
+            folders = (vector_index.NAME, memory_vectors.NAME, keyword_index.NAME)
+            names = (*folders, "index.lock", "ingest.lock", "vectors.open")
             private_files.tighten(*[self._folder / name for name in names])
             self._noted = file_stamps.read(self._folder)
             self._lock = lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -149,6 +150,15 @@ def test_what_cannot_be_read_is_looked_at_once_and_kept_anew(
         monkeypatch.setattr(archive.catalog, "passage_facts", lambda *_: no_reading())
         search(archive)
         archive.wait_until_threaded()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
+def test_the_folder_of_kept_vectors_is_closed_to_other_users(tmp_path: Path) -> None:
+    settings = kept_archive(tmp_path / "kept")
+    (settings.folder / "graph").chmod(0o755)  # as where a backup was put back
+    with closing(Archive(settings)) as archive:
+        archive.own_indexes()
+    assert (settings.folder / "graph").stat().st_mode & 0o777 == 0o700
 
 
 def no_reading() -> None:
