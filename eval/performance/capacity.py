@@ -26,8 +26,9 @@ _GB = 1e9
 _LINK = 4  # bytes of a link and of the length of a list of links
 # Of each vector in the files of hnswlib (hnswalg.h of Chroma's fork), beside its numbers and links: label 8, norm 4,
 # length of the upper lists 4. Of each in FAISS (HNSW.h), in memory and in its file: where its links begin 8, level 4;
-# and the columns beside it, of which filters ask: key 8, article 8, day 4, outlet 4, language 4, whether it is live 1.
-_RECORD_OF_CHROMA, _RECORD_OF_FAISS = 16, 12 + 29
+# and beside it the columns of which filters ask, key 8, article 8, day 4, outlet 4, language 4, whether it is live 1,
+# and what tells equal vectors, node 4, digest 8, node of the digest 4.
+_RECORD_OF_CHROMA, _RECORD_OF_FAISS = 16, 12 + 29 + 16
 SHARE = 0.95  # of the queries that are answered within the latency
 
 

@@ -23,7 +23,7 @@ from rag.errors import SettingsError
 from rag.settings import Settings
 
 OF_CHROMA = 32 + 164 + 84 / 19 + 16
-GRAPH_IN_MEMORY = 160 + 80 / 19 + 12 + 29
+GRAPH_IN_MEMORY = 160 + 80 / 19 + 12 + 29 + 16
 # Numbers to compute with: 8 numbers a vector, 100 bytes of text; a search of 10 ms that takes twice as long over four
 # times the passages; a face that serves 100 searches a second.
 MEASURED = Measured(

@@ -90,7 +90,7 @@ class MemoryVectors:
     """The vectors of a catalogue, searched in memory. One thread brings them up; any thread may search."""
 
     def __init__(self, catalog: Catalog, priority: Priority, folder: Path, mark: str) -> None:
-        """Holds nothing until `load` or `read`; then about 980 bytes a passage of 384 dimensions.
+        """Holds nothing until `load` or `read`; then about a kilobyte a passage of 384 dimensions.
 
         Those of a large archive are kept in `folder`; the catalogue stores under the name `mark` which change of it was
         the last that they have.
@@ -349,8 +349,9 @@ def _write(folder: Path, table: _Table, made: int) -> None:
     if graph is None:
         return
     graph.save(folder / _GRAPH)
+    arrays: dict[str, Any] = {name: getattr(columns, name) for name in columns.__slots__} | graph.arrays
     with (folder / _COLUMNS).open("wb") as file:
-        np.savez(file, **{name: getattr(columns, name) for name in columns.__slots__})
+        np.savez(file, **arrays)
     state = {
         "format": _FORMAT, "id": made, "seen": table.seen, "model_since": table.model_since, "numbers": table.numbers,
         "checks": _checks(folder),
@@ -371,7 +372,7 @@ def _read(folder: Path, made: int, seen: int, model_since: int) -> _Table | None
             return None
         with np.load(folder / _COLUMNS) as found:
             columns = _Columns(**{name: found[name] for name in _Columns.__slots__})
-        graph = VectorGraph(0, folder / _GRAPH)
+            graph = VectorGraph(0, folder / _GRAPH, found)
         if len(graph) == len(columns.key):
             return _Table.of(graph, columns, state)
     return None
