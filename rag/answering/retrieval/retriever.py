@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import partial
 
 import numpy as np
 
@@ -117,23 +116,27 @@ class Retriever:
         self, question: str, k: int, searched: Sequence[Filters]
     ) -> tuple[list[str], list[dict[int, float]], list[dict[int, float]]]:
         """The languages that the question was stemmed in, and, for each of the filters, cosines and BM25 scores of the
-        candidates of both indexes. Both indexes are searched at once, and so are the scores that each candidate lacks:
-        one that a single index fetched would lose the other share."""
+        candidates of both indexes, which are searched at once.
+
+        Each candidate gets both scores: one that a single index fetched would lose the other share. Those found by
+        vectors are all scored by words meanwhile, as it is not known yet which of them the words find too.
+        """
         languages = self.languages(question)
 
-        def by_words() -> list[list[int]]:
-            return [self.archive.candidates(question, k, languages, filters) for filters in searched]
+        def by_words() -> tuple[list[list[int]], dict[int, float]]:
+            found = [self.archive.candidates(question, k, languages, filters) for filters in searched]
+            return found, self.archive.word_scores(question, languages, _together(found))
 
         with self.archive.beside(by_words) as fetched:
             vector, dense = self._by_vector(question, k, searched)
-            keys = [list(dict.fromkeys([*found, *cosines])) for found, cosines in zip(fetched(), dense, strict=True)]
-        every = list(dict.fromkeys(key for own in keys for key in own))
-        known = {key: cosine for cosines in dense for key, cosine in cosines.items()}
-        with self.archive.beside(partial(self.archive.word_scores, question, languages, every)) as scored:
-            known |= self.archive.cosines(vector, [key for key in every if key not in known])
-            scores = scored()
-        of_each = [{key: known[key] for key in own if key in known} for own in keys]
-        return languages, of_each, [{key: scores[key] for key in own if key in scores} for own in keys]
+            known = {key: cosine for cosines in dense for key, cosine in cosines.items()}
+            scores = self.archive.word_scores(question, languages, list(known))
+            sparse, more_scores = fetched()
+        scores |= more_scores
+        known |= self.archive.cosines(vector, [key for key in _together(sparse) if key not in known])
+        every = [_together([found, list(cosines)]) for found, cosines in zip(sparse, dense, strict=True)]
+        of_each = [{key: known[key] for key in own if key in known} for own in every]
+        return languages, of_each, [{key: scores[key] for key in own if key in scores} for own in every]
 
     def _candidates(self, ranked: Sequence[tuple[int, float]], at_once: int) -> Iterator[Candidate]:
         """The passages of these keys in their order, loaded lazily: loading all of them dominated the latency."""
@@ -165,6 +168,11 @@ def within(window: TimeWindow, filters: Filters = Filters()) -> Filters:
     if last is not None:
         last += min(timedelta(days=REPORTED_DAYS), date.max - last)
     return replace(filters, since=window.first, until=last)
+
+
+def _together(keys: Sequence[Sequence[int]]) -> list[int]:
+    """All of these keys, each once."""
+    return list(dict.fromkeys(key for own in keys for key in own))
 
 
 def preferred(ranked: Sequence[tuple[int, float]], inside: Set[int]) -> list[tuple[int, float]]:
