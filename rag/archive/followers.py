@@ -217,7 +217,7 @@ class VectorFollower(IndexFollower[FilledVectors]):
     @property
     def of_present_model(self) -> bool:
         """Whether the index holds the vectors of the archive's present embedder alone."""
-        return self._catalog.followed(self.mark) >= self._catalog.model_since()
+        return self._catalog.follows_model(self.mark)
 
     @property
     def behind(self) -> bool:

@@ -214,15 +214,13 @@ class MemoryVectors:
         return sorted(found, key=lambda one: (-one[1], one[0]))[:k]
 
     def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
-        """The cosine similarity of each of these passages that are in memory. Raises StorageError."""
+        """The cosine similarity of each of these passages that are in memory, for a vector that `search` was given."""
         table = self._table
         if table is None or table.graph is None or len(vector) != table.graph.dim or not keys:
             return {}
         columns = table.columns
         rows = table.rows_of(columns, np.array(keys, dtype=np.int64))
         cosines = table.graph.cosines(vector, rows).tolist() if len(rows) else []
-        if table.model_since != self._catalog.model_since():
-            return {}
         return dict(zip(columns.key[rows].tolist(), cosines, strict=True))
 
 

@@ -78,6 +78,14 @@ class Changes(Table):
         """The number of the last change of the switch to the present embedder; 0 where there was none."""
         return int(self.get_meta(MODEL_SINCE) or 0)
 
+    def follows_model(self, name: str) -> bool:
+        """Whether the derived index `name` has applied the switch to the present embedder; asked by every search."""
+        sql = (
+            "SELECT coalesce((SELECT seq FROM followed WHERE name = ?), 0) AS seq, "
+            "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?), 0) AS since"
+        )
+        return self._read(sql, (name, MODEL_SINCE), lambda row: rows.number(row["seq"]) >= rows.number(row["since"]))[0]
+
     def set_followed(self, name: str, seq: int) -> None:
         """Records that the derived index `name` has applied all changes up to `seq`."""
         with self.transaction() as db:
