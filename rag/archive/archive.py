@@ -3,8 +3,8 @@
 catalogue.sqlite     the source of truth              any number of processes read; one ingests at a time
   or, with DATELINE_CATALOG, a PostgreSQL database: any number of processes with folders of their own read and ingest
 vectors/ words/      derived, may be deleted          only the process that holds index.lock opens vectors/
-graph/               of vectors/, read into memory    only the process that holds index.lock writes it
   or, with DATELINE_INDEX, the vectors in Milvus: all processes search them, and one at a time writes
+graph/               the vectors as read into memory  only the process that holds index.lock writes it
 """
 
 from __future__ import annotations
