@@ -178,6 +178,26 @@ def test_cosines_are_those_of_the_passages_that_are_there(archive: Archive, arti
     assert memory.cosines(vector, [gone]) == memory.cosines(vector, []) == {}
 
 
+def test_scores_are_the_same_before_the_vectors_are_read(
+    archive: Archive, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    memory = memory_of(archive)
+    chroma = ChromaVectors(tmp_path_factory.mktemp("chroma"), memory=memory)
+    try:
+        for article in archive.catalog.articles(limit=-1):
+            stored = archive.catalog.passages_of(article.id)
+            chroma.put(stored, archive.catalog.vectors([one.hash for one in stored]))
+        vector = WordEmbedder().embed_queries(["ferry harbour lighthouse"])[0]
+        before = chroma.search(vector, 20, Filters(), [])
+        memory.wanted = True
+        memory.read(never)
+        after = chroma.search(vector, 20, Filters(), [])
+        assert keys(before) == keys(after)
+        assert [score for _, score in before] == pytest.approx([score for _, score in after], abs=1e-6)
+    finally:
+        chroma.close()
+
+
 def test_rows_that_were_removed_are_cleared_away(archive: Archive, articles: list[Article]) -> None:
     memory = read(archive)
     vector = WordEmbedder().embed_queries(["ferry"])[0]

@@ -223,6 +223,14 @@ class MemoryVectors:
         cosines = table.graph.cosines(vector, rows).tolist() if len(rows) else []
         return dict(zip(columns.key[rows].tolist(), cosines, strict=True))
 
+    def rescored(self, vector: np.ndarray, found: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+        """What another index has found, with the cosines that `search` gives: of the catalogue's float16 vectors as
+        they are. Else a score would change with the moment at which the vectors have been read. Raises StorageError."""
+        keys, vectors = self._catalog.vectors_of([key for key, _ in found])
+        if not keys or vectors.shape[1] != len(vector):
+            return list(found)
+        return sorted(zip(keys, (vectors @ vector).tolist(), strict=True), key=lambda one: (-one[1], one[0]))
+
 
 def _best(
     graph: VectorGraph, columns: _Columns, vector: np.ndarray, k: int, within: np.ndarray

@@ -202,7 +202,10 @@ class ChromaVectors:
         if filters.authors and not by_author:
             return []
         found = self._memory.search(vector, k, filters, by_author) if self._memory is not None else None
-        return self._nearest(vector, k, _condition(filters, by_author)) if found is None else found
+        if found is None:
+            found = self._nearest(vector, k, _condition(filters, by_author))
+            found = self._memory.rescored(vector, found) if self._memory is not None else found
+        return found
 
     def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
         """The cosine similarities of the passages that are in memory."""
