@@ -397,7 +397,8 @@ FAILING: list[tuple[str, bytes]] = [
 def test_no_place_of_the_server_is_in_what_a_client_sees(serve: Served, written: Assistant) -> None:
     url, folder = serve(written), written.archive.folder
     seen = [send(url, file) for file in FAILING]
-    seen += [httpx.post(f"{url}/api/articles", json=value) for value in ({"title": "No text"}, [], "x", {"id": "/etc"})]
+    bad: list[Any] = [{"title": "No text"}, [], "x", {"id": "/etc"}]
+    seen += [httpx.post(f"{url}/api/articles", json=value, timeout=60) for value in bad]
     jobs = [settled(url, reply.json()["id"]) for reply in seen if reply.status_code == 202]
     assert len(jobs) == len(FAILING)
     assert all(sum(job["report"]["rejected"].values()) >= 1 for job in jobs), jobs
