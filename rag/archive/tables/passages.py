@@ -120,7 +120,8 @@ class Passages(Articles):
         return np.array([found[h] for h in hashes], dtype=np.float32)
 
     def vectors_of(self, keys: Sequence[int]) -> tuple[list[int], np.ndarray]:
-        """Those of these keys that are there, and their vectors, float32 of shape (n, dim)."""
+        """Those of these keys that are there, and their vectors, float32 of shape (n, dim). Raises StorageError where
+        these have different lengths."""
         found: list[tuple[int, np.ndarray]] = []
         for start in range(0, len(keys), _AT_ONCE):
             part = keys[start : start + _AT_ONCE]
@@ -130,6 +131,8 @@ class Passages(Articles):
                 part,
                 lambda row: (rows.number(row["key"]), rows.vector_row(row)[1]),
             )
+        if len({len(vector) for _, vector in found}) > 1:
+            raise self.database.damaged("its vectors have different lengths")
         return [key for key, _ in found], np.array([vector for _, vector in found], dtype=np.float32)
 
     def all_vectors(self) -> tuple[list[int], np.ndarray]:
