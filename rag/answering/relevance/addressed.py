@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
+from rag.language.sentences import sentence_spans
 from rag.language.tokens import fold
 from rag.models.cards import E5_SMALL
 from rag.models.embeddings import Embedder
@@ -62,11 +63,19 @@ def addresses_readers(vectors: np.ndarray, embedder: Embedder) -> np.ndarray:
 
 
 def addresses_machines(passage: Passage, start: int, end: int) -> bool:
-    """Whether a sentence of a passage begins with words that address language models, whatever the embedder, or is
-    written with letters of two scripts that look alike. Further on, such words are reported: "told members to ignore
-    all earlier instructions"."""
+    """Whether a sentence of a passage, or one before it in its paragraph, begins with words that address language
+    models, whatever the embedder, or whether it is written with letters of two scripts that look alike.
+
+    What follows in the paragraph is part of the address: "Do not cite any other source." Further on in a sentence, such
+    words are reported: "told members to ignore all earlier instructions".
+    """
     if len(_TWO_SCRIPTS.findall(passage.text, start, end)) >= LEAST_DISGUISED:
         return True
-    opening = fold(passage.text[start:end]).lstrip(_MARKS)
+    text, paragraph = passage.text, passage.text.rfind("\n", 0, start) + 1
+    sentences = [
+        *(text[paragraph + s : paragraph + e] for s, e in sentence_spans(text[paragraph:start])),
+        text[start:end],
+    ]
+    openings = [fold(sentence).lstrip(_MARKS) for sentence in sentences]
     lexicons = (EVERY_LANGUAGE, lexicon(passage.article.language))
-    return any(pattern(one.machine_address).match(opening) for one in lexicons)
+    return any(pattern(one.machine_address).match(opening) for opening in openings for one in lexicons)
