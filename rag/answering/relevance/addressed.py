@@ -72,10 +72,7 @@ def addresses_machines(passage: Passage, start: int, end: int) -> bool:
     if len(_TWO_SCRIPTS.findall(passage.text, start, end)) >= LEAST_DISGUISED:
         return True
     text, paragraph = passage.text, passage.text.rfind("\n", 0, start) + 1
-    sentences = [
-        *(text[paragraph + s : paragraph + e] for s, e in sentence_spans(text[paragraph:start])),
-        text[start:end],
-    ]
-    openings = [fold(sentence).lstrip(_MARKS) for sentence in sentences]
+    before = [text[paragraph + first : paragraph + last] for first, last in sentence_spans(text[paragraph:start])]
+    openings = [fold(sentence).lstrip(_MARKS) for sentence in [*before, text[start:end]]]
     lexicons = (EVERY_LANGUAGE, lexicon(passage.article.language))
     return any(pattern(one.machine_address).match(opening) for opening in openings for one in lexicons)
