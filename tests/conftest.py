@@ -18,6 +18,7 @@ import pytest
 from fakes import ModelServer, ScriptedLLM, WordEmbedder
 from milvus_server import MilvusServer
 from postgres_server import PostgresServer
+from support import filled
 
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
@@ -158,6 +159,15 @@ def _with_teasers_marked(article: Article) -> Article:
 def articles() -> list[Article]:
     """The ten articles a1 … a10."""
     return [_with_teasers_marked(article) for article in ARTICLES]
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]) -> Path:
+    """The folder of an installation, to be copied: `ferries` has articles on the ferry, `city` those on the levy."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("prepared") / "data", llm="none")
+    filled(settings, "ferries", articles[:2])
+    filled(settings, "city", articles[2:4])
+    return settings.folder
 
 
 @pytest.fixture

@@ -5,9 +5,23 @@ from __future__ import annotations
 import io
 import time
 import zipfile
+from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import httpx
+from fakes import WordEmbedder
+
+from ingest.pipeline import ingest
+from rag.archive.archive import Archive
+from rag.schema import Article
+from rag.settings import Settings
+
+
+def filled(settings: Settings, name: str, articles: Sequence[Article]) -> None:
+    """Stores articles in an archive of an installation, which is made for them."""
+    with closing(Archive(settings.of_archive(name), may_be_new=True)) as archive:
+        ingest(articles, archive, WordEmbedder())
 
 
 def zipped(*members: tuple[str, bytes]) -> bytes:

@@ -13,7 +13,8 @@ from conftest import Served
 from fakes import WordEmbedder
 from http_support import eventually
 from postgres_server import PostgresServer
-from test_archives_served import filled, key
+from support import filled
+from test_archives_served import key
 
 from app import create_installation
 from rag.archive.archive import Archive
@@ -52,15 +53,6 @@ SENT = (
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer to a wrong key is delayed a little only."""
     monkeypatch.setattr(auth, "WRONG_SECONDS", 0.1)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]) -> Path:
-    """The folder of an installation of `ferries` and `city`."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("prepared") / "data", llm="none")
-    filled(settings, "ferries", articles[:2])
-    filled(settings, "city", articles[2:4])
-    return settings.folder
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])

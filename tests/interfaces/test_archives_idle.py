@@ -20,8 +20,8 @@ import pytest
 from conftest import Served
 from fakes import ScriptedLLM, WordEmbedder
 from http_support import QUESTION, REPLY, eventually
-from support import settled
-from test_archives_served import filled, key
+from support import filled, settled
+from test_archives_served import key
 
 from app import create_installation
 from rag.archive.archive import Archive
@@ -39,15 +39,6 @@ IDLE = 0.2  # seconds after which the archives of these tests are closed
 @pytest.fixture(autouse=True)
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(application, "IDLE_SECONDS", IDLE)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]) -> Path:
-    """The folder of an installation of `ferries` and `city`."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("prepared") / "data", llm="none")
-    filled(settings, "ferries", articles[:2])
-    filled(settings, "city", articles[2:4])
-    return settings.folder
 
 
 class Begun:

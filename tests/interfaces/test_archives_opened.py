@@ -14,7 +14,7 @@ import pytest
 from conftest import Served
 from fakes import WordEmbedder
 from http_support import eventually
-from test_archives_served import filled, key
+from test_archives_served import key
 
 from app import create_installation
 from rag.archive.archive import Archive
@@ -23,17 +23,7 @@ from rag.interfaces.http import server
 from rag.interfaces.http.auth import Authenticator
 from rag.interfaces.installation import application
 from rag.interfaces.installation.application import Installation
-from rag.schema import Article
 from rag.settings import Settings
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]) -> Path:
-    """The folder of an installation: `ferries` has the articles on the ferry, `city` those on the levy."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("prepared") / "data", llm="none")
-    filled(settings, "ferries", articles[:2])
-    filled(settings, "city", articles[2:4])
-    return settings.folder
 
 
 @pytest.fixture

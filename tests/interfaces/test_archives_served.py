@@ -18,10 +18,9 @@ from fakes import WordEmbedder
 from http_support import eventually
 from openai import OpenAI
 from postgres_server import PostgresServer
-from support import settled
+from support import filled, settled
 
 from app import create_installation
-from ingest.pipeline import ingest
 from ingest.spool import FOLDER, Spool
 from rag.archive.archive import Archive
 from rag.assistant import Assistant
@@ -35,11 +34,6 @@ from rag.settings import Settings
 
 FERRY = {"question": "Where did the ferry Castellan run aground?"}
 LEVY = {"question": "How much is the parking levy in Villasera?"}
-
-
-def filled(settings: Settings, name: str, articles: list[Article]) -> None:
-    with closing(Archive(settings.of_archive(name), may_be_new=True)) as archive:
-        ingest(articles, archive, WordEmbedder())
 
 
 def key(settings: Settings, name: str, *scopes: str) -> dict[str, str]:
@@ -63,15 +57,6 @@ def start(settings: Settings, serve: Served) -> Iterator[Callable[..., str]]:
     serve.stop()
     for assistant in opened:
         assistant.close()
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, articles: list[Article]) -> Path:
-    """The folder of an installation: `ferries` has the articles on the ferry, `city` those on the levy."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("prepared") / "data", llm="none")
-    filled(settings, "ferries", articles[:2])
-    filled(settings, "city", articles[2:4])
-    return settings.folder
 
 
 @pytest.fixture
