@@ -16,11 +16,9 @@ import pytest
 from eval.datasets import generated
 from ingest.pipeline import ingest
 from rag.archive.archive import Archive
-from rag.archive.followers import KeywordFollower
 from rag.archive.indexes import memory_vectors, vector_graph
 from rag.archive.indexes.memory_vectors import MemoryVectors
 from rag.archive.indexes.vector_graph import VectorGraph
-from rag.archive.near_duplicates import NearDuplicateFollower
 from rag.archive.priority import Priority
 from rag.schema import Filters
 from rag.settings import Settings
@@ -68,15 +66,17 @@ def test_the_first_search_after_a_start_finds_what_was_stored_since_the_vectors_
     with closing(Archive(settings, asks_once=True)) as archive:
         new = store_one(archive)
         nearest = vector_of(archive, new)
-    found, apply = [], KeywordFollower.bring_up
-
-    def searched_before(self: KeywordFollower, noted: object) -> None:  # Chroma is open by then, and searched
-        if not found:
-            found.extend(archive.search_vectors(nearest, 1, Filters()))
-        apply(self, noted)
-
+    found: list[tuple[int, float]] = []
     with closing(Archive(settings)) as archive:
-        monkeypatch.setattr(KeywordFollower, "bring_up", searched_before)
+        words = archive.indexer._keyword_follower
+        apply = words.bring_up
+
+        def searched_before(noted: object) -> None:  # Chroma is open by then, and searched
+            if not found:
+                found.extend(archive.search_vectors(nearest, 1, Filters()))
+            apply(noted)
+
+        monkeypatch.setattr(words, "bring_up", searched_before)
         archive.begin_opening()
         archive.wait_until_indexed()
     assert [key for key, _ in found] == [new]
@@ -89,15 +89,16 @@ def test_another_process_that_waits_is_not_told_before_the_vectors_in_memory_hav
     with closing(Archive(settings)) as archive, closing(Archive(settings)) as other:
         search(archive)
         archive.wait_until_threaded()
-        found, compare = [], NearDuplicateFollower.bring_up
+        near_duplicates = archive.indexer._near_duplicates
+        found, compare = [], near_duplicates.bring_up
 
-        def searched_before(self: NearDuplicateFollower) -> None:
+        def searched_before() -> None:
             stored = archive.catalog.passages_of("new")
             if stored and not found and archive.changes_behind() == 0:
                 found.extend(archive.search_vectors(vector_of(archive, stored[0].key), 1, Filters()))
-            compare(self)
+            compare()
 
-        monkeypatch.setattr(NearDuplicateFollower, "bring_up", searched_before)
+        monkeypatch.setattr(near_duplicates, "bring_up", searched_before)
         new = store_one(other)
         archive.wait_until_indexed()
         assert [key for key, _ in found] == [new]

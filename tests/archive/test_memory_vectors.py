@@ -91,23 +91,27 @@ def test_what_a_wide_filter_leaves_is_taken_from_the_nearest_of_all(
     many: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_vectors, "_COMPARED_FOR_ONE", 1)
-    memory, exact, graph, asked = read(many), ExactVectors(many.catalog), VectorGraph.nearest, []
+    memory, exact, asked = read(many), ExactVectors(many.catalog), []
+    assert memory._table is not None
+    assert memory._table.graph is not None
+    graph = memory._table.graph
+    of_graph = graph.nearest
 
-    def nearest(self: VectorGraph, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         asked.append(k)
-        return graph(self, vector, k)
+        return of_graph(vector, k)
 
-    def nothing(self: VectorGraph, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def nothing(vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(0, np.int64), np.zeros(0, np.float32)
 
     vector = generated.HashEmbedder().embed_queries(["six words of the vocabulary here"])[0]
     best = keys(exact.search(vector, 10, OF_MOST, []))
-    monkeypatch.setattr(VectorGraph, "nearest", nearest)
+    monkeypatch.setattr(graph, "nearest", nearest)
     assert keys(memory.search(vector, 10, OF_MOST, [])) == best
     assert asked
     assert asked[0] < 40
     # Where too few of the nearest of all are within the filter, all that are within it are compared.
-    monkeypatch.setattr(VectorGraph, "nearest", nothing)
+    monkeypatch.setattr(graph, "nearest", nothing)
     assert keys(memory.search(vector, 10, OF_MOST, [])) == best
 
 
@@ -262,7 +266,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     with closing(Archive(settings)) as archive:
         ingest(dated(100), archive, generated.HashEmbedder())
         found_in(archive)
-        archive.wait_until_indexed()
+        archive.wait_until_threaded()  # for the vectors; else closing the archive may come before they are read
     assert {path.name for path in (settings.folder / "graph").iterdir()} == {
         "state.json",
         "vectors.faiss",
@@ -283,6 +287,11 @@ def forbid_to_read_all(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(archive.catalog, "passage_facts", read)
 
 
+def forbid_to_search_chroma(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = archive.indexer.vectors()  # not the class: other archives of these tests thread their stories meanwhile
+    monkeypatch.setattr(opened, "_nearest", lambda *_: pytest.fail("Chroma was searched"))
+
+
 def test_what_was_kept_is_read_at_the_next_start_and_changes_are_added(
     kept: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,7 +299,7 @@ def test_what_was_kept_is_read_at_the_next_start_and_changes_are_added(
         forbid_to_read_all(archive, monkeypatch)
         archive.begin_opening()
         archive.wait_until_indexed()  # for which Chroma may be searched, to see whether it is whole
-        monkeypatch.setattr(ChromaVectors, "_nearest", lambda *_: pytest.fail("Chroma was searched"))
+        forbid_to_search_chroma(archive, monkeypatch)
         exact = ExactVectors(archive.catalog)
         vector = generated.HashEmbedder().embed_queries(["six words of the vocabulary here"])[0]
         assert keys(found_in(archive)) == keys(exact.search(vector, 10, OF_AN_OUTLET, []))
@@ -323,7 +332,7 @@ def test_what_was_kept_is_not_used_where_it_is_not_whole_or_of_another_state(
     with closing(Archive(kept)) as archive:
         found_in(archive)
         archive.wait_until_threaded()
-        monkeypatch.setattr(ChromaVectors, "_nearest", lambda *_: pytest.fail("Chroma was searched"))
+        forbid_to_search_chroma(archive, monkeypatch)
         vector = generated.HashEmbedder().embed_queries(["six words of the vocabulary here"])[0]
         exact = ExactVectors(archive.catalog)
         assert keys(found_in(archive)) == keys(exact.search(vector, 10, OF_AN_OUTLET, []))
