@@ -156,12 +156,9 @@ def _fetched(retriever: Retriever, text: str, vector: Any, k: int) -> Fetched:
     archive, filters = retriever.archive, Filters()
     languages = retriever.languages(text)
     dense = dict(archive.search_vectors(vector, k, filters))
-    by_words = archive.candidates(text, k, languages, filters)
-    scores = archive.word_scores(text, languages, list(dict.fromkeys([*by_words, *dense])))
-    return Fetched(
-        dense, {key: scores[key] for key in by_words if key in scores},
-        dense | archive.cosines(vector, [key for key in by_words if key not in dense]), scores,
-    )  # fmt: skip
+    sparse = dict(archive.search_words(text, k, languages, filters))
+    all_dense = dense | archive.cosines(vector, [key for key in sparse if key not in dense])
+    return Fetched(dense, sparse, all_dense, archive.word_scores(text, languages, list(dense)) | sparse)
 
 
 def ranked(found: Fetch, variant: Variant, weight: float) -> dict[str, list[tuple[str, float]]]:

@@ -155,12 +155,12 @@ def _steps(archive: Archive, retriever: Retriever, embedder: _Kept, asked: Seque
     k, languages = retriever.settings.fetch_k, retriever.languages(asked[0])
     vector = {question: embedder.embed_queries([question])[0] for question in asked}
     by_vector = {one: [key for key, _ in archive.search_vectors(vector[one], k, Filters())] for one in asked}
-    by_words = {one: archive.candidates(one, k, languages, Filters()) for one in asked}
+    by_words = {one: [key for key, _ in archive.search_words(one, k, languages, Filters())] for one in asked}
     steps: dict[str, Callable[[str], Any]] = {
         "nearest vectors": lambda one: archive.search_vectors(vector[one], k, Filters()),
-        "candidates by words": lambda one: archive.candidates(one, k, languages, Filters()),
+        "search by words": lambda one: archive.search_words(one, k, languages, Filters()),
         "cosines of those found by words": lambda one: archive.cosines(vector[one], by_words[one]),
-        "BM25 of all candidates": lambda one: archive.word_scores(one, languages, [*by_vector[one], *by_words[one]]),
+        "BM25 of those found by vectors": lambda one: archive.word_scores(one, languages, by_vector[one]),
         "texts of 12 passages": lambda one: archive.catalog.passages(by_vector[one][:12]),
     }
     return {f"step, {name}: p50 ms": percentiles(_timed(step, asked))["p50"] for name, step in steps.items()}

@@ -109,10 +109,6 @@ class Archive:
         """At most k pairs (passage key, BM25 score), best first."""
         return self._words(lambda index: index.search(question, k, languages, filters, self._authors(filters)))
 
-    def candidates(self, question: str, k: int, languages: Sequence[str], filters: Filters) -> list[int]:
-        """The keys of at most k passages that may be the best by their words; `word_scores` tells."""
-        return self._words(lambda index: index.candidates(question, k, languages, filters, self._authors(filters)))
-
     def cosines(self, vector: np.ndarray, keys: Sequence[int]) -> dict[int, float]:
         """Passage key -> cosine similarity, from memory or the catalogue; keys that are gone are left out."""
         found = self.indexer.vectors().cosines(vector, keys)

@@ -201,9 +201,9 @@ def test_scores_do_not_depend_on_how_many_passages_each_index_gave(
     whole, few = retriever(stored, fetch_k=100), retriever(stored)
     questions = [f"{one.title} {two.text[:200]}" for one, two in pairwise(stored.catalog.articles(limit=-1))]
     expected = [{hit.passage.id: hit.score for hit in whole.retrieve(one, top_k=20)} for one in questions]
-    vectors, words = Archive.search_vectors, Archive.candidates
+    vectors, words = Archive.search_vectors, Archive.search_words
     monkeypatch.setattr(Archive, "search_vectors", lambda self, vector, k, rest: vectors(self, vector, 2, rest)[1:])
-    monkeypatch.setattr(Archive, "candidates", lambda self, text, k, *more: words(self, text, 1, *more))
+    monkeypatch.setattr(Archive, "search_words", lambda self, text, k, *more: words(self, text, 1, *more))
     found = [few.retrieve(question) for question in questions]
     assert max(len(hits) for hits in found) == 2  # one of each index
     for hits, scores in zip(found, expected, strict=True):
@@ -230,7 +230,7 @@ def test_the_weight_of_the_vectors_is_the_models_unless_it_is_set(stored: Archiv
             patched.setattr(Archive, "model", None)  # as a new archive, which takes any embedder
             patched.setattr(Archive, "search_vectors", lambda *_: [(key, 0.9)])
             patched.setattr(Archive, "word_scores", lambda *_: {})
-            patched.setattr(Archive, "candidates", lambda *_: [])
+            patched.setattr(Archive, "search_words", lambda *_: [])
             return found.retrieve(question)[0].score
 
     assert weight(E5_SMALL.name) == pytest.approx(0.5)
@@ -264,7 +264,7 @@ def test_searching_both_indexes_at_once_gives_what_one_after_the_other_gives(
     assert at_once == [retriever(stored).retrieve(question, top_k=20) for question in questions] * 5
 
 
-@pytest.mark.parametrize("step", ["search_vectors", "candidates", "cosines", "word_scores"])
+@pytest.mark.parametrize("step", ["search_vectors", "search_words", "cosines", "word_scores"])
 def test_a_step_that_fails_makes_the_search_fail_with_its_error(
     stored: Archive, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.archive.archive import Archive
+from rag.archive.indexes import keyword_index
 from rag.archive.indexes.keyword_index import TERMS, TantivyWords
 from rag.archive.tables.passages import StoredPassage
 from rag.errors import StorageError
@@ -265,10 +266,21 @@ def test_a_search_ranks_by_the_words_as_they_are_written_among_what_their_stems_
     index.put(
         [one(n, f"a{n}", "the painting of a harbour" if n == 70 else "they paint a harbour") for n in range(1, 81)]
     )
-    question = "painting"
-    candidates = index.candidates(question, 80, ("en",), Filters(), [])
-    assert set(candidates) == set(range(1, 81))  # the stems are the same
-    best, score = index.search(question, 40, ("en",), Filters(), [])[0]
-    assert best == 70
-    assert index.scores(question, ("en",), [70]) == {70: pytest.approx(score)}
-    assert index.candidates(question, 3, ("en",), Filters(outlets=("no such",)), []) == []
+    found = index.search("painting", 80, ("en",), Filters(), [])
+    assert {key for key, _ in found} == set(range(1, 81))  # the stems are the same
+    assert found[0][0] == 70
+    assert index.search("painting", 3, ("en",), Filters(outlets=("no such",)), []) == []
+
+
+@pytest.mark.parametrize("term_by_term", [False, True])
+def test_passages_get_the_same_score_whether_they_are_searched_for_or_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, term_by_term: bool
+) -> None:
+    monkeypatch.setattr(keyword_index, "_TERM_BY_TERM_FROM", 0 if term_by_term else 1 << 30)
+    index, words = TantivyWords(tmp_path / "words"), "rain hail ferry harbour mayor budget storm rail".split()
+    index.put([one(n, f"a{n // 3}", " ".join(words[n % 5 : n % 7 + 2])) for n in range(1, 51)])
+    long = " ".join(words + [f"unheard{n}" for n in range(60)])  # of more terms than are asked for one by one
+    for question in ("rain at the harbour", "rain at the harbuor", "nothing of it", long):
+        found = dict(index.search(question, 50, ("en",), Filters(), []))
+        assert bool(found) == (question != "nothing of it")
+        assert index.scores(question, ("en",), [*range(1, 51), 999]) == pytest.approx(found)

@@ -110,32 +110,32 @@ class Retriever:
         """The languages that the question was stemmed in, and, for each of the filters, the BM25 scores of the k best
         passages."""
         languages = self.languages(question)
-        return languages, [dict(self.archive.search_words(question, k, languages, filters)) for filters in searched]
+        return languages, self._found_by_words(question, k, languages, searched)
+
+    def _found_by_words(
+        self, question: str, k: int, languages: Sequence[str], searched: Sequence[Filters]
+    ) -> list[dict[int, float]]:
+        return [dict(self.archive.search_words(question, k, languages, filters)) for filters in searched]
 
     def _by_both(
         self, question: str, k: int, searched: Sequence[Filters]
     ) -> tuple[list[str], list[dict[int, float]], list[dict[int, float]]]:
-        """The languages that the question was stemmed in, and, for each of the filters, cosines and BM25 scores of the
-        candidates of both indexes, which are searched at once.
+        """The languages that the question was stemmed in, and, for each of the filters, cosines and BM25 scores of what
+        both indexes find, which are searched at once.
 
-        Each candidate gets both scores: one that a single index fetched would lose the other share. Those found by
-        vectors are all scored by words meanwhile, as it is not known yet which of them the words find too.
+        Each passage gets both scores: one that a single index found would lose the other share. Those found by vectors
+        are all scored by words meanwhile, as it is not known yet which of them the words find too.
         """
         languages = self.languages(question)
-
-        def by_words() -> tuple[list[list[int]], dict[int, float]]:
-            found = [self.archive.candidates(question, k, languages, filters) for filters in searched]
-            return found, self.archive.word_scores(question, languages, _together(found))
-
-        with self.archive.beside(by_words) as fetched:
+        with self.archive.beside(lambda: self._found_by_words(question, k, languages, searched)) as fetched:
             vector, dense = self._by_vector(question, k, searched)
-            known = {key: cosine for cosines in dense for key, cosine in cosines.items()}
-            scores = self.archive.word_scores(question, languages, list(known))
-            sparse, more_scores = fetched()
-        scores |= more_scores
-        known |= self.archive.cosines(vector, [key for key in _together(sparse) if key not in known])
-        every = [_together([found, list(cosines)]) for found, cosines in zip(sparse, dense, strict=True)]
-        of_each = [{key: known[key] for key in own if key in known} for own in every]
+            cosines = {key: cosine for found in dense for key, cosine in found.items()}
+            scores = self.archive.word_scores(question, languages, list(cosines))
+            sparse = fetched()
+        scores |= {key: score for found in sparse for key, score in found.items()}
+        cosines |= self.archive.cosines(vector, [key for found in sparse for key in found if key not in cosines])
+        every = [own.keys() | found.keys() for own, found in zip(dense, sparse, strict=True)]
+        of_each = [{key: cosines[key] for key in own if key in cosines} for own in every]
         return languages, of_each, [{key: scores[key] for key in own if key in scores} for own in every]
 
     def _candidates(self, ranked: Sequence[tuple[int, float]], at_once: int) -> Iterator[Candidate]:
@@ -168,11 +168,6 @@ def within(window: TimeWindow, filters: Filters = Filters()) -> Filters:
     if last is not None:
         last += min(timedelta(days=REPORTED_DAYS), date.max - last)
     return replace(filters, since=window.first, until=last)
-
-
-def _together(keys: Sequence[Sequence[int]]) -> list[int]:
-    """All of these keys, each once."""
-    return list(dict.fromkeys(key for own in keys for key in own))
 
 
 def preferred(ranked: Sequence[tuple[int, float]], inside: Set[int]) -> list[tuple[int, float]]:

@@ -7,7 +7,7 @@ passages of the relevant article.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,18 +45,20 @@ _MARK = "terms"  # file in the folder that holds TERMS
 # version 4, a passage has the number of its article, so that a search reads no stored document.
 TERMS = "4"
 _READ_QUESTIONS = 64  # whose queries are kept: a search needs those of its question three times
-_CANDIDATES = 60  # at least, of which `search` gives the best
+_CANDIDATES = 60  # passages at least, best by their own words, of which `search` gives the best with their articles'
+# To score some passages, tantivy computes the scores of all others near them too, unless it is asked for one term after
+# the other. That pays from so many passages on. One core, 60 passages: .16 and .36 ms of 1,178, .25 and .44 of 11,609,
+# .79 and .62 of 116,734, 2.1 and 1.1 of 1,167,341. Each term asked for so is a level of a query, so there are not many.
+_TERM_BY_TERM_FROM, _TERM_BY_TERM = 50_000, 30
 _HEAP = 64_000_000  # bytes of memory for tantivy's writer, which needs at least 15 MB per thread
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """The queries of a question: over passages, by all its terms and without the words as they are written; and over
-    whole articles by its stems, None where it has none."""
+    """The queries of a question: for each of its terms in passages, and for each of its stems in whole articles."""
 
-    query: Any
-    roughly: Any
-    stems: Any
+    terms: Sequence[Any]
+    stems: Sequence[Any]
     foreign: bool
 
 
@@ -199,17 +201,6 @@ class TantivyWords:
         self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
     ) -> list[tuple[int, float]]:
         """At most k pairs (key, score) within the filters, best first; BM25 of passage and article, above 0."""
-        keys = self.candidates(question, max(_CANDIDATES, 2 * k), languages, filters, by_author)
-        return sorted(self.scores(question, languages, keys).items(), key=lambda one: -one[1])[:k]
-
-    def candidates(
-        self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
-    ) -> list[int]:
-        """The keys of at most k passages within the filters whose stems and headline fit a question best, best first.
-
-        Over 1,167,341 passages this takes 7.4 ms, and 10.7 with the words as they are written, which `scores` compares
-        for those found.
-        """
         if filters.authors and not by_author:
             return []
         with self._reported():
@@ -217,8 +208,9 @@ class TantivyWords:
             asked = self._read(question, tuple(languages), searcher.num_docs)
             if asked is None:
                 return []
-            query = self._among(asked.roughly, *self._conditions(filters, by_author))
-            return [key for key, _ in self._found(searcher, query, k, "key")]
+            query = self._within(self._any(asked.terms), self._conditions(filters, by_author))
+            found = self._with_articles(asked, self._found(searcher, query, max(_CANDIDATES, k), "key", "number"))
+        return sorted(found.items(), key=lambda one: -one[1])[:k]
 
     def scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
         """What `search` would give each of these passages, those at 0 left out."""
@@ -229,16 +221,25 @@ class TantivyWords:
             asked = self._read(question, tuple(languages), searcher.num_docs)
             if asked is None:
                 return {}
-            query = self._among(asked.query, self._any_of(self._schema, "key", keys))
-            found = self._found(searcher, query, len(keys), "key", "number")
-            whole = self._article_scores(asked.stems, {number for _, number, _ in found})
-        return {key: score + ARTICLE_BOOST * whole.get(number, 0.0) for key, number, score in found}
+            query = self._among(asked.terms, self._any_of(self._schema, "key", keys), searcher.num_docs)
+            return self._with_articles(asked, self._found(searcher, query, len(keys), "key", "number"))
 
-    def _among(self, query: Any, *conditions: Any) -> Any:
+    def _within(self, query: Any, conditions: Sequence[Any]) -> Any:
         """The query for documents that meet all conditions too, which change no score."""
         q, must = self._tantivy.Query, self._tantivy.Occur.Must
         within = [(must, q.const_score_query(condition, 0.0)) for condition in conditions]
         return q.boolean_query([(must, query), *within]) if within else query
+
+    def _among(self, terms: Sequence[Any], chosen: Any, documents: int) -> Any:
+        """The query for some chosen ones of so many documents, scored by these terms."""
+        if documents < _TERM_BY_TERM_FROM:
+            return self._within(self._any(terms), [chosen])
+        q, occur = self._tantivy.Query, self._tantivy.Occur
+        found = q.const_score_query(chosen, 0.0)
+        rest = [self._any(terms[_TERM_BY_TERM:])] if len(terms) > _TERM_BY_TERM else []
+        for term in (*terms[:_TERM_BY_TERM], *rest):
+            found = q.boolean_query([(occur.Must, found), (occur.Should, term)])
+        return found
 
     def _read_question(self, question: str, languages: Sequence[str], _passages: int) -> _Question | None:
         """A question as queries; None without a word. They are kept while there are as many passages."""
@@ -249,11 +250,9 @@ class TantivyWords:
         foreign = self._is_foreign(question, languages)
         misspelt = [] if foreign else self._misspelt(terms, languages)
         stems = {key: 1.0 for key in terms if key[0] == "stems"}
-        rough = {key: weight for key, weight in terms.items() if key[0] != "words"}
         return _Question(
-            query=self._query(terms, self._schema, misspelt),
-            roughly=self._query(rough, self._schema, misspelt),
-            stems=self._query(stems, self._whole_schema) if stems else None,
+            terms=[*self._weighted(terms, self._schema), *misspelt],
+            stems=self._weighted(stems, self._whole_schema),
             foreign=foreign,
         )
 
@@ -267,28 +266,33 @@ class TantivyWords:
         columns = [searcher.fast_field_values(field, addresses) for field in fields]
         return [row for row in zip(*columns, [float(score) for score, _ in hits], strict=True) if row[-1] > 0]
 
-    def _article_scores(self, stems: Any, articles: Collection[int]) -> dict[int, float]:
-        """The BM25 score of a question's stems in the full text of each of these articles, by the article's number."""
-        if not articles or stems is None:
-            return {}
-        query = self._among(stems, self._any_of(self._whole_schema, "number", articles))
-        return dict(self._found(self._searcher(self._whole), query, len(articles), "number"))
+    def _with_articles(self, asked: _Question, found: Sequence[tuple[int, int, float]]) -> dict[int, float]:
+        """Passage key -> score, for (key, number of the article, score): the BM25 score of the question's stems in the
+        full text of the article is added."""
+        searcher, numbers = self._searcher(self._whole), {number for _, number, _ in found}
+        whole = {}
+        if numbers and asked.stems:
+            query = self._among(asked.stems, self._any_of(self._whole_schema, "number", numbers), searcher.num_docs)
+            whole = dict(self._found(searcher, query, len(numbers), "number"))
+        return {key: score + ARTICLE_BOOST * whole.get(number, 0.0) for key, number, score in found}
 
     def _any_of(self, schema: Any, field: str, values: Iterable[int]) -> Any:
         """A query for the documents with one of these values; for a hundred, in a third of a term_set_query's time."""
-        q, should = self._tantivy.Query, self._tantivy.Occur.Should
-        return q.boolean_query([(should, q.term_query(schema, field, value, "basic")) for value in values])
+        return self._any([self._tantivy.Query.term_query(schema, field, value, "basic") for value in values])
 
-    def _query(
-        self, terms: Mapping[tuple[str, str], float], schema: Any, further: Sequence[tuple[Any, float]] = ()
-    ) -> Any:
-        """A query that matches any of these (field, term) pairs and further queries, each with its weight."""
-        q, should = self._tantivy.Query, self._tantivy.Occur.Should
-        exact = [(q.term_query(schema, field, term, "freq"), boost) for (field, term), boost in terms.items()]
-        return q.boolean_query([(should, q.boost_query(query, boost)) for query, boost in [*exact, *further]])
+    def _any(self, queries: Sequence[Any]) -> Any:
+        """A query for the documents that match any of these, with the sum of their scores."""
+        return self._tantivy.Query.boolean_query([(self._tantivy.Occur.Should, query) for query in queries])
 
-    def _misspelt(self, terms: Mapping[tuple[str, str], float], languages: Sequence[str]) -> list[tuple[Any, float]]:
-        """For each word that no article holds, in any form: a query for the words it may be meant for, and its weight.
+    def _weighted(self, terms: Mapping[tuple[str, str], float], schema: Any) -> list[Any]:
+        """A query for each (field, term) pair with its weight."""
+        q = self._tantivy.Query
+        return [
+            q.boost_query(q.term_query(schema, field, term, "freq"), weight) for (field, term), weight in terms.items()
+        ]
+
+    def _misspelt(self, terms: Mapping[tuple[str, str], float], languages: Sequence[str]) -> list[Any]:
+        """For each word that no article holds, in any form: a query for the words it may be meant for, with its weight.
 
         Passages that hold any of them score alike, by how rare they are together: a word close to a hundred others
         tells little.
@@ -301,7 +305,7 @@ class TantivyWords:
             meant = q.fuzzy_term_query(self._schema, "words", word, distance=edits_allowed(word))
             df = searcher.search(meant, 1, count=True).count
             if df:
-                found.append((q.const_score_query(meant, 1.0), MISSPELT_BOOST * rarity(searcher.num_docs, df)))
+                found.append(q.const_score_query(meant, MISSPELT_BOOST * rarity(searcher.num_docs, df)))
         return found
 
     def _is_known(self, searcher: Any, word: str, languages: Sequence[str]) -> bool:

@@ -34,15 +34,6 @@ class WordIndex(Protocol):
         """
         ...
 
-    def candidates(
-        self, question: str, k: int, languages: Sequence[str], filters: Filters, by_author: Sequence[str]
-    ) -> list[int]:
-        """The keys of at most k passages within the filters that may be the best, those likeliest to be so first.
-
-        The arguments are those of `search`, which takes about as long for the scores of these.
-        """
-        ...
-
     def scores(self, question: str, languages: Sequence[str], keys: Sequence[int]) -> dict[int, float]:
         """What `search` would give each of these passages, those at 0 left out."""
         ...
