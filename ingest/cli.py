@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.queue.cli import COMMANDS as QUEUE_COMMANDS
 from ingest.queue.cli import queue_and_wait
 from rag.errors import SettingsError
-from rag.terminal import DONE, NOTHING, Command, day, print_json, print_note, print_text
+from rag.terminal import DONE, NOTHING, Command, counted, day, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from ingest.pipeline import IngestReport
@@ -119,13 +119,13 @@ def _advance(bar: Any, report: IngestReport) -> None:
 
 def print_report(report: IngestReport) -> None:
     """Prints what an ingest did; the first rejections on standard error."""
-    updated = f" ({report.updated} new versions)" if report.updated else ""
+    updated = f" ({counted(report.updated, 'new version')})" if report.updated else ""
     withdrawn = f", {report.withdrawn} withdrawn" if report.withdrawn else ""
     rejected = ", ".join(f"{count} {reason}" for reason, count in report.rejected.most_common())
     print_text(
         f"{report.read} read: {report.kept} kept{updated}, {report.unchanged} unchanged{withdrawn}, "
         f"{sum(report.rejected.values())} rejected{f' ({rejected})' if rejected else ''}\n"
-        f"{report.passages} passages in {report.seconds:.1f} s ({report.passages_per_second:.1f} a second)"
+        f"{counted(report.passages, 'passage')} in {report.seconds:.1f} s ({report.passages_per_second:.1f} a second)"
     )
     for rejection in report.rejections[:_SHOWN_REJECTIONS]:
         print_note(f"rejected ({rejection.reason}): {rejection.message}")
@@ -167,7 +167,7 @@ def _rebuild(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"passages": count})
     else:
-        print_text(f"The indexes hold {count:,} passages.")
+        print_text(f"The indexes hold {counted(count, 'passage')}.")
     return DONE
 
 
@@ -191,8 +191,9 @@ def _reindex(args: argparse.Namespace) -> int:
         print_json(report.as_dict())
         return DONE
     print_text(
-        f"{report.passages:,} passages of {report.articles:,} articles: {report.embedded:,} embedded in "
-        f"{report.seconds:.1f} s ({report.passages_per_second:.1f} a second), {report.dropped:,} old vectors deleted\n"
+        f"{counted(report.passages, 'passage')} of {counted(report.articles, 'article')}: {report.embedded:,} embedded "
+        f"in {report.seconds:.1f} s ({report.passages_per_second:.1f} a second), "
+        f"{counted(report.dropped, 'old vector')} deleted\n"
         f"The archive's embedder is {report.embedder}."
     )
     return DONE

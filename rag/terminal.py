@@ -79,6 +79,11 @@ def log_on_standard_error(log: logging.Logger) -> Iterator[None]:
         log.propagate = before[1]
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 passage`, `1,200 passages`: a number and what it counts."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def without_control_characters(text: str) -> str:
     """The text without what could steer a terminal: articles and file names come from anywhere."""
     return "".join(c for c in text if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160))

@@ -71,15 +71,14 @@ def _add_demo_archive(commands: Any) -> None:
 
 def _demo_archive(args: argparse.Namespace) -> int:
     from eval.experiments import demo
+    from ingest.cli import print_report
 
     settings = Settings.load(data_dir=args.data_dir)
     if demo.is_filled(settings):
         return 0
     report = demo.fill_archive(settings)
-    say(
-        f"Demo archive at {args.data_dir}: {report.kept} articles new, {report.unchanged} unchanged, "
-        f"{sum(report.rejected.values())} rejected, {report.seconds:.1f} s"
-    )
+    say(f"Demo archive at {args.data_dir}")
+    print_report(report)
     return 0
 
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rag.errors import SettingsError
-from rag.terminal import DONE, NOTHING, Command, print_json, print_note, print_text
+from rag.terminal import DONE, NOTHING, Command, counted, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from ingest.queue.tables import Queue, QueuedIngest
@@ -56,7 +56,7 @@ def told(found: QueuedIngest) -> str:
     rejected = sum(report.rejected.values())
     return (
         f"{found.id}  {found.queued_at:%Y-%m-%d %H:%M}  {found.state:11}  {found.waiting} waiting, {report.kept} kept "
-        f"({report.updated} new versions), {report.unchanged} unchanged, {report.withdrawn} withdrawn, "
+        f"({counted(report.updated, 'new version')}), {report.unchanged} unchanged, {report.withdrawn} withdrawn, "
         f"{rejected} rejected"
     )
 
@@ -88,7 +88,7 @@ def _jobs(args: argparse.Namespace) -> int:
         if args.id and found:
             print_report(found[0].report)
         elif found:
-            print_text(f"{workers} worker{'' if workers == 1 else 's'} running")
+            print_text(f"{counted(workers, 'worker')} running")
         for one in found:
             if one.state in ("stopped", "interrupted"):
                 print_note(

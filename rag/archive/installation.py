@@ -103,6 +103,8 @@ def check_exists(settings: Settings) -> None:
     present = names(settings)
     if settings.archive not in present:
         there = f"There are: {_shown(present)}." if present else "There is no named archive yet."
+        if settings.model_copy(update={"archive": ""}).folder.joinpath(CATALOGUE).exists():
+            there += " The one without a name is used without --archive."
         raise ArchiveMissing(
             f"There is no archive '{settings.archive}'. {there} The first ingest makes one: "
             f"dateline ingest --archive {settings.archive} FILE-OR-FOLDER"

@@ -178,7 +178,8 @@ def _articles(args: argparse.Namespace) -> int:
         for article in found:
             print_text(f"{article.id:52}  {byline(article):44}  {article.title}")
     if not found:
-        more = "List all with: dateline articles" if args.text else "Add some with: dateline ingest FILE-OR-FOLDER"
+        texts = "Only titles, outlets and bylines are compared; find words in the texts with: dateline search"
+        more = texts if args.text else "Add some with: dateline ingest FILE-OR-FOLDER"
         print_note(f"dateline: no article matches. {unknown or more}")
     return DONE if found else NOTHING
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.terminal import DONE, Command, print_json, print_note, print_text
+from rag.terminal import DONE, Command, counted, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from rag.archive.archive import Archive
@@ -109,8 +109,9 @@ def _move(args: argparse.Namespace) -> int:
 def _counts(manifest: Manifest) -> str:
     rows = {name: total.rows for name, total in manifest.contents.items()}
     return (
-        f"{manifest.articles:,} articles ({rows['versions']:,} versions), {rows['passages']:,} passages, "
-        f"{rows['vectors']:,} vectors and {rows['stories']:,} stories"
+        f"{counted(manifest.articles, 'article')} ({counted(rows['versions'], 'version')}), "
+        f"{counted(rows['passages'], 'passage')}, {counted(rows['vectors'], 'vector')} and {rows['stories']:,} "
+        f"{'story' if rows['stories'] == 1 else 'stories'}"
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rag.language.dates import written
 from rag.schema import Answer, Article, Hit, QuestionKind, Sentence, Story, TimeWindow, marked
+from rag.terminal import counted
 
 if TYPE_CHECKING:
     from rag.models.chat import LLM
@@ -61,8 +62,7 @@ def story_line(story: Story) -> str:
 
 def story_size(story: Story) -> str:
     """`3 articles, 2 independent reports`."""
-    reports = "1 independent report" if story.reports == 1 else f"{story.reports} independent reports"
-    return f"{story.articles} articles, {reports}"
+    return f"{counted(story.articles, 'article')}, {counted(story.reports, 'independent report')}"
 
 
 def short_days(story: Story) -> str:

@@ -105,7 +105,7 @@ def test_a_damaged_archive_is_listed_with_the_reason(
     assert main(["archives", "--data-dir", str(settings.data_dir)]) == 0
     told = capsys.readouterr().out
     assert "cannot be opened: " in told
-    assert "1 articles" in told
+    assert "1 article, " in told
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "One", "ünï", "-x", "a_b", "x" * 41, "x" * 300, "a/b", "a\n", " "])

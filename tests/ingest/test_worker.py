@@ -659,7 +659,7 @@ def test_the_commands_queue_list_and_report(
             PieceWorker(archive, WordEmbedder(), queue, "one").work(number)
     assert app.main(["jobs", job["id"]]) == 0
     printed = capsys.readouterr()
-    assert "13 read: 12 kept (1 new versions), 0 unchanged, 1 rejected (1 malformed)" in printed.out
+    assert "13 read: 12 kept (1 new version), 0 unchanged, 1 rejected (1 malformed)" in printed.out
     assert "damaged.json: it is not valid JSON" in printed.err
     assert app.main(["jobs", "nothing"]) == 1
     assert "there is no job 'nothing'" in capsys.readouterr().err

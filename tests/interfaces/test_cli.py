@@ -212,7 +212,7 @@ def test_doctor_names_the_embedder_and_a_move_that_was_interrupted(
         (("show", "a1", "--version", "9"), "there is no article 'a1' version 9"),
         (("stories", "nothing"), "there is no story 'nothing'. List them with: dateline stories"),
         (("stories", "--since", "2030-01-01"), "no story was found: two articles or more"),
-        (("articles", "zzz"), "no article matches. List all with: dateline articles"),
+        (("articles", "zzz"), "find words in the texts with: dateline search"),
         (("remove", "a99"), "there is no article 'a99'"),
     ],
 )

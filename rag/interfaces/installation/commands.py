@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import DatelineError
-from rag.terminal import DONE, NOTHING, Command, print_json, print_note, print_text
+from rag.terminal import DONE, NOTHING, Command, counted, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from rag.archive.archive import Archive
@@ -57,7 +57,7 @@ def _told(one: dict[str, Any]) -> str:
     if one["error"]:
         return f"cannot be opened: {one['error']}"
     newest = f", newest of {one['newest']}" if one["newest"] else ""
-    return f"{one['articles']:,} articles, {one['passages']:,} passages{newest}"
+    return f"{counted(one['articles'], 'article')}, {counted(one['passages'], 'passage')}{newest}"
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -85,9 +85,9 @@ def _doctor(args: argparse.Namespace) -> int:
         )
     else:
         print_text(
-            f"{health.passages:,} passages in the catalogue. Vector index: {health.vectors_missing} missing, "
-            f"{health.vectors_extra} extra. Keyword index: {health.words_missing} missing, "
-            f"{health.words_extra} extra."
+            f"{counted(health.passages or 0, 'passage')} in the catalogue. "
+            f"Vector index: {health.vectors_missing} missing, {health.vectors_extra} extra. "
+            f"Keyword index: {health.words_missing} missing, {health.words_extra} extra."
         )
         print_text(_embedder_text(embedder))
         print_text(f"{move}\n" * bool(move) + ("The archive is sound." if health.sound else _REPAIR))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from rag.interfaces.page.exchange import Card, Part, card_of, day_text
 from rag.interfaces.page.templating import article_address, render
 from rag.schema import Article, Story
+from rag.terminal import counted
 
 MOST_REJECTIONS = 50  # are named in a report; all are counted
 
@@ -59,7 +60,7 @@ def story_html(story: Story, articles: Sequence[Article]) -> str:
 
 def report_html(report: Mapping[str, Any], *, running: bool) -> str:
     """What became of an upload so far. `report` is IngestReport.as_dict()."""
-    updated = f" ({report['updated']} new versions)" if report["updated"] else ""
+    updated = f" ({counted(report['updated'], 'new version')})" if report["updated"] else ""
     rejected = sum(report["rejected"].values())
     counts = [
         f"{report['read']} read",
@@ -72,7 +73,7 @@ def report_html(report: Mapping[str, Any], *, running: bool) -> str:
         "report.html",
         running=running,
         counts=", ".join(filter(None, counts)),
-        size=f"{report['passages']:,} passages, {report['seconds']:.0f} s",
+        size=f"{counted(report['passages'], 'passage')}, {report['seconds']:.0f} s",
         rejections=report["rejections"][:MOST_REJECTIONS],
         unnamed=rejected - MOST_REJECTIONS,
     )
