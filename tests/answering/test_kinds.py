@@ -117,6 +117,7 @@ def test_what_a_question_about_the_archive_is_restricted_to_is_no_subject(reader
         ("Compara los presupuestos de 2024.", "comparison", "presupuestos de 2024"),
         ("What's the latest?", "latest", ""),
         ("Do the newspapers agree on how many boats sank?", "disagreement", "on how many boats sank"),
+        ("What did Tarrow say about quotas?", "statements", "Tarrow about quotas"),
     ],
 )
 def test_the_subject_is_the_question_without_the_words_for_its_form(question, kind, subject):

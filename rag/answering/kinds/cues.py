@@ -54,8 +54,8 @@ CUES: Mapping[QuestionKind, tuple[str, ...]] = {
         quem\s(?:sao|eram) quais\s(?:sao|eram) wie\s(?:zijn|waren)""".split()
     ),
     "statements": tuple(
-        r"""statements? quot\w* said say declara\w* zitat\w* zitier\w* aussagen? gesagt sagte citations? dijo disse
-        dit detto zei""".split()
+        r"""statements? quot(?:e[ds]?|ing|ations?) said say declara\w* zitat\w* zitier\w* aussagen? gesagt sagte
+        citations? dijo disse dit detto zei""".split()
     ),
     "archive": tuple(r"""archiv\w* articles? articulos? artikel\w* articoli artigos?""".split()),
 }
