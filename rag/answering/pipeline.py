@@ -22,7 +22,7 @@ from rag.answering.extraction.withdrawn import told_of, withdrawn_report
 from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
-from rag.answering.people.namesakes import without_namesakes
+from rag.answering.people.namesakes import named_people, without_namesakes
 from rag.answering.people.referents import with_names
 from rag.answering.people.several import MOST_PEOPLE, Several, meaning, of_each, several_meant
 from rag.answering.people.succession import asked_person, further_hits, ranked
@@ -33,7 +33,7 @@ from rag.answering.tracer import ended
 from rag.language.identify import LANGUAGE_NAMES, archive_language, detect_language
 from rag.models.cards import card_of
 from rag.models.chat import LLM
-from rag.schema import Answer, Hit, QuestionKind, RefusalReason, Sentence, Timings
+from rag.schema import Answer, Hit, QuestionKind, RefusalReason, Sentence, Timings, Turn
 
 EXTRACTION_EVIDENCE_TOKENS = 300
 TRANSLATION_TOKENS = 80
@@ -132,11 +132,15 @@ def _welcome(ask: Ask) -> Answer:
 
 def _read(ask: Ask) -> Reading:
     """The question in its conversation, without days where the caller has said in which days to search."""
-    question = with_names(ask.question, ask.history, lambda name: ask.retriever.retrieve(name, ask.filters))
+    question = _with_names(ask, ask.question, ask.history)
     reading = read(question, ask.history, ask.today)
     if reading.may_stand_alone and stands_alone(ask, reading):
         reading = read(question, (), ask.today)
     return replace(reading, window=None, elsewhere=False) if ask.filters.since or ask.filters.until else reading
+
+
+def _with_names(ask: Ask, question: str, history: Sequence[Turn]) -> str:
+    return with_names(question, history, lambda name: ask.retriever.retrieve(name, ask.filters))
 
 
 def _kind(ask: Ask, reading: Reading) -> QuestionKind:
@@ -300,10 +304,12 @@ def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> An
     citer, sentences, hits = Citer(), list[Sentence](), list(answer.hits)
     shown: list[Candidate] = []
     for at, part in enumerate(parts):
-        text = f"{part} {parts[0]}" if at else part  # a later part often leaves out what it is about
+        asked = _with_names(ask, part, [Turn(question=parts[0], answer="")] if at else [])
+        text = f"{asked} {parts[0]}" if at else part  # a later part often leaves out what it is about
         found = without_namesakes(text, ask.retriever.retrieve(text, ask.filters, window=answer.window))
-        evidence, reason = _evidence(ask, replace(query, text=text, asked=part), found, rewritten=bool(at))
-        own = [] if reason else of_part(part, evidence.candidates, shown, query.language)
+        evidence, reason = _evidence(ask, replace(query, text=text, asked=asked), found, rewritten=bool(at))
+        people = named_people(asked, [hit.passage.article for hit in found]) if asked != part else []
+        own = [] if reason else of_part(asked, evidence.candidates, shown, query.language, people)
         if not own and not at:
             return None  # the later parts are about what the first one asks for
         if not own:
@@ -311,7 +317,7 @@ def _parted(ask: Ask, answer: Answer, parts: Sequence[str], query: _Query) -> An
             continue
         known = {hit.passage.id for hit in hits}
         hits += [hit for hit in found if hit.passage.id not in known]
-        chosen = quotations(part, own, citer, SENTENCES_OF_PART, 0)
+        chosen = quotations(asked, own, citer, SENTENCES_OF_PART, 0)
         sentences += chosen
         shown += [c for c in own if any(sentence.text.endswith(c.text) for sentence in chosen)]
     return given(ask, replace(answer, hits=tuple(hits)), sentences) if shown else None

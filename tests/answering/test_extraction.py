@@ -97,6 +97,12 @@ def test_sources_do_not_differ(found):
     assert not any(text.startswith("The sources") for text in quoted(HURT, *found))
 
 
+@pytest.mark.parametrize("question", ["how old is she?", "wie alt ist sie?", "quel âge a-t-elle ?"])
+def test_a_question_with_one_word_of_its_own_does_not_tell_that_two_sentences_are_about_one_thing(question):
+    found = [candidates(f"{name} is {age} years old.", key=name)[0] for name, age in (("Ann Dow", 33), ("Bo Hart", 24))]
+    assert not any(text.startswith("The sources") for text in quoted(question, *found))
+
+
 def test_what_is_older_than_a_correction_is_no_difference():
     (note,) = candidates("Correction: an earlier version gave another figure.", key="c", day=4, score=0.5)
     older, newer = hurt(31, "a", day=3), hurt(23, "b", day=4)

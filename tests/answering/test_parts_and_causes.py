@@ -4,6 +4,8 @@ import pytest
 
 from rag.answering.kinds.causes import asks_cause, gives_cause
 from rag.answering.kinds.parts import parts_of
+from rag.assistant import Assistant
+from rag.models import files
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,23 @@ def test_a_question_for_a_cause_is_told(question):
 def test_a_sentence_with_because_gives_a_cause_more_plainly_than_one_with_after():
     assert gives_cause("It sank because a seal was wrong.") > gives_cause("It sank after a storm.") > 0
     assert gives_cause("It sank on Monday.") == 0
+
+
+@pytest.mark.models
+@pytest.mark.skipif(not files.has_packaged_e5(), reason="the multilingual embedder is not installed")
+@pytest.mark.parametrize(
+    ("question", "said", "of_others"),
+    [
+        ("Who is Harriet Nwosu and how old is she?", "second, weaker front", "Brannigan"),
+        ("Wer ist Harriet Nwosu und wie alt ist sie?", "second, weaker front", "Brannigan"),
+        ("Who is Joel Brannigan and how old is he?", "24-year-old", "67 years old"),
+        ("Who is Adrian Holloway and how old is he?", "He is 56", "67 years old"),  # his customers' age
+    ],
+)
+def test_a_pronoun_in_a_later_part_means_whom_the_first_one_names(
+    demo_assistant: Assistant, question: str, said: str, of_others: str
+) -> None:
+    text = demo_assistant.ask(question).text
+    assert said in text
+    assert of_others not in text
+    assert "differ" not in text

@@ -12,12 +12,16 @@ from rag.language.dates import named_days
 from rag.language.names import names
 from rag.language.numbers import numbers
 from rag.language.stems import content_stems
+from rag.language.stop_words import STOP_WORDS
+from rag.language.tokens import folded_words
 
 # Of the best score, what a sentence needs to be an answer; of the question's words, the share that it must hold, and
 # the one that two sentences with numbers or dates must both hold to be compared where they are worded differently; of
 # the words beside the question's in the shorter of two, the share and the number that the other must have. Set by hand
 # on a sample of rgb_en_fact: with less, sentences about something beside the question count as differing.
 LEAST_SCORE, LEAST_COVERAGE, COMPARED_COVERAGE, SAME_WORDING, LEAST_SHARED = 0.6, 0.6, 0.8, 0.6, 2
+# Content words of a question that tell what it is about: that of "how old is she?" fits the age of anybody.
+LEAST_ASKED = 2
 # Articles whose days lie further apart are no difference: what they tell may have changed. Set by hand.
 SAME_TIME = timedelta(days=3)
 
@@ -68,8 +72,10 @@ def _at_one_time(one: Candidate, other: Candidate) -> bool:
 
 
 def _comparable(wanted: Expected, question: str, one: Candidate, other: Candidate) -> bool:
-    """Whether two sentences tell of the same thing: they hold nearly all words of the question, or have one wording."""
-    if wanted != "name" and min(one.coverage, other.coverage) >= COMPARED_COVERAGE:
+    """Whether two sentences tell of the same thing: they hold nearly all words of a question that tells what it is
+    about, or have one wording."""
+    tells = sum(word not in STOP_WORDS for word in folded_words(question)) >= LEAST_ASKED
+    if wanted != "name" and tells and min(one.coverage, other.coverage) >= COMPARED_COVERAGE:
         return True
     asked = set(content_stems(question, one.passage.article.language))
     words = [

@@ -10,7 +10,8 @@ from rag.answering.citations import Citer
 from rag.answering.compose.wording import sourced
 from rag.answering.extraction.differences import differing
 from rag.answering.kinds.causes import asks_cause, gives_cause
-from rag.answering.question import expected, holds
+from rag.answering.people.namesakes import AskedPerson, names_in_full, names_person
+from rag.answering.question import Expected, expected, holds
 from rag.answering.sentence_selection import Candidate, is_heading, names_held, with_opening, years_named
 from rag.schema import Sentence
 
@@ -159,16 +160,32 @@ def _newness(candidates: Sequence[Candidate]) -> dict[date | None, float]:
     return {day: place / (len(days) - 1) for place, day in enumerate(days)} if len(days) > 1 else {}
 
 
-def of_part(part: str, candidates: Sequence[Candidate], shown: Sequence[Candidate], language: str) -> list[Candidate]:
-    """The candidates that may answer a part: of the kind that it asks for, not shown before, best first, those of
-    articles that answered an earlier part preferred."""
+def _tells_of(candidate: Candidate, person: AskedPerson) -> bool:
+    """Whether a sentence names a person, or nobody in full where its paragraph has named the person before."""
+    article, start, end = candidate.passage.article, candidate.start, candidate.end
+    if names_person(article, start, end, person):
+        return True
+    paragraph = article.text.rfind("\n", 0, start) + 1
+    return names_person(article, paragraph, start, person) and not names_in_full(article, start, end)
+
+
+def _may_answer(candidate: Candidate, wanted: Expected, part: str, people: Sequence[AskedPerson]) -> bool:
+    of_kind = not wanted or holds(wanted, candidate.text, part, candidate.passage.article.language)
+    return of_kind and all(_tells_of(candidate, one) for one in people)
+
+
+def of_part(
+    part: str, candidates: Sequence[Candidate], shown: Sequence[Candidate], language: str,
+    people: Sequence[AskedPerson] = (),
+) -> list[Candidate]:  # fmt: skip
+    """The candidates that may answer a part: of the kind that it asks for and on the `people` whom it means, not shown
+    before, best first, those of articles that answered an earlier part preferred."""
     wanted = expected(part, language)
     known, articles = {(c.passage.id, c.start) for c in shown}, {c.passage.article.id for c in shown}
     fit = [
         replace(c, score=c.score + SAME_ARTICLE * (c.passage.article.id in articles))
         for c in candidates
-        if (c.passage.id, c.start) not in known
-        and (not wanted or holds(wanted, c.text, part, c.passage.article.language))
+        if (c.passage.id, c.start) not in known and _may_answer(c, wanted, part, people)
     ]
     one_language = all(c.passage.article.language == language for c in fit)
     if not wanted and one_language and max((c.coverage for c in fit), default=0.0) < LEAST_OF_PART:

@@ -32,6 +32,34 @@ def asked_people(question: str, articles: Sequence[Article]) -> list[AskedPerson
     return list(found.values())
 
 
+def named_people(question: str, articles: Sequence[Article]) -> list[AskedPerson]:
+    """Those whom a question names, in full or by the last name alone, and whom one of the articles names in full."""
+    words = [word for word in folded_words(question) if word not in STOP_WORDS]
+    found: list[AskedPerson] = []
+    for last in dict.fromkeys(words):
+        every = [one.given for one in bearers_of(last, articles)]
+        asked = [given for given in every if not given.isdisjoint(words)] or every
+        if asked:
+            found.append(AskedPerson(last, frozenset().union(*asked)))
+    return found
+
+
+def names_person(article: Article, start: int, end: int, person: AskedPerson) -> bool:
+    """Whether the words of an article from `start` to `end` name a person, in full or by the last name alone."""
+    own = _mentions_in(article, start, end, person.last)
+    return any(not one.given or not one.given.isdisjoint(person.given) for one in own)
+
+
+def names_in_full(article: Article, start: int, end: int) -> bool:
+    """Whether the words of an article from `start` to `end` name anybody or anything by several words."""
+    return any(one.given for last in named(article).by_last for one in _mentions_in(article, start, end, last))
+
+
+def _mentions_in(article: Article, start: int, end: int, last: str) -> list[Mention]:
+    first, behind = place_in_text(article, start), place_in_text(article, end)
+    return [one for one in named(article).of(last) if first <= one.start < behind]
+
+
 def without_namesakes(question: str, hits: Sequence[Hit]) -> list[Hit]:
     """The hits without the articles that know by its last name alone somebody else than whom the question names."""
     people = asked_people(question, [hit.passage.article for hit in hits])
@@ -61,8 +89,7 @@ def tells_of_another(article: Article, start: int, end: int, people: Sequence[As
 
 def _means_another(article: Article, start: int, end: int, person: AskedPerson) -> bool:
     mentions = named(article).of(person.last)
-    first, last = place_in_text(article, start), place_in_text(article, end)
-    own = [one for one in mentions if first <= one.start < last]
+    own, first = _mentions_in(article, start, end, person.last), place_in_text(article, start)
     if not own or any(one.given for one in own):
         return bool(own) and not _knows(article, person)
     full = [one for one in mentions if one.given]
