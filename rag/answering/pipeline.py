@@ -207,6 +207,7 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
         hits = tuple(hits_of_kind(ask, "fact", reading))
         found(hits)
     dropped = answer.kind if ask.kind or reading.form else None
+    reading = replace(reading, unspoken=answer.kind == "statements")
     answer = replace(
         answer,
         kind="fact",

@@ -7,11 +7,14 @@ from dataclasses import replace
 
 from rag.answering.answerability import is_clear
 from rag.answering.citations import Citer
+from rag.answering.compose.sentences.speakers import reports, speaker_of
 from rag.answering.compose.wording import sourced
 from rag.answering.conversation.followups import Reading
 from rag.answering.extraction.quotations import SENTENCES, quotations
+from rag.answering.kinds.cues import has_cue
+from rag.answering.people.namesakes import AskedPerson, named_people, names_person
 from rag.answering.question import expected
-from rag.answering.sentence_selection import Candidate, Evidence
+from rag.answering.sentence_selection import Candidate, Evidence, with_opening
 from rag.language.names import names
 from rag.language.stems import content_stems
 from rag.language.tokens import tokens
@@ -61,16 +64,39 @@ def quoted(evidence: Evidence, reading: Reading) -> list[Sentence]:
     """The best sentences verbatim, each its own citation; never none.
 
     One sentence for "shorter", what was not said yet for "who else?", with day and outlet for "in which outlet?".
-    Where it is not clear that they hold the answer, a sentence in front says so.
+    Where it is not clear that they hold the answer, a sentence in front says so, as where words of somebody were asked
+    for and not found. Those of others are no answer then.
     """
     citer = Citer()
     if reading.move not in ("more", "shorter", "source"):
-        found = quotations(reading.asked, evidence.candidates, citer)
-        return found if is_clear(evidence) else [CLOSEST, *found]
+        people = _to_be_heard(evidence, reading)
+        found = quotations(reading.asked, _without_words_of_others(evidence.candidates, people), citer)
+        return found if is_clear(evidence) and not (people and reading.unspoken) else [CLOSEST, *found]
     if reading.move == "source":
         best = evidence.candidates[0]
         return [citer.sentence(sourced(best.passage.article, best.text), (best,), "")]
     return [citer.sentence(one.text, (one,), "") for one in _chosen(evidence.candidates, reading)]
+
+
+def _to_be_heard(evidence: Evidence, reading: Reading) -> list[AskedPerson]:
+    """Those whom a question for somebody's words names; none of a question that asks for something else."""
+    if expected(reading.asked) or not has_cue(reading.kind_text, "statements"):
+        return []
+    return named_people(reading.asked, [one.passage.article for one in evidence.candidates])
+
+
+def _without_words_of_others(candidates: Sequence[Candidate], people: Sequence[AskedPerson]) -> Sequence[Candidate]:
+    """The candidates without those that report words of somebody else and name none of these people; all where none is
+    left, or there are no people."""
+    left = [one for one in candidates if not (people and _reports_another(with_opening(one), people))]
+    return left or candidates
+
+
+def _reports_another(one: Candidate, people: Sequence[AskedPerson]) -> bool:
+    article = one.passage.article
+    speaker = speaker_of(one.text, article.language) if reports(one.text, article.language) else None
+    named = any(names_person(article, one.start, one.end, person) for person in people)
+    return bool(speaker and speaker.name) and not named
 
 
 def _chosen(candidates: Sequence[Candidate], reading: Reading) -> list[Candidate]:

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from rag.answering.quoting import CLOSEST
 from rag.assistant import Assistant
 from rag.errors import QuestionError
 from rag.models import files
@@ -72,6 +73,62 @@ def test_the_kind_of_a_question_gives_its_answer_a_form(
     assert all(c.passage.article.text[c.start : c.end] == c.quote for c in answer.citations)
     own_words = ("disagreement", "list", "archive")
     assert all(sentence.citations for sentence in answer.sentences) or kind in own_words
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What did Renner say about the schools law?",
+        "Qu'a dit Renner sur la loi scolaire ?",
+        "Renner on the schools law",
+    ],
+)
+def test_a_columnist_who_contradicts_somebody_is_not_quoted_for_him(demo_assistant: Assistant, question: str) -> None:
+    text = demo_assistant.ask(question, kind="statements").text
+    assert "the end of the village school" in text
+    assert "I do not believe" not in text
+    assert "I believe" not in text
+
+
+@pytest.mark.parametrize(
+    ("question", "who", "topic"),
+    [
+        ("What did Renner say about bitcoin?", "Tobias Renner", "bitcoin"),
+        ("What has Quill said on cryptocurrency?", "Arthur Quill", "cryptocurrency"),
+        ("What did Katrin Ashdown say about football?", "Ashdown", "football"),
+    ],
+)
+def test_words_on_something_else_are_told_to_be_beside_the_topic(
+    demo_assistant: Assistant, question: str, who: str, topic: str
+) -> None:
+    lead, *closest = demo_assistant.ask(question).sentences
+    assert lead.text == f"No article found in which {who} speaks names “{topic}”. What comes closest:"
+    assert 1 <= len(closest) <= 3
+
+
+def test_that_somebody_is_not_heard_on_a_topic_is_told_for_each_of_a_name(demo_assistant: Assistant) -> None:
+    told = [sentence.text for sentence in demo_assistant.ask("What did Holloway say about bitcoin?").sentences]
+    assert sum("speaks names “bitcoin”" in text for text in told) == 2
+
+
+@pytest.mark.parametrize(
+    ("question", "by_others"),
+    [
+        ("What did Bridie Malone say about the chronometer?", "Philippa Drewe"),
+        ("What did Standish say about pensions?", "Holloway"),
+    ],
+)
+def test_words_of_others_are_no_answer_where_somebody_is_to_be_heard(
+    demo_assistant: Assistant, question: str, by_others: str
+) -> None:
+    answer = demo_assistant.ask(question)
+    assert answer.sentences
+    assert by_others not in answer.text
+
+
+def test_that_words_asked_for_were_not_found_is_told(demo_assistant: Assistant) -> None:
+    answer = demo_assistant.ask("What did Renner say about the measles outbreak?")
+    assert answer.sentences[0] == CLOSEST
 
 
 def test_a_question_that_no_composition_fits_is_answered_as_a_fact(demo_assistant: Assistant) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rag.answering.compose.material import Line
-from rag.answering.compose.sentences.speakers import speaker_of
+from rag.answering.compose.sentences.speakers import is_by_author, speaker_of
 from rag.answering.compose.statements import _before, _meant
 from rag.answering.sentence_selection import Candidate
 from rag.language.sentences import sentence_spans
@@ -38,6 +38,26 @@ def test_without_a_verb_of_saying_a_place_is_no_speaker():
     speaker = speaker_of(text, "en")
     assert speaker
     assert speaker.name == "Mr Achebe"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("I do not believe, as Tobias Renner claims to, that she dreams of it.", "en"),
+        ("Ich glaube nicht, wie Renner behauptet, dass sie davon träumt.", "de"),
+        ("Je ne crois pas, comme l'affirme Renner, qu'elle en rêve.", "fr"),
+        ("Yo no creo, como dijo Renner, que sueñe con ello.", "es"),
+    ],
+)
+def test_what_is_said_in_the_first_person_is_said_by_the_author(text, language):
+    assert is_by_author(text, language)
+
+
+@pytest.mark.parametrize(
+    "text", ["“I do not believe it,” Renner said.", "Renner told us that it would pass.", "Renner said we must wait."]
+)
+def test_the_first_person_behind_the_verb_or_in_quotation_marks_is_not_the_author(text):
+    assert not is_by_author(text, "en")
 
 
 def lines_of(text: str) -> list[Line]:

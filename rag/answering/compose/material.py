@@ -111,6 +111,7 @@ class Material:
     suffices: bool = False
     only_answered: bool = False  # suffices by a sentence that answers it, and not by likeness or words alone
     series: frozenset[str] = frozenset()  # ids of the nearest article and of those that tell of the same thing
+    foreign: bool = False  # the subject is in another language than `language`
 
     @property
     def articles(self) -> list[Article]:
@@ -167,10 +168,9 @@ def collect(
     # German nouns look like names: articles in other languages cannot lack them.
     comparable = language != "de" or any(one.language == language for one in articles)
     unknown = archive.unknown_words(names(topic), language)
-    coverage = max(one.words for one in kept)
     missing = tuple(missing_anchors(topic, articles, language, unknown)) if comparable else ()
     least_words = WORDS_BESIDE_NAMES if comparable and names(topic) and not missing else LEAST_WORDS
-    is_near = _is_near(found, language, foreign) or coverage >= least_words
+    is_near = _is_near(found, language, foreign) or max(one.words for one in kept) >= least_words
     answered = _answers(kept[0])
     return Material(
         subject,
@@ -184,6 +184,7 @@ def collect(
         suffices=is_near or answered,
         only_answered=answered and not is_near,
         series=frozenset(one.article.id for one in again),
+        foreign=foreign,
     )
 
 
@@ -330,8 +331,7 @@ def _about(found: Sequence[_Found], subject: str, language: str, archive: Archiv
 
 
 def _lines(one: _Found, topic: Subject, archive: Archive, language: str) -> list[Line]:
-    sentences = _sentences(archive, one.article.id)
-    first = [at for at in sentences if at.place < MOST_SENTENCES or corrects(at.text)]
+    first = [at for at in _sentences(archive, one.article.id) if at.place < MOST_SENTENCES or corrects(at.text)]
     return _embedded(first, one, topic, language)
 
 

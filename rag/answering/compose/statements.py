@@ -9,7 +9,15 @@ from datetime import date
 from rag.answering.citations import Citer
 from rag.answering.compose.material import Line, Material
 from rag.answering.compose.sentences.asked_speakers import by_office, named, people
-from rag.answering.compose.sentences.speakers import OF, Speaker, is_continued, mentions, reports, speaker_of
+from rag.answering.compose.sentences.speakers import (
+    OF,
+    Speaker,
+    is_by_author,
+    is_continued,
+    mentions,
+    reports,
+    speaker_of,
+)
 from rag.answering.compose.wording import SAME, says_the_same
 from rag.answering.people.namesakes import is_called
 from rag.answering.sentence_selection import SPEECH, same_paragraph
@@ -21,6 +29,8 @@ from rag.language.tokens import Token, fold, tokens
 from rag.schema import Sentence
 
 MOST = 10
+# Where no article in which somebody speaks names the topic: what is said of that, and statements that follow.
+BESIDE, MOST_BESIDE = "No article found in which {who} speaks names “{topic}”. What comes closest:", 3
 # How near a statement must be to what the question asks about: as a share of the nearest one of its article, by itself,
 # and its article's nearest one as a share of the nearest of all, where that is a topic, on which somebody speaks again
 # and again, and where it is an event; and what the headline's likeness counts. Short quotations share few words with
@@ -46,15 +56,36 @@ _EVENT = frozenset(
 
 def compose(material: Material) -> list[Sentence]:
     """The statements of whom the subject names about what it names, each with its day, its outlet and, where the
-    sentence itself does not name him, its speaker; none without one."""
+    sentence itself does not name him, its speaker; none without one. Behind a sentence that says so the nearest ones,
+    where no article in which he speaks names what they are to be about."""
     who, topic = parted(material.subject)
     spoken, topic = _asked(who, topic, _spoken(material), material)
-    chosen = _with_neighbours(_about(spoken, topic, material), spoken)
+    chosen, front = _with_neighbours(_about(spoken, topic, material), spoken), list[Sentence]()
+    if chosen and not _is_named(topic, spoken, material):
+        scores = _nearness(chosen, topic, material)
+        nearest = sorted(range(len(chosen)), key=scores.__getitem__, reverse=True)[:MOST_BESIDE]
+        chosen, front = [chosen[at] for at in nearest], [_beside(topic, chosen)]
     citer, said = Citer(), list[_Spoken]()
     for one in sorted(chosen, key=lambda one: (one.line.day or date.min, one.line.article.id, one.line.place)):
         if len(said) < MOST and not any(_says_the_same(one.line, other.line) for other in said):
             said.append(one)
-    return [citer.sentence(f"{_lead(one)}: {one.line.text}", (one.line.candidate,), "") for one in said]
+    told = [citer.sentence(f"{_lead(one)}: {one.line.text}", (one.line.candidate,), "") for one in said]
+    return [*front, *told]
+
+
+def _is_named(topic: str, spoken: Sequence[_Spoken], material: Material) -> bool:
+    """Whether an article of these statements has a word of the topic, in any inflection; true where it may have it in
+    another language."""
+    articles = {one.line.article.id: one.line.article for one in spoken}.values()
+    if material.foreign or any(one.language != material.language for one in articles):
+        return True
+    words = set(content_stems(topic, material.language))
+    return not words or any(words & set(content_stems(f"{one.title} {one.text}", one.language)) for one in articles)
+
+
+def _beside(topic: str, spoken: Sequence[_Spoken]) -> Sentence:
+    who = max((one.speaker.name for one in spoken), key=len)
+    return Sentence(text=BESIDE.format(who=who, topic=topic), verdict="supported")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,9 +120,10 @@ def _spoken(material: Material) -> list[_Spoken]:
     """The lines that report words of somebody whom they or lines in front of them name or describe."""
     found = []
     for index, line in enumerate(material.lines):
-        if not reports(line.text, line.article.language):
+        language = line.article.language
+        if not reports(line.text, language) or is_by_author(line.text, language):
             continue
-        own = speaker_of(line.text, line.article.language)
+        own = speaker_of(line.text, language)
         speaker = own if own and own.name else _meant(own, _before(material.lines, index), material.lines)
         if speaker:
             found.append(_Spoken(line, speaker, speaker is own))

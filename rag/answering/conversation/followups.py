@@ -50,7 +50,8 @@ class Reading:
     conversation's, and an article from outside them answers nothing. `said` are the answers not to repeat. `move` is
     what the question does with the one before it, None where it is complete. `base` is the question that began the
     subject, on the days last asked for. `may_stand_alone`: the question points at nothing before it, and is taken for
-    a continuation since it is short and names nobody.
+    a continuation since it is short and names nobody. `unspoken`: it was read as one for somebody's words, and none
+    were found.
     """
 
     text: str
@@ -64,6 +65,7 @@ class Reading:
     said: tuple[str, ...] = ()
     move: Move | None = None
     may_stand_alone: bool = False
+    unspoken: bool = False
 
 
 def read(question: str, history: Sequence[Turn], today: date | None = None) -> Reading:

@@ -86,14 +86,14 @@ def meaning(reading: Reading, several: Several) -> Reading:
 
 
 def of_each(question: str, several: Several, answered: Callable[[str], Answer]) -> list[tuple[Sentence, ...]]:
-    """What is said of each of them, a heading in front of it; `answered` gives the answer to a question that names one
-    in full."""
+    """What is said of each of them, a heading in front of it, and what an answer says of all its sentences, where all
+    are on him; `answered` gives the answer to a question that names one in full."""
     said: list[tuple[Sentence, ...]] = [(Sentence(text=several.lead(), verdict="supported"),)]
     for one in several.people:
-        front, behind = question[: several.word.start], question[several.word.end :]
-        answer = answered(f"{front}{one.name}{behind}")
+        answer = answered(f"{question[: several.word.start]}{one.name}{question[several.word.end :]}")
         cited = [sentence for sentence in answer.sentences if sentence.citations]
-        own = [said_of for said_of in cited if said_of.citations[0].passage.article.id in one.articles][:MOST_OF_EACH]
+        own = [said_of for said_of in cited if said_of.citations[0].passage.article.id in one.articles]
         heading = f"{one.name}:" if own else f"{one.name}: no answer was found."
-        said.append((Sentence(text=heading, verdict="supported"), *own))
+        front = [first for first in answer.sentences[:1] if own == cited and first not in cited]
+        said.append((Sentence(text=heading, verdict="supported"), *front, *own[:MOST_OF_EACH]))
     return said
