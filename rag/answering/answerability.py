@@ -55,7 +55,7 @@ def probability(evidence: Evidence) -> float:
 
 def is_clear(evidence: Evidence) -> bool:
     """Whether the best sentences are shown without a word that they may not be the answer."""
-    return probability(evidence) >= CLEAR or evidence.likeness >= CLEAR_LIKENESS
+    return evidence.tells or probability(evidence) >= CLEAR or evidence.likeness >= CLEAR_LIKENESS
 
 
 def belief_reason(belief: float | None) -> RefusalReason:

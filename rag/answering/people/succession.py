@@ -116,8 +116,14 @@ def _offices(last: str, given: frozenset[str], articles: Sequence[Article]) -> I
             text = article.text[start:end]
             for name, office in _people(text, article.language):
                 stems = frozenset(content_stems(office, article.language))
-                if stems and name[-1] == last and not given.isdisjoint(name[:-1]):
+                if stems and name[-1] == last and not given.isdisjoint(name[:-1]) and not _is_name(office, article):
                     yield stems, article
+
+
+def _is_name(office: str, article: Article) -> bool:
+    """Whether the words beside somebody are a name and no office: "the mayor of Harrow Bay, Luther Voss"."""
+    *front, last = folded_words(office)
+    return any(not one.given.isdisjoint(front) for one in named(article).of(last))
 
 
 def _people(text: str, language: str) -> Iterator[tuple[list[str], str]]:
@@ -161,7 +167,8 @@ def _in_article(article: Article) -> Iterator[tuple[list[str], str]]:
 
 def ranked(evidence: Evidence, asked: InOffice) -> Evidence:
     """The evidence with those sentences first that tell who came after or before the person, and beside one that says
-    "she" the one that names her. Where none tells, it is not near to the question."""
+    "she" the one that names her. Where none tells, it is not near to the question; where one does outright, it is clear
+    in any language that it answers."""
     worth = [_worth(one, asked) for one in evidence.candidates]
     named_by = [_introduction(one, asked) for one, own in zip(evidence.candidates, worth, strict=True) if own > 0]
     best = max((one.score for one in evidence.candidates), default=0.0)
@@ -170,7 +177,9 @@ def ranked(evidence: Evidence, asked: InOffice) -> Evidence:
         gained = TELLS if own == 0 and any(_holds(one, place) for place in named_by) else own
         scored.append(replace(one, score=one.score + best * gained))
     ordered = replace(evidence, candidates=tuple(sorted(scored, key=lambda one: -one.score)))
-    return ordered if named_by else replace(ordered, closeness=0.0, likeness=0.0)
+    if not named_by:
+        return replace(ordered, closeness=0.0, likeness=0.0)
+    return replace(ordered, tells=any(_tells_outright(one, asked) for one in evidence.candidates))
 
 
 def _holds(one: Candidate, place: tuple[str, int]) -> bool:
@@ -197,6 +206,11 @@ def _worth(one: Candidate, asked: InOffice) -> float:
     if told is not None:
         return TELLS if told == asked.direction else -REVERSED
     return TELLS if _names_other_holder(one, asked) else 0.0
+
+
+def _tells_outright(one: Candidate, asked: InOffice) -> bool:
+    """Whether a sentence says that the one took over from the other, or names both beside the office."""
+    return _told(one, asked) == asked.direction or bool(_mention_in(one, asked) and _names_other_holder(one, asked))
 
 
 def _told(one: Candidate, asked: InOffice) -> Direction | None:
