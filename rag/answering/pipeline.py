@@ -22,9 +22,9 @@ from rag.answering.extraction.withdrawn import told_of, withdrawn_report
 from rag.answering.kinds import holdings
 from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
-from rag.answering.people.namesakes import named_people, without_namesakes
+from rag.answering.people.namesakes import Bearer, named_people, without_namesakes
 from rag.answering.people.referents import with_names
-from rag.answering.people.several import MOST_PEOPLE, Several, meaning, of_each, several_meant
+from rag.answering.people.several import MOST_PEOPLE, Several, naming, of_each, several_meant
 from rag.answering.people.succession import asked_person, further_hits, ranked
 from rag.answering.quoting import is_quoted, is_unsaid, led, quoted, renumbered
 from rag.answering.retrieval.of_reading import hits_about, hits_for, hits_of_kind, is_later, stands_alone, window_in
@@ -99,8 +99,9 @@ def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
         yield _of_each(ask, answer, reading, several)
         return
     if several:
-        reading = meaning(reading, several)
-        answer = replace(answer, hits=tuple(hits_of_kind(ask, answer.kind, reading)))
+        reading, office = naming(reading, several, several.people[0]), several.people[0].office
+        # A full name that another one has finds the articles on both.
+        answer = replace(answer, hits=several.hits if office else tuple(hits_of_kind(ask, answer.kind, reading)))
     if answer.kind == "fact":
         yield from _answers(ask, answer, reading)
     else:
@@ -114,12 +115,17 @@ def _of_each(ask: Ask, answer: Answer, reading: Reading, several: Several) -> An
         return refused(ask, answer, "the question does not say whom it means", text=text)
     hits = {hit.passage.id: hit for hit in answer.hits}
 
-    def answered(question: str) -> Answer:
-        *_, last = _streamed(replace(ask, question=question, llm=None))
+    def answered(one: Bearer) -> Answer:
+        named, alone = naming(reading, several, one), replace(ask, llm=None)
+        if one.office:  # whom the full name does not tell from another
+            on_one = replace(answer, hits=several.hits_of(one), **written_by(None))
+            *_, last = (_answers if answer.kind == "fact" else _composed)(alone, on_one, named)
+        else:
+            *_, last = _streamed(replace(alone, question=named.asked))
         hits.update((hit.passage.id, hit) for hit in last.hits)
         return last
 
-    said = [sentence for own in of_each(reading.asked, several, answered) for sentence in own]
+    said = [sentence for own in of_each(several, answered) for sentence in own]
     return given(ask, replace(answer, hits=tuple(hits.values()), **written_by(None)), renumbered(said))
 
 

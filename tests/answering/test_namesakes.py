@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from rag.answering.people.mentions import named
 from rag.answering.people.namesakes import asked_people, bearers_of, tells_of_another, without_namesakes
 from rag.answering.people.referents import with_names
+from rag.answering.people.same_name import told_apart
 from rag.answering.people.several import named_alone
 from rag.assistant import Assistant
 from rag.models import files
-from rag.schema import Article, Hit, Passage, Turn
+from rag.schema import Article, Filters, Hit, Passage, Turn
 
 
 def article(key: str, text: str, language: str = "en", title: str = "") -> Article:
@@ -224,3 +226,77 @@ def test_the_words_of_the_one_who_is_meant_are_not_mixed_with_those_of_a_namesak
     answer = demo_assistant.ask("What did Holloway say about schools?")
     assert answer.sentences
     assert {"Adrian" in c.passage.article.text for c in answer.citations} == {False}
+
+
+@pytest.mark.models
+@needs_models
+@pytest.mark.parametrize(
+    ("question", "offices", "said"),
+    [
+        ("Who is Imogen Ashdown?", ["the chief executive", "director"], ["hill town", "named after the observatory"]),
+        (
+            "Wer ist Bridie Malone?",
+            ["a crane driver for 16 years", "museum cleaner"],
+            ["voted against", "less impressed"],
+        ),
+        # Articles on the judge come only to a search for the name.
+        ("Who is Oduya?", ["judge", "engineer"], ["A joint inquiry will be led", "full lake"]),
+        ("What did Quiroga say?", ["the chief Lunadan negotiator", "Corvane's chairman"], ["afternoon", "museum"]),
+    ],
+)
+def test_people_who_share_their_full_name_are_told_apart_by_what_they_are(
+    demo_assistant: Assistant, question: str, offices: list[str], said: list[str]
+) -> None:
+    lead, *told = demo_assistant.ask(question).sentences
+    assert lead.text.startswith("The articles seem to name 2 people called")
+    assert [office for office in offices if office not in lead.text] == []
+    headings = [at for at, sentence in enumerate(told) if not sentence.citations]
+    of_each = [
+        " ".join(one.text for one in told[headings[0] : headings[1]]),
+        " ".join(one.text for one in told[headings[1] :]),
+    ]
+    places = [[words in text for text in of_each].index(True) for words in said]
+    assert sorted(places) == [0, 1]
+
+
+@pytest.mark.models
+@needs_models
+def test_what_a_question_says_of_somebody_tells_him_from_another_of_the_name(demo_assistant: Assistant) -> None:
+    answer = demo_assistant.ask("Who is Judge Oduya?")
+    assert "A joint inquiry will be led by Marguerite Oduya" in answer.text
+    assert "seem to name" not in answer.text
+    assert "engineer" not in answer.text
+    assert "seem to name" not in demo_assistant.ask("What did Oduya say about the dam?").text
+
+
+@pytest.mark.models
+@needs_models
+def test_one_person_in_articles_of_all_kinds_stays_one(demo_assistant: Assistant) -> None:
+    archive = demo_assistant.archive
+    articles = [one for key in archive.catalog.article_ids(Filters()) if (one := archive.catalog.article(key))]
+    lasts = sorted({last for one in articles for last in named(one).by_last})
+    apart = [
+        own[0].name for last in lasts for one in bearers_of(last, articles)
+        if len(own := told_apart(one, last, articles, archive)) > 1
+    ]  # fmt: skip
+    assert apart == ["Imogen Ashdown", "Bridie Malone", "Marguerite Oduya", "Esteban Quiroga"]
+
+
+@pytest.mark.models
+@needs_models
+def test_whoever_changes_the_office_or_is_named_with_the_same_people_stays_one(demo_assistant: Assistant) -> None:
+    def told(key: str, month: int, text: str) -> Article:
+        return Article(
+            id=key, title="", text=text, language="en", source=key, published=datetime(2025, month, 1, tzinfo=UTC)
+        )
+
+    coach = told("coach", 1, "The Rovers coach, Jasper Brandt, smiled. Brandt said he was glad.")
+    agent = told("agent", 5, "Jasper Brandt, an estate agent, sold the hall. Brandt said it was old.")
+    again = told("again", 9, "A football coach, Jasper Brandt, is back. Brandt has no team.")
+    (brandt,) = bearers_of("brandt", [coach, agent, again])
+    assert len(told_apart(brandt, "brandt", [coach, agent], demo_assistant.archive)) == 1
+    offices = [one.office for one in told_apart(brandt, "brandt", [coach, agent, again], demo_assistant.archive)]
+    assert offices == ["Rovers coach", "an estate agent"]
+    friend = " His friend Ottoline Brakspear was there."
+    with_friend = [replace(one, text=one.text + friend) for one in (coach, agent, again)]
+    assert len(told_apart(brandt, "brandt", with_friend, demo_assistant.archive)) == 1

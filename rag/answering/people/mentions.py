@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from rag.language.lexicons import EVERY_LANGUAGE, LEXICONS, lexicon
 from rag.language.names import names
-from rag.language.tokens import Token, tokens
+from rag.language.tokens import Token, folded_words, tokens
 from rag.schema import Article
 
 MOST_CHARS = 60_000  # of an article that are read: more than any report has
@@ -78,6 +78,12 @@ def named(article: Article) -> Named:
             found[run[-1].folded].append(Mention(_printed(run, given, text), given, run[0].start, is_thing))
         at = max(end, at + 1)
     return Named({last: tuple(own) for last, own in found.items()}, lower, frozenset(one.folded for one in every))
+
+
+def is_name(words: str, article: Article) -> bool:
+    """Whether words beside somebody are a name in the article and no office: "the mayor of Harrow Bay, Luther Voss"."""
+    *front, last = folded_words(words)
+    return any(not one.given.isdisjoint(front) for one in named(article).of(last))
 
 
 def _may_name(token: Token, known: Collection[str]) -> bool:

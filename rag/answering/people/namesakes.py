@@ -101,11 +101,17 @@ def _means_another(article: Article, start: int, end: int, person: AskedPerson) 
 @dataclass(frozen=True, slots=True)
 class Bearer:
     """Somebody whom articles name in full: `name` as printed, the folded names in front of the last one, and the ids of
-    the articles that name nobody else by that last name."""
+    the articles that name nobody else by that last name. `office` says what he is, where others have the same name."""
 
     name: str
     given: frozenset[str]
     articles: frozenset[str]
+    office: str = ""
+
+    @property
+    def described(self) -> str:
+        """The name, and what he is where others have the same."""
+        return f"{self.name}, {self.office}" if self.office else self.name
 
 
 def bearers_of(last: str, articles: Sequence[Article]) -> list[Bearer]:

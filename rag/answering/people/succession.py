@@ -9,7 +9,7 @@ from typing import Literal
 
 from rag.answering.ask import Ask
 from rag.answering.compose.sentences.offices import behind, in_front, name_groups
-from rag.answering.people.mentions import Mention, named, place_in_text
+from rag.answering.people.mentions import Mention, is_name, named, place_in_text
 from rag.answering.question import expected
 from rag.answering.sentence_selection import Candidate, Evidence
 from rag.language.lexicons import LEXICONS, lexicon, pattern
@@ -116,14 +116,8 @@ def _offices(last: str, given: frozenset[str], articles: Sequence[Article]) -> I
             text = article.text[start:end]
             for name, office in _people(text, article.language):
                 stems = frozenset(content_stems(office, article.language))
-                if stems and name[-1] == last and not given.isdisjoint(name[:-1]) and not _is_name(office, article):
+                if stems and name[-1] == last and not given.isdisjoint(name[:-1]) and not is_name(office, article):
                     yield stems, article
-
-
-def _is_name(office: str, article: Article) -> bool:
-    """Whether the words beside somebody are a name and no office: "the mayor of Harrow Bay, Luther Voss"."""
-    *front, last = folded_words(office)
-    return any(not one.given.isdisjoint(front) for one in named(article).of(last))
 
 
 def _people(text: str, language: str) -> Iterator[tuple[list[str], str]]:
