@@ -12,7 +12,7 @@ from rag.answering.answerability import answer_reason, belief_reason, evidence_r
 from rag.answering.ask import Ask, given, refused, unknown_in_filters, written_by
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
-from rag.answering.compose.material import LEAST_SHARE, collect
+from rag.answering.compose.latest import in_office
 from rag.answering.conversation.followups import Reading, read, unnamed_person
 from rag.answering.conversation.small_talk import is_small_talk
 from rag.answering.draft import CheckedDraft
@@ -20,7 +20,6 @@ from rag.answering.extraction.of_days import names_only_days, told_of_days
 from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
 from rag.answering.extraction.withdrawn import told_of, withdrawn_report
 from rag.answering.kinds import holdings
-from rag.answering.kinds.cues import subject_of
 from rag.answering.kinds.parts import parts_of
 from rag.answering.people.namesakes import Bearer, named_people, without_namesakes
 from rag.answering.people.referents import with_names
@@ -189,22 +188,13 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
     if of_days and (told := _told_of_days(ask, replace(answer, kind="fact"), reading)):
         yield told
         return
-    languages = ask.archive.catalog.languages()
-    own = detect_language(ask.question) or next(iter(languages), "")
-    foreign = archive_language(own, languages)
-    subject = subject_of(reading.subject, answer.kind)
-    least = composer.LEAST_SHARES.get(answer.kind, LEAST_SHARE)
-    further = composer.FURTHER.get(answer.kind, 0)
-    material = collect(
-        subject, foreign or own, answer.hits, ask.archive, ask.sentence_embedder, least, further=further,
-        foreign=bool(foreign), series=answer.kind in composer.SERIES_KINDS, today=ask.today, filters=ask.filters,
-    )  # fmt: skip
+    material = composer.material_of(ask, answer, reading)
     if reading.move == "more":
         lines = tuple(one for one in material.lines if is_unsaid(one.text, reading, one.article.language))
         material = replace(material, lines=lines)
-    missing = () if foreign or reading.text != ask.question else material.missing
+    missing = () if material.foreign or reading.text != ask.question else material.missing
     suffices = material.suffices or answer.kind == "statements"  # these are told by who speaks
-    sentences = composer.COMPOSERS[answer.kind](material) if suffices and not missing else []
+    sentences = composer.composed(material, answer.kind, reading) if suffices and not missing else []
     if sentences:
         yield given(ask, answer, sentences)
         return
@@ -226,6 +216,15 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
     yield from _answers(ask, answer, reading)
 
 
+def _in_office(ask: Ask, answer: Answer, reading: Reading) -> Answer | None:
+    """Who has an office, where a question asks for nothing else; None where it asks for something else, for earlier
+    days, or the articles name nobody in that office."""
+    if not composer.asks_who(reading) or reading.window or reading.move:
+        return None
+    held = in_office(composer.material_of(ask, answer, reading), share=1.0)
+    return given(ask, replace(answer, **written_by(None)), held) if held else None
+
+
 def _told_of_days(ask: Ask, answer: Answer, reading: Reading) -> Answer | None:
     """What happened in the days that a question names, where it asks for nothing else."""
     of_days, told = told_of_days(ask, reading)
@@ -238,7 +237,7 @@ def _told_of_days(ask: Ask, answer: Answer, reading: Reading) -> Answer | None:
 def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """What follows the first answer, which has the hits for the reading's text."""
     quotes = ask.llm is None or ask.llm.judges
-    if quotes and (told := _told_of_days(ask, answer, reading)):
+    if quotes and (told := _told_of_days(ask, answer, reading) or _in_office(ask, answer, reading)):
         yield told
         return
     languages = ask.archive.catalog.languages()

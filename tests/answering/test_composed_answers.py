@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
+from ingest.pipeline import ingest
 from rag.answering.quoting import CLOSEST
+from rag.archive.archive import Archive
 from rag.assistant import Assistant
 from rag.errors import QuestionError
 from rag.models import files
-from rag.schema import Filters, QuestionKind
+from rag.schema import Article, Filters, QuestionKind
+from rag.settings import Settings
 
 pytestmark = [
     pytest.mark.models,
@@ -129,6 +132,73 @@ def test_words_of_others_are_no_answer_where_somebody_is_to_be_heard(
 def test_that_words_asked_for_were_not_found_is_told(demo_assistant: Assistant) -> None:
     answer = demo_assistant.ask("What did Renner say about the measles outbreak?")
     assert answer.sentences[0] == CLOSEST
+
+
+@pytest.mark.parametrize(
+    ("question", "holders"),
+    [
+        ("Who is the mayor of Harrow Bay?", ["Luther Voss"]),
+        ("Who is the current mayor of Harrow Bay?", ["Luther Voss"]),
+        ("Who is prime minister at the moment?", ["Helena Marsh"]),
+        ("Who is the current governor of the Bank of Maravel?", ["Mireille Danforth"]),
+        ("Who was the fisheries minister?", ["Ruth Pemberley", "Edmund Lacey"]),
+    ],
+)
+def test_who_has_an_office_is_told_by_the_newest_article_first_and_by_nothing_else(
+    demo_assistant: Assistant, question: str, holders: list[str]
+) -> None:
+    told = demo_assistant.ask(question).sentences
+    assert holders[0] in told[0].text
+    assert all(any(one in sentence.text for one in holders) for sentence in told)
+    assert len(told) <= 3
+
+
+def test_who_had_an_office_once_does_not_have_it(demo_assistant: Assistant) -> None:
+    told = [sentence.text for sentence in demo_assistant.ask("Who is the current fisheries minister?").sentences]
+    assert "Ruth Pemberley" in told[0]  # newer articles have "Edmund Lacey, the former fisheries minister"
+    assert not any("former fisheries minister" in text for text in told)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Who leads the Bank of Maravel today?", "Who did the fisheries minister meet?", "Who will be the next mayor?"],
+)
+def test_a_question_for_more_than_an_office_is_not_answered_by_who_has_it(
+    demo_assistant: Assistant, question: str
+) -> None:
+    answer = demo_assistant.ask(question)
+    assert "leader of the opposition" not in answer.text
+    assert "opposition leader" not in answer.text
+    assert len({citation.passage.article.id for one in answer.sentences for citation in one.citations}) > 1
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "texts"),
+    [
+        ("de", "Wer ist der Bürgermeister von Lindental?",
+         ("Bürgermeister Karl Brandner eröffnete in Lindental das Freibad. Es regnete.",
+          "Lindental bekommt eine Brücke. Anna Seidel, die Bürgermeisterin von Lindental, zeigte die Pläne.",
+          "Der ehemalige Bürgermeister Karl Brandner besuchte in Lindental eine Schule. Kinder sangen.")),
+        ("fr", "Qui est le maire de Valcreux ?",
+         ("Le maire Luc Ferrand a ouvert la piscine de Valcreux. Il pleuvait.",
+          "Valcreux aura un pont. Anne Delmas, la maire de Valcreux, a montré les plans.",
+          "Luc Ferrand, ancien maire de Valcreux, a visité une école. Les enfants chantaient.")),
+    ],
+)  # fmt: skip
+def test_who_has_an_office_is_told_in_other_languages(
+    demo_assistant: Assistant, empty_archive: Archive, language: str, question: str, texts: tuple[str, ...]
+) -> None:
+    articles = [
+        Article(id=f"a{month}", title="", text=text, language=language, source=f"a{month}",
+                published=datetime(2025, month, 1, tzinfo=UTC))
+        for month, text in enumerate(texts, start=1)
+    ]  # fmt: skip
+    embedder = demo_assistant.embedder
+    ingest(articles, empty_archive, embedder)
+    answer = Assistant(empty_archive, embedder, None, Settings(data_dir=empty_archive.folder, llm="none")).ask(question)
+    first, *others = [one.citations[0].passage.article.id for one in answer.sentences]
+    assert first == "a2"
+    assert set(others) <= {"a1"}
 
 
 def test_a_question_that_no_composition_fits_is_answered_as_a_fact(demo_assistant: Assistant) -> None:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from rag.answering.ask import Ask
 from rag.answering.compose import comparison, disagreement, latest, listing, statements, summary, timeline
-from rag.answering.compose.material import Material
-from rag.schema import QuestionKind, Sentence
+from rag.answering.compose.material import LEAST_SHARE, Material, collect
+from rag.answering.compose.sentences.offices import NAMED_SO
+from rag.answering.conversation.followups import Reading
+from rag.answering.kinds.cues import subject_of
+from rag.answering.question import expected
+from rag.language.identify import archive_language, detect_language
+from rag.schema import Answer, QuestionKind, Sentence
 
 COMPOSERS: Mapping[QuestionKind, Callable[[Material], list[Sentence]]] = {
     "timeline": timeline.compose,
@@ -37,3 +43,29 @@ FURTHER: Mapping[QuestionKind, int] = {"statements": 24, "list": 24, "summary": 
 SERIES_KINDS: frozenset[QuestionKind] = frozenset({"timeline", "latest"})
 # Passages that are retrieved for these kinds, and most of one article: an answer rests on many articles.
 TOP_K, PER_ARTICLE = 30, 5
+
+
+def composed(material: Material, kind: QuestionKind, reading: Reading) -> list[Sentence]:
+    """The sentences that answer a question of this kind; none where the material tells too little."""
+    if kind == "latest" and asks_who(reading) and (held := latest.in_office(material, NAMED_SO)):
+        return held
+    return COMPOSERS[kind](material)
+
+
+def asks_who(reading: Reading) -> bool:
+    """Whether a question asks for a name."""
+    return expected(reading.asked, detect_language(reading.asked)) == "name"
+
+
+def material_of(ask: Ask, answer: Answer, reading: Reading) -> Material:
+    """What is told of the subject of a question in the articles of the hits and in others like them."""
+    languages = ask.archive.catalog.languages()
+    own = detect_language(ask.question) or next(iter(languages), "")
+    foreign = archive_language(own, languages)
+    subject = subject_of(reading.subject, answer.kind)
+    least = LEAST_SHARES.get(answer.kind, LEAST_SHARE)
+    further = FURTHER.get(answer.kind, 0)
+    return collect(
+        subject, foreign or own, answer.hits, ask.archive, ask.sentence_embedder, least, further=further,
+        foreign=bool(foreign), series=answer.kind in SERIES_KINDS, today=ask.today, filters=ask.filters,
+    )  # fmt: skip

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from rag.answering.citations import Citer
 from rag.answering.compose.figures import asks_figure, figures_of
 from rag.answering.compose.material import Line, Material
+from rag.answering.compose.sentences.offices import Holder, named_in_office
 from rag.answering.compose.sentences.worth import worth_asked
 from rag.answering.compose.wording import is_new, quotable, sourced
 from rag.answering.time_windows.windows import named_window
@@ -50,6 +51,22 @@ def compose(material: Material) -> list[Sentence]:
             reports += bool(new)
         chosen += own
     return [citer.sentence(sourced(one.article, one.text), (one.candidate,), "") for one in chosen]
+
+
+def in_office(material: Material, share: float) -> list[Sentence]:
+    """Who has the office that the subject asks for: whom the newest article names in it, then whom earlier ones name,
+    each by the newest sentence that does; a second sentence on the newest one. None where nobody is named in an office
+    with that share of the words asked for."""
+    days, told = _days(material), list[Holder]()
+    for one in sorted(
+        named_in_office(material, share), key=lambda one: days.get(one.line.article.id, date.min), reverse=True
+    ):
+        of_same = sum(other.last_name == one.last_name for other in told)
+        most = OF_NEWEST if not told or one.last_name == told[0].last_name else 1
+        if len(told) <= EARLIER and of_same < most and is_new(one.line, [other.line for other in told]):
+            told.append(one)
+    citer = Citer()
+    return [citer.sentence(sourced(one.line.article, one.line.text), (one.line.candidate,), "") for one in told]
 
 
 def _new(lines: Sequence[Line], said: Sequence[Line], most: int) -> list[Line]:

@@ -65,6 +65,7 @@ ENGLISH = Lexicon(
     ),
     successors=("successors?", "replacements?"),
     predecessors=("predecessors?",),
+    formers=("former(?:ly)?", "ex", "late", "erstwhile", "one-?time"),
     asks_object=("whom",),
     negations=frozenset(
         """

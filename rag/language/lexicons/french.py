@@ -58,6 +58,7 @@ FRENCH = Lexicon(
     follows=(r"succed\w+", "remplac(?:e|a|er|era|ent|ee?s?|ait)", "pren(?:d|dra) la suite", "pris la suite"),
     successors=("successeure?s?", "remplacante?s?"),
     predecessors=("predecesseure?s?",),
+    formers=("ex", "ancien(?:ne)?s?", "precedente?s?", "feue?"),
     asks_object=("qui est ce que",),
     negations=frozenset("ne n pas jamais rien aucun aucune sans ni non".split()),
     refusals=(

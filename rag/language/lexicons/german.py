@@ -65,6 +65,7 @@ GERMAN = Lexicon(
     ),
     successors=(r"nachfolge\w*",),
     predecessors=(r"vorganger\w*",),
+    formers=("ex", r"ehemalig\w*", r"fruher\w*", r"damalig\w*", r"bisherig\w*"),
     asks_object=("wen", "wem"),
     negations=frozenset(
         """

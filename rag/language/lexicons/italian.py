@@ -57,6 +57,7 @@ ITALIAN = Lexicon(
     follows=("succe(?:de|deva|dera|duto|duta|dette|sse|ssa|sso)", r"sostitui\w+", r"rimpiazz\w+", r"subentr\w+"),
     successors=("successor[ei]", "sostitut[oaie]"),
     predecessors=("predecessor[ei]",),
+    formers=("ex", "gia", "precedent[ei]", "defunt[oa]"),
     asks_object=(),
     negations=frozenset("non mai nessuno nessuna nessun nulla niente senza".split()),
     refusals=(

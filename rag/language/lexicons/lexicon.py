@@ -62,6 +62,8 @@ class Lexicon:
     """Nouns for who has an office after somebody ("successor")."""
     predecessors: tuple[str, ...]
     """Nouns for who had an office before somebody ("predecessor")."""
+    formers: tuple[str, ...]
+    """Words before an office that somebody had and has no more ("former")."""
     asks_object: tuple[str, ...]
     """Forms of "who" that ask for whom something is done to ("whom"); none where a language has one form."""
     negations: frozenset[str]

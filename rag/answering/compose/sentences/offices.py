@@ -20,6 +20,7 @@ IN_FRONT, BEHIND = 4, 9  # words beside a name that may be an office
 # question names it and where only its likeness tells ("Who runs ..."); what an office gains that is named with two
 # people. Set by hand on the questions to the demo archive.
 SAME_OFFICE, ALIKE_OFFICE, HELD_TWICE = 0.5, 0.75, 0.3
+NAMED_SO = 0.5  # of the words of the office asked for, without names, and of those of an office: the other's; by hand
 LEAST_SHARED = 4  # letters that two inflections of one word begin with
 _END = re.compile(r"[,;:.!?()“”\"«»–—]")
 
@@ -39,13 +40,38 @@ class Holder:
         return tokens(self.name)[-1].folded
 
 
+def named_in_office(material: Material, share: float) -> list[Holder]:
+    """Those who are named in the office that the subject asks for: by that share of its words, and by few others, as
+    the leader of the opposition does not lead a bank of which he speaks. Not those who had it once."""
+    asked, subject = (
+        frozenset(content_stems(text, material.language)) for text in (_office_asked(material), material.subject)
+    )
+    held = [one for one in holders_of(material) if _common(asked, one.stems) >= share * len(asked) > 0]
+    once = {(one.line, one.last_name) for one in held if _is_former(one)}
+    return [
+        one
+        for one in held
+        if _common(one.stems, subject) > NAMED_SO * len(one.stems) and (one.line, one.last_name) not in once
+    ]
+
+
+def _is_former(one: Holder) -> bool:
+    return bool(pattern(lexicon(one.line.article.language).formers).search(fold(one.office)))
+
+
+def _office_asked(material: Material) -> str:
+    """The words of the subject without its names."""
+    proper = set(names(material.subject)) if material.language != "de" else set()
+    return " ".join(word.text for word in tokens(material.subject) if word.folded not in proper)
+
+
 def holders_of(material: Material) -> list[Holder]:
-    """Those who are named in the office that the subject asks for, each line once; none where nobody is."""
+    """Those who are named in the office that is most like the one that the subject asks for, each line once; none
+    where nobody is named beside an office."""
     every = [one for line in material.lines for one in _holders(line, material)]
     if not every:
         return []
-    proper = set(names(material.subject)) if material.language != "de" else set()
-    asked = " ".join(word.text for word in tokens(material.subject) if word.folded not in proper)
+    asked = _office_asked(material)
     likeness = material.nearness.to(asked).contrasts([(one.office, one.line.article.language) for one in every])
     wanted = frozenset(content_stems(asked, material.language))
     scores = [
