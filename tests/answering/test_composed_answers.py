@@ -201,6 +201,18 @@ def test_who_has_an_office_is_told_in_other_languages(
     assert set(others) <= {"a1"}
 
 
+@pytest.mark.parametrize(
+    ("question", "day"),
+    [("A timeline of the Castellan line", "9 September 2025"), ("timeline of the Orr flood", "19 February 2025")],
+)
+def test_a_sentence_of_a_timeline_stands_under_no_day_that_only_the_one_behind_it_names(
+    demo_assistant: Assistant, question: str, day: str
+) -> None:
+    entries = [one.text for one in demo_assistant.ask(question).sentences]
+    assert entries
+    assert not any(entry.startswith(f"{day}:") for entry in entries)
+
+
 def test_a_question_that_no_composition_fits_is_answered_as_a_fact(demo_assistant: Assistant) -> None:
     answer = demo_assistant.ask("Nenne alle Astronauten der Mondlandung")
     assert answer.kind == "fact"

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from rag.answering.citations import Citer
 from rag.answering.compose.material import Line, Material, years_of
 from rag.answering.compose.sentences.own_days import own_days
+from rag.answering.compose.sentences.quotations import whole_quotations
 from rag.answering.compose.sentences.worth import substance
 from rag.answering.compose.summary import main_story
 from rag.answering.compose.wording import dated, is_new, quotable
@@ -63,16 +64,22 @@ class Dated:
 def dated_lines(lines: Sequence[Line], days: Mapping[str, date] | None = None) -> list[Dated]:
     """Each line with each day that it names; the opening ones that name none with the day of their article.
 
-    That is the day of its publication, or where it has none the one in `days`.
+    That is the day of its publication, or where it has none the one in `days`. A line that begins with the sentence in
+    front of it, on which it leans, tells first of the days of that one: what is shown under a day must be of that day.
     """
     found: list[Dated] = []
     for line in lines:
-        own = line.day or (days or {}).get(line.article.id)
-        named = [day for day in own_days(line.text, own, line.article.language) if not _is_far(day, own, line.text)]
+        own, told = line.day or (days or {}).get(line.article.id), _opening(line.text)
+        named = [day for day in own_days(told, own, line.article.language) if not _is_far(day, own, told)]
         found += [Dated(line, day, True) for day in named]
         if not named and own and line.place < OPENING:
             found.append(Dated(line, own, False))
     return found
+
+
+def _opening(text: str) -> str:
+    """The first sentence of a line, with its quotation whole."""
+    return next((text[start:end] for start, end in whole_quotations(text)), text)
 
 
 def _is_far(day: date, published: date | None, text: str) -> bool:
