@@ -2,9 +2,10 @@
 
 The writer of the first 1,998 saw neither the editor's questions nor the demo archive. The others were added once it was
 known which forms of question were misread there: why, either-or, tags, headings, fragments, predecessors,
-demand and result, remarks on sources, and more of the weak kinds. The last 3,600 are
+demand and result, remarks on sources, and more of the weak kinds. Another 3,600 are
 of nine writers, each in another register: a reporter's notes, an analyst's and a lawyer's sentences, readers' ways of
-speaking, assignments, a sub-editor's fragments, and no English.
+speaking, assignments, a sub-editor's fragments, and no English. The last 117 are headings: of timelines, without
+article and verb, and of a fact about such a thing.
 """
 
 from __future__ import annotations
