@@ -213,6 +213,21 @@ def test_a_sentence_of_a_timeline_stands_under_no_day_that_only_the_one_behind_i
     assert not any(entry.startswith(f"{day}:") for entry in entries)
 
 
+@pytest.mark.parametrize("question", ["timeline of the dock strike", "Give me a timeline of the dock strike"])
+def test_a_timeline_keeps_to_the_story_that_is_asked_for_though_another_one_mentions_it(
+    demo_assistant: Assistant, question: str
+) -> None:
+    titles = {one.passage.article.title for one in demo_assistant.ask(question).citations}
+    assert len(titles) == 3
+    assert all("dock" in title.casefold() for title in titles)
+
+
+def test_a_timeline_goes_on_with_the_other_stories_of_its_subject(demo_assistant: Assistant) -> None:
+    told = demo_assistant.ask("A timeline of the Castellan line").text
+    assert "Fewer than three trains in four" in told
+    assert "All 143 people aboard" in told
+
+
 def test_a_question_that_no_composition_fits_is_answered_as_a_fact(demo_assistant: Assistant) -> None:
     answer = demo_assistant.ask("Nenne alle Astronauten der Mondlandung")
     assert answer.kind == "fact"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from rag.answering.citations import Citer
-from rag.answering.compose.material import Line, Material, years_of
+from rag.answering.compose.material import OPENING_SENTENCES, Line, Material, years_of
 from rag.answering.compose.sentences.own_days import own_days
 from rag.answering.compose.sentences.quotations import whole_quotations
 from rag.answering.compose.sentences.worth import substance
@@ -27,8 +27,8 @@ MOST_ENTRIES = 12
 # and .438 (es) on the other.
 NAMED, DAY_BEFORE, RECALLED = 1.0, 2.0, 6.0
 RECALLED_AFTER, OPENING_OF_NEWS = 7, 5
-# Of an article of another story the best sentence needs this share of the likeness of the best one of all. Set by hand
-# on questions to the demo archive.
+# Headline, beginning or sentence of an article of another story needs this share of the likeness of the best sentence
+# of all. Set by hand on questions to the demo archive.
 LEAST_LIKENESS = 0.7
 # What a sentence has over others by naming its day and by being the first of its article, and loses where it announces
 # a day. Set by hand on the editor's questions to the demo archive and on 20 further ones.
@@ -159,14 +159,14 @@ def compose(material: Material) -> list[Sentence]:
     """The entries as sentences, each with its day in front; those of undated articles, which tell of the same story,
     behind the others."""
     story = main_story(material)
-    about = story | material.series | _near(material)
-    lines = [line for line in quotable(material.lines) if line.article.id in about]
+    of_story = story | material.series
+    lines = _about_it(material, of_story)
     days = days_of([article for article in material.articles if article.id in story])
     years = years_of(material.subject)
     every = dated_lines(lines, days)
     found = [one for one in every if one.day.year in years] or every
     chosen = busiest(found, lines)
-    chosen = further(found, [*chosen, *_of_the_untold(found, chosen, story | material.series)])
+    chosen = further(found, [*chosen, *_of_the_untold(found, chosen, of_story)])
     citer = Citer()
     undated = _undated([line for line in lines if line.article.id in story and line.article.id not in days], chosen)
     return [
@@ -175,12 +175,16 @@ def compose(material: Material) -> list[Sentence]:
     ]
 
 
-def _near(material: Material) -> set[str]:
-    """The ids of the articles whose best sentence is nearly as like the subject as the best one of all."""
-    best: dict[str, float] = defaultdict(float)
-    for line in material.lines:
-        best[line.article.id] = max(best[line.article.id], line.candidate.likeness)
-    return {article for article, like in best.items() if like >= LEAST_LIKENESS * max(best.values())}
+def _about_it(material: Material, told: Set[str]) -> list[Line]:
+    """The lines of the articles `told`, and sentences of others that are nearly as like the subject as the best one of
+    all: with the rest of their article where its headline or beginning is too, as else that tells of something else."""
+    least = LEAST_LIKENESS * max((line.candidate.likeness for line in material.lines), default=0.0)
+    near = [line for line in material.lines if line.candidate.likeness >= least]
+    others = list({line.article.id: line.article for line in near}.values())
+    headlines = material.likenesses(material.subject, [(one.title, one.language) for one in others])
+    about = {line.article.id for line in near if line.place < OPENING_SENTENCES}
+    about |= {one.id for one, like in zip(others, headlines, strict=True) if like >= least} | told
+    return [line for line in quotable(material.lines) if line.article.id in about or line.candidate.likeness >= least]
 
 
 def _of_the_untold(found: Sequence[Dated], chosen: Sequence[Dated], story: Set[str]) -> list[Dated]:
