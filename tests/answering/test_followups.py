@@ -113,9 +113,9 @@ def test_the_days_of_a_follow_up_take_the_place_of_those_before() -> None:
     ("question", "asked", "first"),
     [
         ("and in 2026, who directed it?", "2026 who directed it?", date(2026, 1, 1)),
-        ("And a year later - who directed it?", "who directed it?", date(2025, 11, 1)),
-        ("¿Y un año después, quién la dirigió?", "quién la dirigió?", date(2025, 11, 1)),
-        ("Und ein Jahr später: wer führte Regie?", "wer führte Regie?", date(2025, 11, 1)),
+        ("And a year later - who directed it?", "who directed it?", date(2026, 1, 1)),
+        ("¿Y un año después, quién la dirigió?", "quién la dirigió?", date(2026, 1, 1)),
+        ("Und ein Jahr später: wer führte Regie?", "wer führte Regie?", date(2026, 1, 1)),
     ],
 )
 def test_a_question_of_its_own_may_be_of_other_days(question: str, asked: str, first: date) -> None:
@@ -236,6 +236,29 @@ class TestAnswers:
     ) -> None:
         answer = last_of(demo_assistant, *questions)
         assert [words for words in said if words not in answer.text] == []
+
+    @pytest.mark.parametrize(
+        ("questions", "days"),
+        [
+            (("What was the key rate in February 2026?", "and a year earlier?"), ("2025-02-01", "2025-02-28")),
+            (("What was the city budget for 2026?", "and the year before?"), ("2025-01-01", "2025-12-31")),
+            (("What happened in June 2025?", "and in March?", "the month before?"), ("2025-02-01", "2025-02-28")),
+        ],
+    )
+    def test_other_days_are_as_many_and_all_that_is_told_is_of_them(
+        self, demo_assistant: Assistant, questions: tuple[str, ...], days: tuple[str, str]
+    ) -> None:
+        answer = last_of(demo_assistant, *questions)
+        assert answer.answered
+        assert answer.window
+        assert (str(answer.window.first), str(answer.window.last)) == days
+        told = [str(one.passage.article.day) for one in answer.citations if one.passage.article.day]
+        assert told
+        assert days[0] <= min(told) <= max(told) <= days[1]
+
+    def test_what_happened_in_other_days_is_told_as_in_the_first_ones(self, demo_assistant: Assistant) -> None:
+        later = last_of(demo_assistant, "What happened in June 2025?", "and in August?")
+        assert later.text == demo_assistant.ask("What happened in August 2025?", today=TODAY).text
 
     def test_articles_from_other_days_are_left_out(self, demo_assistant: Assistant) -> None:
         answer = last_of(demo_assistant, "Who won the Maravel Cup last year?", "And this year?")

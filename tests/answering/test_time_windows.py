@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rag.answering.retrieval.retriever import preferred, within
 from rag.answering.time_windows.shifts import Shift, shift_of
-from rag.answering.time_windows.windows import named_window, without_days
+from rag.answering.time_windows.windows import named_window, window_beside, without_days
 from rag.errors import QuestionError
 from rag.interfaces.page.conversation_view import exchange_html
 from rag.interfaces.page.exchange import Exchange
@@ -146,11 +146,57 @@ def test_the_distance_that_a_follow_up_names(question: str, distance: int | None
     assert (shift and shift.days) == distance
 
 
-def test_a_shifted_window_is_wider_and_has_the_same_open_side() -> None:
-    month = TimeWindow(first=date(2025, 2, 1), last=date(2025, 2, 28))
-    assert days(Shift(365).of(month)) == ("2025-12-02", "2026-04-30")
-    assert days(Shift(7).of(TimeWindow(first=date(2025, 2, 1)))) == ("2025-02-07", "")
+@pytest.mark.parametrize(
+    ("question", "window", "shifted"),
+    [
+        ("and a year earlier?", ((2026, 3, 1), (2026, 3, 31)), ("2025-03-01", "2025-03-31")),
+        ("the year before?", ((2026, 1, 1), (2026, 12, 31)), ("2025-01-01", "2025-12-31")),
+        ("und im Monat davor?", ((2025, 3, 1), (2025, 3, 31)), ("2025-02-01", "2025-02-28")),
+        ("et un mois plus tard ?", ((2025, 2, 1), (2025, 2, 28)), ("2025-03-01", "2025-03-31")),
+        ("and the quarter before?", ((2026, 1, 1), (2026, 3, 31)), ("2025-10-01", "2025-12-31")),
+        ("and half a year later?", ((2025, 8, 31), (2025, 11, 29)), ("2026-02-28", "2026-05-29")),
+        ("two weeks earlier?", ((2025, 11, 1), (2025, 11, 30)), ("2025-10-18", "2025-11-16")),
+        ("and a month later?", ((2025, 2, 1), None), ("2025-03-01", "")),
+        ("and a year later?", ((2025, 2, 6), (2025, 2, 6)), ("2025-12-07", "2026-04-08")),
+    ],
+)
+def test_days_of_a_month_or_more_keep_their_length_behind_a_distance_and_fewer_grow(
+    question: str, window: tuple[tuple[int, int, int], tuple[int, int, int] | None], shifted: tuple[str, str]
+) -> None:
+    first, last = (day and date(*day) for day in window)
+    shift = shift_of(question)
+    assert shift
+    assert days(shift.of(TimeWindow(first=first, last=last))) == shifted
+
+
+def test_days_that_no_calendar_has_are_none() -> None:
     assert Shift(365).of(TimeWindow(last=date(9999, 12, 1))) is None
+    assert Shift(365, 12).of(TimeWindow(last=date(9999, 12, 1))) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "last"),
+    [
+        ("and in March?", "2025-03-01", "2025-03-31"),
+        ("und im Januar?", "2025-01-01", "2025-01-31"),
+        ("¿y en otoño?", "2025-09-01", "2025-11-30"),
+        ("and in March 2026?", "2026-03-01", "2026-03-31"),
+        ("and last month?", "2026-05-01", "2026-05-31"),
+        ("and since last month?", "2026-05-01", ""),
+        ("and in 2024?", "2024-01-01", "2024-12-31"),
+    ],
+)
+def test_a_month_without_a_year_is_the_one_nearest_to_the_days_of_the_conversation(
+    question: str, first: str, last: str
+) -> None:
+    june = TimeWindow(first=date(2025, 6, 1), last=date(2025, 6, 30))
+    assert days(window_beside(question, date(2026, 6, 18), june)) == (first, last)
+
+
+def test_a_month_behind_the_end_of_a_year_is_of_the_next_one_unless_that_is_to_come() -> None:
+    november = TimeWindow(first=date(2025, 11, 1), last=date(2025, 11, 30))
+    assert days(window_beside("and in January?", date(2026, 6, 18), november)) == ("2026-01-01", "2026-01-31")
+    assert days(window_beside("and in January?", date(2025, 12, 18), november)) == ("2025-01-01", "2025-01-31")
 
 
 RATE = "What did the Bank of Corvane do to its key rate last month?"

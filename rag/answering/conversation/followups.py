@@ -9,8 +9,9 @@ from datetime import date
 
 from rag.answering.conversation.moves import Move, form_of, move_of
 from rag.answering.kinds.cues import has_cue
+from rag.answering.time_windows.periods import year_of
 from rag.answering.time_windows.shifts import shift_of
-from rag.answering.time_windows.windows import named_window, without_days
+from rag.answering.time_windows.windows import named_window, window_beside, without_days
 from rag.language.identify import detect_language
 from rag.language.lexicons import EVERY_LANGUAGE, lexicon, pattern
 from rag.language.names import names
@@ -86,6 +87,8 @@ def _continued(
 ) -> Reading:
     """A question as what it does with the one before it."""
     before, last = read(history[-1].question, history[:-1], today), history[-1]
+    if today:
+        window = window_beside(question, today, before.window)
     days = window or before.window
     if move == "content" and today:
         if moved := _later_content(question, last, before, today):
@@ -175,7 +178,7 @@ def _later_content(question: str, last: Turn, before: Reading, today: date) -> R
     opening, *rest = _CLAUSE.split(question, maxsplit=1)
     if not rest or move_of(opening, without_days(opening, today)) != "days":
         return None
-    moved = _on_other_days(opening, last, before, named_window(opening, today), today)
+    moved = _on_other_days(opening, last, before, window_beside(opening, today, before.window), today)
     if not moved.elsewhere:
         return None
     return replace(moved, text=f"{moved.text} {rest[0]}", asked=f"{moved.asked} {rest[0]}", kind_text=rest[0],
@@ -189,7 +192,7 @@ def _on_other_days(
     if today is None:
         return replace(before, text=f"{before.text} {question}", move="days")
     shift = shift_of(question) if window is None else None
-    near = before.window or named_window(_opening(last.answer), today)
+    near = before.window or _year_of(before.asked) or named_window(_opening(last.answer), today)
     days = window or (shift.of(near) if shift and near else None)
     if days is None:
         return replace(before, text=f"{before.text} {question}", move="days", said=())
@@ -200,6 +203,13 @@ def _on_other_days(
     asked = f"{asked} {_common_words(last.answer)}".strip()
     return Reading(text=text, asked=asked, kind_text=kind_text, subject=subject, form=before.form, window=days,
                    elsewhere=True, move="days", base=text)  # fmt: skip
+
+
+def _year_of(question: str) -> TimeWindow | None:
+    """The year that a question names, where it names one: "the budget for 2026"."""
+    years = {int(year) for year in _YEAR.findall(question)}
+    period = year_of(years.pop()) if len(years) == 1 else None
+    return TimeWindow(first=period.first, last=period.last) if period else None
 
 
 def _opening(answer: str) -> str:

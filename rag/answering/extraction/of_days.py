@@ -58,8 +58,8 @@ def told_of_days(ask: Ask, reading: Reading) -> tuple[Sequence[Hit], Sequence[Se
 
 
 def names_only_days(reading: Reading, today: date | None) -> bool:
-    """Whether a question names days and nothing that happened in them: "What happened in May?"."""
-    if reading.window is None or reading.move or today is None:
+    """Whether a question names days and nothing that happened in them: "What happened in May?", "and in June?"."""
+    if reading.window is None or reading.move not in (None, "days") or today is None:
         return False
     words = [token.folded for token in tokens(without_days(reading.text, today))]
-    return sum(word not in STOP_WORDS for word in words) <= 1
+    return sum(word not in STOP_WORDS and not word.isdigit() for word in words) <= 1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 
+from rag.answering.time_windows.periods import end_of_month, month_of
 from rag.answering.time_windows.words import Words
 from rag.language.lexicons import EVERY_LANGUAGE
 from rag.language.time_words import Unit
 from rag.schema import TimeWindow
 
+_MONTHS: Mapping[Unit, int] = {"month": 1, "quarter": 3, "year": 12}
 _DAYS: Mapping[Unit, float] = {"day": 1, "week": 7, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
 _LATER = frozenset(
     """later after afterwards on following mas_tarde despues siguiente spater danach darauf plus_tard apres
@@ -22,27 +24,41 @@ _EARLIER = frozenset(
     precedente prima antes anteriore eerder daarvoor ervoor""".split()
 )
 _HALVES = EVERY_LANGUAGE.halves | {"halbes", "halfjaar"}
-# "Half a year later" is not meant to the day: this share of the distance is added on both sides. Set by hand on eight
-# questions to the demo archive.
+# "Half a year later" than some days is not meant to the day: this share of the distance is added on both sides of a
+# window of less than A_MONTH. Set by hand on eight questions to the demo archive.
 SLACK = 1 / 6
+A_MONTH = timedelta(days=27)  # from its first day to its last, at least
 _MOST = 36_525  # days; a hundred years
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A distance in days, negative for earlier ones."""
+    """A distance in days, negative for earlier ones; `months`: the same in whole months, 0 where it is not told so."""
 
     days: int
+    months: int = 0
 
     def of(self, window: TimeWindow) -> TimeWindow | None:
-        """The window that many days away, widened by SLACK of the distance; None where no calendar has it."""
-        slack = round(abs(self.days) * SLACK)
+        """The window that far away: of the same length where it has a month or more or an open side ("in March 2026 …
+        a year earlier?"), else widened by SLACK of the distance. None where no calendar has it."""
+        is_short = window.first is not None and window.last is not None and window.last - window.first < A_MONTH
+        slack = timedelta(days=round(abs(self.days) * SLACK) if is_short else 0)
         try:
-            first = window.first and window.first + timedelta(days=self.days - slack)
-            last = window.last and window.last + timedelta(days=self.days + slack)
+            first = window.first and self._moved(window.first) - slack
+            last = window.last and self._moved(window.last, to_end=window.last == end_of_month(window.last)) + slack
         except OverflowError:
             return None
         return replace(window, first=first, last=last, dropped=False)
+
+    def _moved(self, day: date, *, to_end: bool = False) -> date:
+        """The day that far away, `to_end`: the last one of its month. Raises OverflowError."""
+        if not self.months:
+            return day + timedelta(days=self.days)
+        at = day.year * 12 + day.month - 1 + self.months
+        month = month_of(at // 12, at % 12 + 1)
+        if month is None or month.first is None or month.last is None:
+            raise OverflowError(f"no month is {self.months} months from {day}")
+        return month.last if to_end else min(month.first + timedelta(days=day.day - 1), month.last)
 
 
 def shift_of(question: str) -> Shift | None:
@@ -58,8 +74,9 @@ def shift_of(question: str) -> Shift | None:
         name, end = unit
         sign = _direction(words, end) or (_direction(words, index - 1) if index else 0)
         if sign:
-            days = round(_DAYS[name] * _count(words, index))
-            return Shift(sign * days) if days <= _MOST else None
+            count = _count(words, index)
+            days, months = round(_DAYS[name] * count), float(_MONTHS.get(name, 0) * count)
+            return Shift(sign * days, sign * int(months) if months.is_integer() else 0) if days <= _MOST else None
     return None
 
 

@@ -7,7 +7,8 @@ day, a month or a year needs a preposition, or must be written out with its year
 from __future__ import annotations
 
 import re
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 from rag.answering.time_windows.periods import EARLIEST, Period, cut, day_of, moved
 from rag.answering.time_windows.points import Found, Points
@@ -19,6 +20,7 @@ from rag.language.tokens import Token
 from rag.schema import Span, TimeWindow
 
 _WRITTEN = re.compile(r"(?<![\w./-])(?:(\d{4})-(\d\d)-(\d\d)|(\d\d?)([./])(\d\d?)\5(\d{4}))(?![\w/-])")
+A_YEAR = timedelta(days=366)
 _AFTER_YEAR = frozenset("dollars euros prices pounds people".split())  # "in 2024 dollars" names no time
 # Words before what an amount is compared with: "more than last year" asks about now.
 _COMPARED = frozenset("than with versus vs als gegenuber zum que con avec rispetto dan".split())
@@ -30,7 +32,36 @@ def named_window(question: str, today: date) -> TimeWindow | None:
     A month, season or day without a year is the last one that has begun. Weeks begin on Monday; seasons are those of
     the northern half of the Earth, three whole months each, and a winter has the year of its December.
     """
-    found = [period for period, _ in _Reader(question, today).named()]
+    return _window_of([one.period for one, _ in _Reader(question, today).named()], today)
+
+
+def window_beside(question: str, today: date, other: TimeWindow | None) -> TimeWindow | None:
+    """The days that a question names in a conversation on other ones, a year of them at most: what it names without a
+    year is that nearest to those which has begun."""
+    own = named_window(question, today)
+    if own is None or other is None or other.first is None or other.last is None or other.last - other.first > A_YEAR:
+        return own
+    ends = [
+        date(year, 12, 31) for year in (other.first.year - 1, other.first.year, other.last.year, other.last.year + 1)
+    ]
+    near: list[TimeWindow] = []
+    for seen_from in (min(today, end) for end in ends):
+        found = _Reader(question, seen_from).named()
+        if any(one.sure for one, _ in found):
+            return own
+        window = _window_of([one.period for one, _ in found], seen_from)
+        near += [window] if window else []
+    return min(near, key=lambda window: abs(_middle(window) - _middle(other)), default=own)
+
+
+def _middle(window: TimeWindow) -> date:
+    """The day in the middle of a window, or its end where one side is open."""
+    first, last = window.first or window.last or date.min, window.last or window.first or date.max
+    return first + (last - first) / 2
+
+
+def _window_of(found: Sequence[Period], today: date) -> TimeWindow | None:
+    """From the first day of these periods to the last one; None as for `named_window`."""
     first = [one.first for one in found]
     last = [one.last for one in found]
     if not found:
@@ -63,13 +94,14 @@ class _Reader:
         self._words = Words(question)
         self._points = Points(self._words, today)
 
-    def named(self) -> list[tuple[Period, Span]]:
-        """Every period that the question names, and where."""
-        found, index = [*self._written(), *self._weekdays()], 0
+    def named(self) -> list[tuple[Found, Span]]:
+        """Every period that the question names, and where; sure is one that no year but its own can be meant by."""
+        found = [(Found(period, 0, sure=True), span) for period, span in (*self._written(), *self._weekdays())]
+        index = 0
         while index < len(self._words.tokens):
             one = self._bounded(index) or self._placed(index) or self._bare(index)
             if one:
-                found.append((one.period, (self._words.tokens[index].start, self._words.tokens[one.end - 1].end)))
+                found.append((one, (self._words.tokens[index].start, self._words.tokens[one.end - 1].end)))
             index = one.end if one else index + 1
         return found
 
@@ -85,7 +117,7 @@ class _Reader:
                 if found := self._range(start):
                     return found
             elif (one := self._points.read(start)) and (period := cut(kind, one.period)):
-                return Found(period, one.end)
+                return Found(period, one.end, one.sure)
         return None
 
     def _placed(self, index: int) -> Found | None:
