@@ -228,6 +228,23 @@ def test_a_timeline_goes_on_with_the_other_stories_of_its_subject(demo_assistant
     assert "All 143 people aboard" in told
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("Is the Kestrel Sound still in service?", "sold for scrap in January"),
+        ("¿Sigue en servicio el Kestrel Sound?", "sold for scrap in January"),
+        ("Is Arthur Quill still in office?", "will not stand again, among them finance minister Arthur Quill"),
+        ("What is the newest on the Calder chronometer?", "el cronómetro Calder"),
+    ],
+)
+def test_whether_something_still_holds_is_told_by_the_newest_sentence_that_names_it_in_whatever_article(
+    demo_assistant: Assistant, question: str, said: str
+) -> None:
+    answer = demo_assistant.ask(question, today=date(2026, 6, 18))
+    assert answer.kind == "latest"
+    assert said in answer.sentences[0].text
+
+
 def test_a_question_that_no_composition_fits_is_answered_as_a_fact(demo_assistant: Assistant) -> None:
     answer = demo_assistant.ask("Nenne alle Astronauten der Mondlandung")
     assert answer.kind == "fact"

@@ -41,6 +41,8 @@ FURTHER: Mapping[QuestionKind, int] = {"statements": 24, "list": 24, "summary": 
 # Kinds whose answer also rests on articles that tell of the same thing at another time, however few of the subject's
 # words they hold: "the rate moves" are those of each year.
 SERIES_KINDS: frozenset[QuestionKind] = frozenset({"timeline", "latest"})
+# Kinds whose answer may stand in an article on something else that names what is asked about.
+NAMED_KINDS: frozenset[QuestionKind] = frozenset({"latest"})
 # Passages that are retrieved for these kinds, and most of one article: an answer rests on many articles.
 TOP_K, PER_ARTICLE = 30, 5
 
@@ -67,5 +69,6 @@ def material_of(ask: Ask, answer: Answer, reading: Reading) -> Material:
     further = FURTHER.get(answer.kind, 0)
     return collect(
         subject, foreign or own, answer.hits, ask.archive, ask.sentence_embedder, least, further=further,
-        foreign=bool(foreign), series=answer.kind in SERIES_KINDS, today=ask.today, filters=ask.filters,
+        foreign=bool(foreign), series=answer.kind in SERIES_KINDS, named=answer.kind in NAMED_KINDS, today=ask.today,
+        filters=ask.filters,
     )  # fmt: skip

@@ -9,7 +9,8 @@ from datetime import date, timedelta
 
 from rag.answering.citations import Citer
 from rag.answering.compose.figures import asks_figure, figures_of
-from rag.answering.compose.material import Line, Material
+from rag.answering.compose.material import LEAST_SHARE as NEAR
+from rag.answering.compose.material import Line, Material, years_of
 from rag.answering.compose.sentences.offices import Holder, named_in_office
 from rag.answering.compose.sentences.worth import worth_asked
 from rag.answering.compose.wording import is_new, quotable, sourced
@@ -36,7 +37,7 @@ def compose(material: Material) -> list[Sentence]:
     best = _best_lines(material)
     most = max((lines[0] for lines in best.values()), key=worth_asked, default=None)
     citer, chosen = Citer(), list[Line]()
-    for articles in _events(material):
+    for articles in _events(material, [article for article in material.articles if best.get(article.id)]):
         own: list[Line] = []
         reports = 0
         for article in articles:
@@ -81,13 +82,14 @@ def _new(lines: Sequence[Line], said: Sequence[Line], most: int) -> list[Line]:
     return new
 
 
-def _events(material: Material) -> list[list[Article]]:
-    """The articles by the story that they tell, the newest story and article first; those of no known day last."""
+def _events(material: Material, told: Sequence[Article]) -> list[list[Article]]:
+    """The articles `told`, by the story that they tell, the newest story and article first; those of no known day
+    last."""
     groups: dict[str, list[Article]] = defaultdict(list)
-    for article in material.articles:
+    for article in told:
         groups[material.stories.get(article.id, article.id)].append(article)
     # Names are compared within one language only: "Banco" is "Bank" in another.
-    own = all(article.language == material.language for article in material.articles)
+    own = all(article.language == material.language for article in told)
     wanted = set(names(material.subject)) if own else set()
     held = {story: wanted & _words(articles) for story, articles in groups.items()}
     most = max(map(len, held.values()), default=0)
@@ -118,15 +120,30 @@ def _words(articles: Sequence[Article]) -> set[str]:
 
 
 def _best_lines(material: Material) -> dict[str, list[Line]]:
-    """Article id -> its lines, the best first: the one that gives the figure that the subject names."""
+    """Article id -> its lines, the best first: the one that gives the figure that the subject names. Of an article that
+    is not near only those that name what is meant."""
     figures = figures_of(material, material.subject) if asks_figure(material.subject) else []
     best = {one.line.article.id: [one.line] for one in figures}
     for article in material.articles:
-        own = quotable([line for line in material.lines if line.article.id == article.id])
+        own = _near_or_named(quotable([one for one in material.lines if one.article.id == article.id]), material)
         ranked = sorted(own, key=worth_asked, reverse=True)
         if ranked:
             best[article.id] = [*best.get(article.id, []), *ranked]
     return best
+
+
+def _near_or_named(lines: Sequence[Line], material: Material) -> list[Line]:
+    """The lines of the stories nearest to the subject, and those of others that name all that the subject names: that a
+    ship was sold for scrap is told in an article on the next one."""
+    near = {one.id for one in material.articles if material.shares.get(one.id, 1.0) >= NEAR} | material.series
+    told = {material.stories.get(article, article) for article in near}
+    wanted = set(names(material.subject) or names(material.subject, sentence_start=True))
+
+    def is_kept(line: Line) -> bool:
+        of_near = material.stories.get(line.article.id, line.article.id) in told or bool(years_of(material.subject))
+        return of_near or bool(wanted) and wanted <= set(names(line.text, sentence_start=True))
+
+    return [line for line in lines if is_kept(line)]
 
 
 def _corrections(line: Line, lines: Sequence[Line]) -> list[Line]:

@@ -11,17 +11,17 @@ import numpy as np
 
 from rag.answering.compose.sentences.corrections import corrects
 from rag.answering.compose.sentences.nearness import Nearness, Subject
-from rag.answering.compose.sentences.quotations import whole_quotations
+from rag.answering.compose.sentences.quotable import QuotableSentence, sentences_of
 from rag.answering.people.namesakes import asked_people, tells_of_another, without_namesakes
-from rag.answering.relevance.addressed import addresses_machines, addresses_readers
+from rag.answering.relevance.addressed import addresses_readers
 from rag.answering.relevance.sentences import logits
 from rag.answering.sentence_selection import Candidate, citable, header, missing_anchors, share_of, word_weights
 from rag.archive.archive import Archive
 from rag.language.names import names
-from rag.language.tokens import count_tokens, fold
+from rag.language.tokens import fold
 from rag.models.cards import EmbedderCard, card_of
 from rag.models.embeddings import Embedder
-from rag.schema import Article, Filters, Hit, Passage, Span
+from rag.schema import Article, Filters, Hit, Span
 
 # How much an article is about a subject is the likeness of its headline and of its three most like sentences, plus
 # these shares of the score of its best passage and of the subject's words that it holds. It is used when it reaches
@@ -50,11 +50,11 @@ WITHOUT_WORDS = 0.2
 # have 1.36 to 1.73 (a firm's order and its lay-offs 1.27); of others, the budgets of a city and of the state have most,
 # 1.23.
 SERIES, OPENING_SENTENCES = 1.3, 3
+NAMED_SHARE = 0.6  # in place of LEAST_SHARE, of an article that holds all that the subject names. Set by hand.
 STORIES_OF = 3  # best articles whose whole stories are looked at
 STORY_SCORE = 0.5  # of an article that is looked at for its story alone, as a share of the best hit's
 MOST_ARTICLES = 10  # whose sentences are embedded
 MOST_SENTENCES = 16  # of one article, from its beginning: news puts first what matters
-LEAST_TOKENS = 5  # of a sentence; shorter ones are captions and headings
 # The results of a year are reported in the first months of the next one, and the beginning of such a report names it.
 REPORTING_MONTHS, OPENING_CHARS = 4, 400
 _YEAR = re.compile(r"\b20\d\d\b")
@@ -134,6 +134,7 @@ def collect(
     further: int = 0,
     foreign: bool = False,
     series: bool = False,
+    named: bool = False,
     today: date | None = None,
     filters: Filters = Filters(),
 ) -> Material:
@@ -143,7 +144,8 @@ def collect(
     `least_share` of the best article's nearness is needed of the others. `further` sentences are read behind the first
     ones of the articles, from the passages nearest to the subject. Where the subject names years, articles from
     other years are left out. `series`: articles are kept that tell of the same thing as the nearest one at another
-    time. Articles later than `today` are left out where there are others. `filters` are those of the hits.
+    time. `named`: so are less near ones that hold all that it names; by them no material suffices. Articles later than
+    `today` are left out where there are others. `filters` are those of the hits.
     """
     nearness, topic = Nearness.of(archive, embedder), without_years(subject)
     to_topic = nearness.to(topic)
@@ -161,16 +163,19 @@ def collect(
         return Material(subject, language, nearness)
     again = _told_again(found, kept[0], card_of(embedder.name)) if series else []
     kept += [one for one in again if one not in kept]
+    judged = list(kept)
+    kept += _by_name(found, kept, topic) if named else []
     _read_on(kept, to_topic, archive, language, further)
     for one in kept:
         one.lines = _with_relevance(one, to_topic)
-    articles = [one.article for one in kept]
+    articles = [one.article for one in judged]
     # German nouns look like names: articles in other languages cannot lack them.
     comparable = language != "de" or any(one.language == language for one in articles)
     unknown = archive.unknown_words(names(topic), language)
+    coverage = max(one.words for one in judged)
     missing = tuple(missing_anchors(topic, articles, language, unknown)) if comparable else ()
     least_words = WORDS_BESIDE_NAMES if comparable and names(topic) and not missing else LEAST_WORDS
-    is_near = _is_near(found, language, foreign) or max(one.words for one in kept) >= least_words
+    is_near = _is_near(found, language, foreign) or coverage >= least_words
     answered = _answers(kept[0])
     return Material(
         subject,
@@ -179,13 +184,20 @@ def collect(
         tuple(line for one in kept for line in one.lines if not tells_of_another(line.article, *line.span, people)),
         shares={one.article.id: one.nearness / kept[0].nearness for one in kept},
         copies={one.article.id: one.copies for one in kept},
-        stories=archive.catalog.stories_of([one.id for one in articles]),
+        stories=archive.catalog.stories_of([one.article.id for one in kept]),
         missing=missing,
         suffices=is_near or answered,
         only_answered=answered and not is_near,
         series=frozenset(one.article.id for one in again),
         foreign=foreign,
     )
+
+
+def _by_name(found: Sequence[_Found], kept: Sequence[_Found], subject: str) -> list[_Found]:
+    """Those that are less near and hold all that the subject names."""
+    wanted = set(names(subject) or names(subject, sentence_start=True))
+    near = [one for one in found if one not in kept and one.nearness >= NAMED_SHARE * kept[0].nearness]
+    return [one for one in near if wanted and wanted <= set(names(one.article.text, sentence_start=True))]
 
 
 def _told_again(found: Sequence[_Found], nearest: _Found, card: EmbedderCard) -> list[_Found]:
@@ -331,7 +343,8 @@ def _about(found: Sequence[_Found], subject: str, language: str, archive: Archiv
 
 
 def _lines(one: _Found, topic: Subject, archive: Archive, language: str) -> list[Line]:
-    first = [at for at in _sentences(archive, one.article.id) if at.place < MOST_SENTENCES or corrects(at.text)]
+    sentences = sentences_of(archive, one.article.id)
+    first = [at for at in sentences if at.place < MOST_SENTENCES or corrects(at.text)]
     return _embedded(first, one, topic, language)
 
 
@@ -339,10 +352,10 @@ def _read_on(kept: Sequence[_Found], topic: Subject, archive: Archive, language:
     """Adds sentences behind the first ones to the lines of the articles, those of the nearest passages first."""
     if not most:
         return
-    behind: list[tuple[float, _Found, _Sentence]] = []
+    behind: list[tuple[float, _Found, QuotableSentence]] = []
     for one in kept:
         known = {line.place for line in one.lines}
-        left = [at for at in _sentences(archive, one.article.id) if at.place not in known]
+        left = [at for at in sentences_of(archive, one.article.id) if at.place not in known]
         keys, vectors = archive.catalog.vectors_of(sorted({at.key for at in left})) if left else ([], ())
         near = {key: topic.likeness(own, one.article.language) for key, own in zip(keys, vectors, strict=True)}
         behind += [(near.get(at.key, 0.0), one, at) for at in left]
@@ -352,7 +365,7 @@ def _read_on(kept: Sequence[_Found], topic: Subject, archive: Archive, language:
         one.lines = sorted([*one.lines, *_embedded(own, one, topic, language)], key=lambda line: line.place)
 
 
-def _embedded(sentences: Sequence[_Sentence], one: _Found, topic: Subject, language: str) -> list[Line]:
+def _embedded(sentences: Sequence[QuotableSentence], one: _Found, topic: Subject, language: str) -> list[Line]:
     if not sentences:
         return []
     vectors = topic.embedder.embed_passages([at.text for at in sentences])
@@ -369,32 +382,3 @@ def _embedded(sentences: Sequence[_Sentence], one: _Found, topic: Subject, langu
         for at, own, no_evidence in zip(sentences, vectors, addressed, strict=True)
         if not no_evidence
     ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Sentence:
-    """A sentence that may be quoted: its passage, that passage's key, where it stands in the article, its place."""
-
-    passage: Passage
-    key: int
-    start: int
-    end: int
-    place: int
-
-    @property
-    def text(self) -> str:
-        return self.passage.article.text[self.start : self.end]
-
-
-def _sentences(archive: Archive, article_id: str) -> list[_Sentence]:
-    """The sentences of an article that may be quoted, in order."""
-    found: list[_Sentence] = []
-    for stored in archive.catalog.passages_of(article_id):
-        passage = stored.passage
-        for start, end in whole_quotations(passage.text):
-            known = bool(found) and passage.start + start < found[-1].end  # passages may overlap
-            short = count_tokens(passage.text[start:end]) < LEAST_TOKENS
-            if known or short or addresses_machines(passage, start, end):
-                continue
-            found.append(_Sentence(passage, stored.key, passage.start + start, passage.start + end, len(found)))
-    return found
