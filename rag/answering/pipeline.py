@@ -237,7 +237,7 @@ def _told_of_days(ask: Ask, answer: Answer, reading: Reading) -> Answer | None:
 def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """What follows the first answer, which has the hits for the reading's text."""
     quotes = ask.llm is None or ask.llm.judges
-    if quotes and (told := _told_of_days(ask, answer, reading) or _in_office(ask, answer, reading)):
+    if quotes and (told := _told_of_days(ask, answer, reading)):
         yield told
         return
     languages = ask.archive.catalog.languages()
@@ -260,6 +260,9 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
         yield replace(parted, **written_by(None))
         return
     office = asked_person(reading.asked, own, answer.hits)
+    if quotes and not office and (held := _in_office(ask, answer, reading)):
+        yield held
+        return
     if office is not None:
         answer = replace(answer, hits=(*answer.hits, *further_hits(ask, office, answer.hits)))
     evidence, reason = _evidence(

@@ -122,8 +122,8 @@ def test_a_small_model_leads_with_what_it_takes_from_the_articles_and_the_articl
 @pytest.mark.parametrize(
     ("question", "reply", "holds"),
     [
-        ("Who is the governor of the Bank of Corvane?", "Governor Hal Mercer said inflation had slowed.", True),
-        ("Who is the governor of the Bank of Corvane?", "The Bank of Corvane lowered its key rate.", False),
+        ("Who leads the Bank of Corvane?", "Governor Hal Mercer said inflation had slowed.", True),
+        ("Who leads the Bank of Corvane?", "The Bank of Corvane lowered its key rate.", False),
         ("How many fell ill with measles in Harrow Bay?", "Sixty-one people had fallen ill since October.", True),
         ("How many fell ill with measles in Harrow Bay?", "People had fallen ill since October.", False),
     ],
