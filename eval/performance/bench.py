@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from rag.settings import Settings
 
 OURS, PLAIN = "dateline", "plain-llamaindex"
 QUERIES = 200
+ROUNDS = 5  # of `bench_query`, of which the median counts
 EMBEDDED = 256
 
 Timed = Callable[[Callable[[str], Any]], dict[str, float]]  # measures of a function that searches for a question
@@ -60,20 +61,37 @@ def bench_ingest(settings: Settings, out: Path, data: Path | None, size: int, pr
 def bench_query(settings: Settings, out: Path, sizes: Sequence[int], progress: Progress) -> dict[str, Any]:
     """Milliseconds of a search over archives of growing size, made of generated text and vectors.
 
-    The time to embed the question, which does not depend on the size, is left out for both systems.
+    The time to embed the question, which does not depend on the size, is left out for both systems. They are timed in
+    turns, in a new process each time, as the speed of a machine changes within the minutes that filling them takes.
     """
     began = time.perf_counter()
     measured: dict[str, dict[str, float]] = {OURS: {}, PLAIN: {}}
     growth: dict[str, list[tuple[float, float]]] = {}
-    steps = [(size, name, work) for size in sizes for name, work in ((OURS, _query_ours), (PLAIN, _query_plain))]
-    for number, (size, name, work) in enumerate(steps, start=1):
-        found = in_a_process(work, settings, None, size, _timed)
-        measured[name] |= {f"{measure} at {size:,}": value for measure, value in found.items()}
-        growth.setdefault(f"{name} p50", []).append((float(size), found["query p50 ms"]))
-        growth.setdefault(f"{name} disk", []).append((float(size), found["disk MB"]))
-        progress("bench query", number, len(steps))
+    for number, size in enumerate(sizes):
+        rounds: dict[str, list[dict[str, float]]] = {OURS: [], PLAIN: []}
+        with tempfile.TemporaryDirectory(prefix="dateline-bench-") as folder:
+            for at in range(ROUNDS):
+                for name, work in ((OURS, _query_ours), (PLAIN, _query_plain)):
+                    rounds[name].append(in_a_process(work, settings, None, size, _timed, folder=Path(folder) / name))
+                progress("bench query", number * ROUNDS + at + 1, ROUNDS * len(sizes))
+        for name, of_rounds in rounds.items():
+            found = _of_rounds(of_rounds)
+            measured[name] |= {f"{measure} at {size:,}": value for measure, value in found.items()}
+            growth.setdefault(f"{name} p50", []).append((float(size), found["query p50 ms"]))
+            growth.setdefault(f"{name} disk", []).append((float(size), found["disk MB"]))
     more = {"growth": growth, "slopes": {name: slope(points) for name, points in growth.items()}}
-    return _save(out, "bench query", {"name": "generated", "sizes": list(sizes)}, settings, measured, began, more)
+    data = {"name": "generated", "sizes": list(sizes), "rounds": ROUNDS}
+    return _save(out, "bench query", data, settings, measured, began, more)
+
+
+def _of_rounds(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of each time over the rounds that have it, and the most of anything else."""
+    return {
+        measure: float(
+            (np.median if measure.startswith("query") else max)([one[measure] for one in rounds if measure in one])
+        )
+        for measure in rounds[0]
+    }
 
 
 def bench_busy(settings: Settings, out: Path, size: int, progress: Progress) -> dict[str, Any]:
@@ -178,18 +196,21 @@ def slope(points: Sequence[tuple[float, float]]) -> float | None:
     return float(np.polyfit(x, y, 1)[0])
 
 
-def in_a_process(work: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
-    """Runs `work` in a new process, so that its memory can be measured; adds `memory MB` and `disk MB`.
+def in_a_process(
+    work: Callable[..., dict[str, float]], *arguments: Any, folder: Path | None = None
+) -> dict[str, float]:
+    """Runs `work` in a new process, so that its memory can be measured; adds `memory MB` and `disk MB`. It has the
+    `folder` to itself, or one that is deleted.
 
     The memory is the peak of that process and, if it has ended others, that of the largest of them, which is counted
     from what that process had when it started the other.
     """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_with_memory, (work, *arguments))
+        return pool.apply(_with_memory, (folder, work, *arguments))
 
 
-def _with_memory(work: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
-    with tempfile.TemporaryDirectory(prefix="dateline-bench-") as folder:
+def _with_memory(kept: Path | None, work: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
+    with nullcontext(kept) if kept else tempfile.TemporaryDirectory(prefix="dateline-bench-") as folder:
         found = work(Path(folder), *arguments)
         disk = sum(p.stat().st_size for p in Path(folder).rglob("*") if p.is_file()) / 1e6
     return {**found, "disk MB": disk, "memory MB": peak_memory() + _peak_memory(resource.RUSAGE_CHILDREN)}
@@ -255,14 +276,15 @@ def _rate(embed: Callable[[list[str]], Any], texts: Sequence[str]) -> float:
 
 def _query_ours(folder: Path, settings: Settings, data: Path | None, size: int, timed: Timed) -> dict[str, float]:
     embedder, own = generated.HashEmbedder(), settings.model_copy(update={"data_dir": folder, "catalog": ""})
+    found = {}
     with closing(Archive(own)) as archive:
-        report = ingest(generated.articles(size), archive, embedder)
-        archive.wait_until_indexed()
+        if not archive.catalog.count_passages():
+            found["fill s"] = ingest(generated.articles(size), archive, embedder).seconds
+            archive.wait_until_indexed()
     leave_stories(own)
     with closing(Archive(own)) as archive:
         read_into_memory(archive)
-        retriever = Retriever(archive, embedder, settings)
-        return {"fill s": report.seconds, **timed(retriever.retrieve)}
+        return {**found, **timed(Retriever(archive, embedder, settings).retrieve)}
 
 
 def leave_stories(settings: Settings) -> None:
@@ -285,13 +307,13 @@ def read_into_memory(archive: Archive) -> None:
 def _query_plain(folder: Path, settings: Settings, data: Path | None, size: int, timed: Timed) -> dict[str, float]:
     from eval.systems.baselines import PlainLlamaIndex, borrowed_embedding
 
-    began = time.perf_counter()
-    embedding = borrowed_embedding(generated.HashEmbedder())
+    began, found = time.perf_counter(), {}
+    embedding, fresh = borrowed_embedding(generated.HashEmbedder()), not folder.exists() or not any(folder.iterdir())
+    folder.mkdir(exist_ok=True)
     with closing(PlainLlamaIndex(_documents(None, size), folder, "bench", embedding, settings.top_k)) as plain:
-        return {
-            "fill s": time.perf_counter() - began,
-            **timed(lambda question: plain.search(question, settings.top_k)),
-        }
+        if fresh:
+            found["fill s"] = time.perf_counter() - began
+        return {**found, **timed(lambda question: plain.search(question, settings.top_k))}
 
 
 def _timed(search: Callable[[str], Any]) -> dict[str, float]:
