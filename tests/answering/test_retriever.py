@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from fakes import WordEmbedder
 from hypothesis import given
@@ -262,6 +263,17 @@ def test_searching_both_indexes_at_once_gives_what_one_after_the_other_gives(
 
     monkeypatch.setattr(Archive, "beside", in_this_thread)
     assert at_once == [retriever(stored).retrieve(question, top_k=20) for question in questions] * 5
+
+
+def test_a_question_that_cannot_be_embedded_fails_and_the_next_one_is_searched(stored: Archive) -> None:
+    class Failing(WordEmbedder):
+        def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+            raise StorageError("no memory")
+
+    for _ in range(9):  # more than there are threads for steps, none of which may be left waiting
+        with pytest.raises(StorageError, match="no memory"):
+            Retriever(stored, Failing(), Settings(data_dir=stored.folder)).retrieve("ferry")
+    assert retriever(stored).retrieve("ferry")
 
 
 @pytest.mark.parametrize("step", ["search_vectors", "search_words", "cosines", "word_scores"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -88,7 +89,7 @@ class Retriever:
             if weight == 0:
                 dense, sparse = [], self._by_words(question, fetch_k, searched)[1]
             elif weight == 1:
-                dense, sparse = self._by_vector(question, fetch_k, searched)[1], []
+                dense, sparse = self._by_vector(self._vector_of(question), fetch_k, searched), []
             else:
                 languages, dense, sparse = self._by_both(question, fetch_k, searched)
                 if weight is None:
@@ -99,12 +100,13 @@ class Retriever:
             ranked = preferred(ranked, {key for found in (*dense[1:], *sparse[1:]) for key in found})
             return select(self._candidates(ranked, top_k + top_k // 2), top_k, per_article or s.per_article)
 
-    def _by_vector(
-        self, question: str, k: int, searched: Sequence[Filters]
-    ) -> tuple[np.ndarray, list[dict[int, float]]]:
-        """The vector of the question, and, for each of the filters, the cosines of the k passages nearest to it."""
-        vector = self.embedder.embed_queries([question])[0]
-        return vector, [dict(self.archive.search_vectors(vector, k, filters)) for filters in searched]
+    def _vector_of(self, question: str) -> np.ndarray:
+        vector: np.ndarray = self.embedder.embed_queries([question])[0]
+        return vector
+
+    def _by_vector(self, vector: np.ndarray, k: int, searched: Sequence[Filters]) -> list[dict[int, float]]:
+        """For each of the filters, the cosines of the k passages nearest to a vector."""
+        return [dict(self.archive.search_vectors(vector, k, filters)) for filters in searched]
 
     def _by_words(self, question: str, k: int, searched: Sequence[Filters]) -> tuple[list[str], list[dict[int, float]]]:
         """The languages that the question was stemmed in, and, for each of the filters, the BM25 scores of the k best
@@ -123,17 +125,29 @@ class Retriever:
         """The languages that the question was stemmed in, and, for each of the filters, cosines and BM25 scores of what
         both indexes find, which are searched at once.
 
-        Each passage gets both scores: one that a single index found would lose the other share. Those found by vectors
-        are all scored by words meanwhile, as it is not known yet which of them the words find too.
+        Each passage gets both scores: one that a single index found would lose the other share. Where the one index has
+        found its passages, their scores by the other are told on its thread, though it is not known yet which of them
+        that one finds too.
         """
-        languages = self.languages(question)
-        with self.archive.beside(lambda: self._found_by_words(question, k, languages, searched)) as fetched:
-            vector, dense = self._by_vector(question, k, searched)
-            cosines = {key: cosine for found in dense for key, cosine in found.items()}
-            scores = self.archive.word_scores(question, languages, list(cosines))
-            sparse = fetched()
-        scores |= {key: score for found in sparse for key, score in found.items()}
-        cosines |= self.archive.cosines(vector, [key for found in sparse for key in found if key not in cosines])
+        languages, asked = self.languages(question), Future[np.ndarray]()
+
+        def by_words() -> tuple[list[dict[int, float]], dict[int, float]]:
+            found = self._found_by_words(question, k, languages, searched)
+            return found, self.archive.cosines(asked.result(), _together(found))
+
+        with self.archive.beside(by_words) as fetched:
+            try:
+                asked.set_result(self._vector_of(question))
+            except BaseException as error:
+                asked.set_exception(error)  # else the other thread would wait for ever
+                raise
+            dense = self._by_vector(asked.result(), k, searched)
+            scores = self.archive.word_scores(question, languages, _together(dense))
+            sparse, cosines = fetched()
+        for found in dense:
+            cosines |= found
+        for found in sparse:
+            scores |= found
         every = [own.keys() | found.keys() for own, found in zip(dense, sparse, strict=True)]
         of_each = [{key: cosines[key] for key in own if key in cosines} for own in every]
         return languages, of_each, [{key: scores[key] for key in own if key in scores} for own in every]
@@ -168,6 +182,11 @@ def within(window: TimeWindow, filters: Filters = Filters()) -> Filters:
     if last is not None:
         last += min(timedelta(days=REPORTED_DAYS), date.max - last)
     return replace(filters, since=window.first, until=last)
+
+
+def _together(found: Sequence[Mapping[int, float]]) -> list[int]:
+    """The keys of all of these, each once."""
+    return list(dict.fromkeys(key for own in found for key in own))
 
 
 def preferred(ranked: Sequence[tuple[int, float]], inside: Set[int]) -> list[tuple[int, float]]:
