@@ -105,7 +105,7 @@ def _events(material: Material, told: Sequence[Article]) -> list[list[Article]]:
 def _days(material: Material) -> dict[str, date]:
     """Article id -> its day; of an undated one the last day that a sentence of it names with the year."""
     days = {article.id: article.day for article in material.articles if article.day}
-    until = max(days.values(), default=date.today()) + LATER_THAN_OTHERS
+    until = min(max(days.values(), default=date.today()), date.max - LATER_THAN_OTHERS) + LATER_THAN_OTHERS
     for line in material.lines:
         if line.day is None and _YEAR.search(line.text) and (window := named_window(line.text, until)):
             named = window.last or window.first or date.min

@@ -91,7 +91,7 @@ def weights(found: Sequence[Dated], lines: Sequence[Line]) -> dict[date, float]:
     """How often the articles refer to each day: by naming it, by recalling it, and by appearing on the next one."""
     named = {(one.line.article.id, one.day) for one in found if one.named}
     recalled = {(one.line.article.id, one.day) for one in found if one.recalled}
-    eves = {(line.article.id, line.day - timedelta(days=1)) for line in lines if line.day}
+    eves = {(line.article.id, line.day - timedelta(days=1)) for line in lines if line.day and line.day > date.min}
     total: dict[date, float] = defaultdict(float)
     for weight, days in ((NAMED, named), (DAY_BEFORE, eves), (RECALLED, recalled)):
         for _, day in days:

@@ -13,6 +13,8 @@ from rag.language.tokens import Token, folded_words, tokens
 from rag.schema import Article
 
 MOST_CHARS = 60_000  # of an article that are read: more than any report has
+MOST_OF_ONE = 200  # mentions of one last name in an article that are read
+OFFICE_CHARS = 20_000  # of an article in which words beside names are read: news says at its beginning who somebody is
 _KEPT = 64  # articles whose mentions are remembered: those of some questions
 _BETWEEN = frozenset({" ", "-", "\N{HYPHEN}", "\N{NON-BREAKING HYPHEN}", " & ", ". "})  # between the words of one name
 _BETWEEN_LINES = "\n"
@@ -57,7 +59,7 @@ def place_in_text(article: Article, start: int) -> int:
 
 @lru_cache(maxsize=_KEPT)
 def named(article: Article) -> Named:
-    """The names in an article, in its first MOST_CHARS."""
+    """The names in an article, in its first MOST_CHARS, the first MOST_OF_ONE of each."""
     text = text_of(article)[:MOST_CHARS]
     every = tokens(text)
     lower = frozenset(one.folded for one in every if one.text[0].islower())
@@ -69,7 +71,7 @@ def named(article: Article) -> Named:
         end = at
         while end < len(every) and _may_name(every[end], known) and (end == at or _joined(every, end, text)):
             end += 1
-        if end > at and every[end - 1].folded in known:
+        if end > at and every[end - 1].folded in known and len(found[every[end - 1].folded]) < MOST_OF_ONE:
             run = every[at:end]
             given = frozenset(one.folded for one in run[:-1] if len(one.text) > 1 and not _is_common(one, lower))
             front = every[at - 1].folded if at and text[every[at - 1].end : every[at].start] in " '’" else ""

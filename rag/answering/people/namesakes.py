@@ -24,7 +24,7 @@ def asked_people(question: str, articles: Sequence[Article]) -> list[AskedPerson
     last name."""
     words = [word for word in folded_words(question) if word not in STOP_WORDS]
     found: dict[str, AskedPerson] = {}
-    for last in words:
+    for last in dict.fromkeys(words):
         every = [one.given for one in bearers_of(last, articles)]
         asked = frozenset[str]().union(*every).intersection(words)
         if asked and any(asked.isdisjoint(given) for given in every):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from rag.answering.compose.sentences.offices import behind, in_front, name_groups
-from rag.answering.people.mentions import is_name, named, text_of
+from rag.answering.people.mentions import OFFICE_CHARS, is_name, named, text_of
 from rag.answering.people.namesakes import Bearer
 from rag.archive.archive import Archive
 from rag.language.lexicons import lexicon
@@ -92,7 +92,7 @@ def _united(groups: Sequence[_Group], are_one: Callable[[_Group, _Group], bool])
 def _offices(article: Article, last: str, bearer: Bearer) -> Iterator[str]:
     """The words beside somebody's full name that say what he is: in front of it behind an article or with a comma, or
     behind a comma."""
-    text = text_of(article)
+    text = text_of(article)[:OFFICE_CHARS]
     determiners = lexicon(article.language).determiners
     for start, end in sentence_spans(text):
         sentence = text[start:end]

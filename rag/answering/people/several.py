@@ -101,9 +101,9 @@ def _asks_who_alone(question: str) -> str:
 def named_alone(question: str, articles: Sequence[Article], archive: Archive | None = None) -> Several | None:
     """The first name in a question that articles know of several people: a last name that stands there alone, or one
     in full, where the `archive` tells those who share it apart."""
-    words = tokens(question)
-    asked = {word.folded for word in words}
-    for word in words:
+    words = {word.folded: word for word in reversed(tokens(question))}  # each once, where it stands first
+    asked, articles = words.keys(), list({one.id: one for one in articles}.values())
+    for word in reversed(words.values()):
         if word.folded in STOP_WORDS:
             continue
         every = bearers_of(word.folded, articles)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from rag.answering.ask import Ask
 from rag.answering.compose.sentences.offices import behind, in_front, name_groups
-from rag.answering.people.mentions import Mention, is_name, named, place_in_text
+from rag.answering.people.mentions import OFFICE_CHARS, Mention, is_name, named, place_in_text
 from rag.answering.question import expected
 from rag.answering.sentence_selection import Candidate, Evidence
 from rag.language.lexicons import LEXICONS, lexicon, pattern
@@ -95,7 +95,7 @@ def asked_person(question: str, language: str, hits: Sequence[Hit]) -> InOffice 
         return None
     articles = list({hit.passage.article.id: hit.passage.article for hit in hits}.values())
     best: InOffice | None = None
-    for last in words:
+    for last in dict.fromkeys(words):
         direction = direction_of(question, last, language) if last in proper else None
         full = [one for article in articles for one in named(article).of(last) if one.given]
         if direction is None or not full:
@@ -103,7 +103,7 @@ def asked_person(question: str, language: str, hits: Sequence[Hit]) -> InOffice 
         every = frozenset[str]().union(*(one.given for one in full))
         given = every.intersection(words) or full[0].given
         alone = any(not one.given and not one.after_article for article in articles for one in named(article).of(last))
-        found = InOffice(direction, last, given, tuple(_offices(last, given, articles)))
+        found = InOffice(direction, last, given, tuple(dict.fromkeys(_offices(last, given, articles))))
         if best is None or (found.offices and not best.offices) or (alone and not best.offices):
             best = found
     return best
@@ -112,12 +112,10 @@ def asked_person(question: str, language: str, hits: Sequence[Hit]) -> InOffice 
 def _offices(last: str, given: frozenset[str], articles: Sequence[Article]) -> Iterator[tuple[frozenset[str], Article]]:
     """The stems of each office in which an article names a person in full."""
     for article in articles:
-        for start, end in sentence_spans(article.text):
-            text = article.text[start:end]
-            for name, office in _people(text, article.language):
-                stems = frozenset(content_stems(office, article.language))
-                if stems and name[-1] == last and not given.isdisjoint(name[:-1]) and not is_name(office, article):
-                    yield stems, article
+        for name, office in _in_article(article):
+            stems = frozenset(content_stems(office, article.language))
+            if stems and name[-1] == last and not given.isdisjoint(name[:-1]) and not is_name(office, article):
+                yield stems, article
 
 
 def _people(text: str, language: str) -> Iterator[tuple[list[str], str]]:
@@ -155,8 +153,9 @@ def further_hits(ask: Ask, asked: InOffice, hits: Sequence[Hit]) -> list[Hit]:
 
 
 def _in_article(article: Article) -> Iterator[tuple[list[str], str]]:
-    for start, end in sentence_spans(article.text):
-        yield from _people(article.text[start:end], article.language)
+    text = article.text[:OFFICE_CHARS]
+    for start, end in sentence_spans(text):
+        yield from _people(text[start:end], article.language)
 
 
 def ranked(evidence: Evidence, asked: InOffice) -> Evidence:

@@ -41,9 +41,8 @@ def window_beside(question: str, today: date, other: TimeWindow | None) -> TimeW
     own = named_window(question, today)
     if own is None or other is None or other.first is None or other.last is None or other.last - other.first > A_YEAR:
         return own
-    ends = [
-        date(year, 12, 31) for year in (other.first.year - 1, other.first.year, other.last.year, other.last.year + 1)
-    ]
+    years = {other.first.year - 1, other.first.year, other.last.year, other.last.year + 1}
+    ends = [date(year, 12, 31) for year in sorted(years) if date.min.year <= year <= date.max.year]
     near: list[TimeWindow] = []
     for seen_from in (min(today, end) for end in ends):
         found = _Reader(question, seen_from).named()

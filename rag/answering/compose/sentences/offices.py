@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from os.path import commonprefix
 
 from rag.answering.compose.material import Line, Material
+from rag.answering.compose.sentences.speakers import OF
 from rag.language.calendar import month_at, weekday_names
 from rag.language.lexicons import lexicon, pattern
 from rag.language.names import names
@@ -22,6 +23,7 @@ IN_FRONT, BEHIND = 4, 9  # words beside a name that may be an office
 SAME_OFFICE, ALIKE_OFFICE, HELD_TWICE = 0.5, 0.75, 0.3
 NAMED_SO = 0.5  # of the words of the office asked for, without names, and of those of an office: the other's; by hand
 LEAST_SHARED = 4  # letters that two inflections of one word begin with
+_OF_OR_FOR = OF | frozenset("for to fur pour para per voor".split())
 _END = re.compile(r"[,;:.!?()“”\"«»–—]")
 
 
@@ -46,13 +48,24 @@ def named_in_office(material: Material, share: float) -> list[Holder]:
     asked, subject = (
         frozenset(content_stems(text, material.language)) for text in (_office_asked(material), material.subject)
     )
-    held = [one for one in holders_of(material) if _common(asked, one.stems) >= share * len(asked) > 0]
+    held = [
+        one
+        for one in holders_of(material)
+        if _common(asked, one.stems) >= share * len(asked) > 0 and _common(asked, _head(one))
+    ]
     once = {(one.line, one.last_name) for one in held if _is_former(one)}
     return [
         one
         for one in held
         if _common(one.stems, subject) > NAMED_SO * len(one.stems) and (one.line, one.last_name) not in once
     ]
+
+
+def _head(one: Holder) -> frozenset[str]:
+    """The stems of an office in front of what it is of or for: "spokesman" of "spokesman for the mayor"."""
+    words = tokens(one.office)
+    end = next((at for at, word in enumerate(words) if word.folded in _OF_OR_FOR), len(words))
+    return frozenset(content_stems(" ".join(word.text for word in words[:end]), one.line.article.language))
 
 
 def _is_former(one: Holder) -> bool:
