@@ -258,8 +258,7 @@ def test_searching_both_indexes_at_once_gives_what_one_after_the_other_gives(
 
     @contextmanager
     def in_this_thread(self: Archive, call: Callable[[], object]) -> Iterator[Callable[[], object]]:
-        result = call()
-        yield lambda: result
+        yield call
 
     monkeypatch.setattr(Archive, "beside", in_this_thread)
     assert at_once == [retriever(stored).retrieve(question, top_k=20) for question in questions] * 5

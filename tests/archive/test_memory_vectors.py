@@ -19,7 +19,7 @@ from ingest.pipeline import ingest
 from ingest.reindex import reindex
 from rag.archive import indexer
 from rag.archive.archive import Archive
-from rag.archive.indexes import memory_vectors
+from rag.archive.indexes import memory_vectors, vector_graph
 from rag.archive.indexes.exact_vectors import ExactVectors
 from rag.archive.indexes.memory_vectors import MemoryVectors
 from rag.archive.indexes.vector_graph import VectorGraph
@@ -45,6 +45,12 @@ def dated(passages: int) -> list[Article]:
         )
         for n, article in enumerate(generated.articles(passages))
     ]
+
+
+@pytest.fixture(autouse=True)
+def the_graph_looks_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors of random directions have no neighbours to speak of, so that few rows would not lead to the best."""
+    monkeypatch.setattr(vector_graph, "_LOOKED_AT", 400)
 
 
 @pytest.fixture(scope="module")

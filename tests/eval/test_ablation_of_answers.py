@@ -35,7 +35,7 @@ def test_the_kinds_of_the_writers_are_asked_for_where_the_product_knows_them() -
 
 def test_the_figures_of_two_variants_stand_side_by_side(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answering, "VARIANTS", (PartOff(AS_SHIPPED), VARIANTS[1]))
-    result = answering.run(Settings.load(data_dir=tmp_path, llm="none"), every=34)
+    result = answering.run(Settings.load(data_dir=tmp_path, llm="none"), every=17)
     rows = {(row["measure"], row["system"]): row["value"] for row in result["rows"]}
     assert {system for _, system in rows} == {AS_SHIPPED, "no composers"}
     assert rows[editor.FACTS, AS_SHIPPED] > rows[editor.FACTS, "no composers"]

@@ -89,7 +89,7 @@ def test_the_rankings_are_those_of_the_products_search(
     crowd: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
 ) -> None:
     depths: list[int] = []
-    for name in ("search_vectors", "candidates"):
+    for name in ("search_vectors", "search_words"):
         monkeypatch.setattr(Archive, name, noting_depth(getattr(Archive, name), depths))
     settings = Settings(data_dir=tmp_path / "out" / "archive", llm="none", **changed)
     result = retrieval.run(crowd, tmp_path / "out", settings, WordEmbedder(), systems=["dateline"])
