@@ -13,6 +13,7 @@ from rag.answering.ask import Ask, given, refused, unknown_in_filters, written_b
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
 from rag.answering.compose.latest import in_office
+from rag.answering.compose.sentences.offices import names_office
 from rag.answering.conversation.followups import Reading, read, unnamed_person
 from rag.answering.conversation.small_talk import is_small_talk
 from rag.answering.draft import CheckedDraft
@@ -216,10 +217,12 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
     yield from _answers(ask, answer, reading)
 
 
-def _in_office(ask: Ask, answer: Answer, reading: Reading) -> Answer | None:
-    """Who has an office, where a question asks for nothing else; None where it asks for something else, for earlier
-    days, or the articles name nobody in that office."""
+def _in_office(ask: Ask, answer: Answer, reading: Reading, language: str) -> Answer | None:
+    """Who has an office, where a question in this language asks for nothing else; None where it asks for something
+    else, for earlier days, or the articles name nobody in that office."""
     if not composer.asks_who(reading) or reading.window or reading.move:
+        return None
+    if not names_office(reading.subject, language, (hit.passage for hit in answer.hits)):
         return None
     held = in_office(composer.material_of(ask, answer, reading), share=1.0)
     return given(ask, replace(answer, **written_by(None)), held) if held else None
@@ -260,7 +263,7 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
         yield replace(parted, **written_by(None))
         return
     office = asked_person(reading.asked, own, answer.hits)
-    if quotes and not office and (held := _in_office(ask, answer, reading)):
+    if quotes and not office and (held := _in_office(ask, answer, reading, own)):
         yield held
         return
     if office is not None:

@@ -153,6 +153,16 @@ def test_who_has_an_office_is_told_by_the_newest_article_first_and_by_nothing_el
     assert len(told) <= 3
 
 
+def test_sentences_are_not_read_for_an_office_where_none_is_asked_for(
+    demo_assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("an office was looked for")  # .3 s, more than the rest of the answer
+
+    monkeypatch.setattr("rag.answering.compose.composer.material_of", read)
+    assert "Joanna Teague" in demo_assistant.ask("Who won the by-election?").text
+
+
 def test_who_had_an_office_once_does_not_have_it(demo_assistant: Assistant) -> None:
     told = [sentence.text for sentence in demo_assistant.ask("Who is the current fisheries minister?").sentences]
     assert "Ruth Pemberley" in told[0]  # newer articles have "Edmund Lacey, the former fisheries minister"

@@ -58,10 +58,8 @@ def in_office(material: Material, share: float) -> list[Sentence]:
     """Who has the office that the subject asks for: whom the newest article names in it, then whom earlier ones name,
     each by the newest sentence that does; a second sentence on the newest one. None where nobody is named in an office
     with that share of the words asked for."""
-    days, told = _days(material), list[Holder]()
-    for one in sorted(
-        named_in_office(material, share), key=lambda one: days.get(one.line.article.id, date.min), reverse=True
-    ):
+    held, days, told = named_in_office(material, share), _days(material), list[Holder]()
+    for one in sorted(held, key=lambda one: days.get(one.line.article.id, date.min), reverse=True):
         of_same = sum(other.last_name == one.last_name for other in told)
         most = OF_NEWEST if not told or one.last_name == told[0].last_name else 1
         if len(told) <= EARLIER and of_same < most and is_new(one.line, [other.line for other in told]):
@@ -124,9 +122,9 @@ def _best_lines(material: Material) -> dict[str, list[Line]]:
     is not near only those that name what is meant."""
     figures = figures_of(material, material.subject) if asks_figure(material.subject) else []
     best = {one.line.article.id: [one.line] for one in figures}
+    kept = _near_or_named(quotable(material.lines), material)
     for article in material.articles:
-        own = _near_or_named(quotable([one for one in material.lines if one.article.id == article.id]), material)
-        ranked = sorted(own, key=worth_asked, reverse=True)
+        ranked = sorted([one for one in kept if one.article.id == article.id], key=worth_asked, reverse=True)
         if ranked:
             best[article.id] = [*best.get(article.id, []), *ranked]
     return best
@@ -134,16 +132,18 @@ def _best_lines(material: Material) -> dict[str, list[Line]]:
 
 def _near_or_named(lines: Sequence[Line], material: Material) -> list[Line]:
     """The lines of the stories nearest to the subject, and those of others that name all that the subject names: that a
-    ship was sold for scrap is told in an article on the next one."""
+    ship was sold for scrap is told in an article on the next one. All, where the subject names years."""
+    if years_of(material.subject):
+        return list(lines)
     near = {one.id for one in material.articles if material.shares.get(one.id, 1.0) >= NEAR} | material.series
     told = {material.stories.get(article, article) for article in near}
     wanted = set(names(material.subject) or names(material.subject, sentence_start=True))
-
-    def is_kept(line: Line) -> bool:
-        of_near = material.stories.get(line.article.id, line.article.id) in told or bool(years_of(material.subject))
-        return of_near or bool(wanted) and wanted <= set(names(line.text, sentence_start=True))
-
-    return [line for line in lines if is_kept(line)]
+    return [
+        line
+        for line in lines
+        if material.stories.get(line.article.id, line.article.id) in told
+        or (wanted and wanted <= set(names(line.text, sentence_start=True)))
+    ]
 
 
 def _corrections(line: Line, lines: Sequence[Line]) -> list[Line]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rag.answering.ask import Ask
-from rag.answering.compose.sentences.offices import behind, in_front, name_groups
+from rag.answering.compose.sentences.offices import name_groups, offices_beside
 from rag.answering.people.mentions import OFFICE_CHARS, Mention, is_name, named, place_in_text
 from rag.answering.question import expected
 from rag.answering.sentence_selection import Candidate, Evidence
@@ -118,22 +118,6 @@ def _offices(last: str, given: frozenset[str], articles: Sequence[Article]) -> I
                 yield stems, article
 
 
-def _people(text: str, language: str) -> Iterator[tuple[list[str], str]]:
-    """Each name of two words or more in a sentence, its last two words folded, with the words beside it that may be an
-    office: "Fisheries Minister" in front of Ruth Pemberley too."""
-    words = tokens(text)
-    for first, end in name_groups(words, text):
-        name, opens = [word.folded for word in words[end - 2 : end]], words[first].start
-        front = in_front(words, text, first, language)
-        titles = text[opens : words[end - 2].start].strip()
-        if front or titles:
-            yield name, f"{front} {titles}".strip()
-        apposition = behind(words, text, end)
-        opening = next(iter(folded_words(apposition)), "")
-        if opening and (opening not in STOP_WORDS or opening in lexicon(language).determiners):  # no "who ran the port"
-            yield name, apposition
-
-
 def further_hits(ask: Ask, asked: InOffice, hits: Sequence[Hit]) -> list[Hit]:
     """Hits for the offices of the person that are not among those known."""
     known = {hit.passage.id for hit in hits}
@@ -155,7 +139,7 @@ def further_hits(ask: Ask, asked: InOffice, hits: Sequence[Hit]) -> list[Hit]:
 def _in_article(article: Article) -> Iterator[tuple[list[str], str]]:
     text = article.text[:OFFICE_CHARS]
     for start, end in sentence_spans(text):
-        yield from _people(text[start:end], article.language)
+        yield from offices_beside(text[start:end], article.language)
 
 
 def ranked(evidence: Evidence, asked: InOffice) -> Evidence:
@@ -285,7 +269,7 @@ def _tells_of_office_beside(one: Candidate, asked: InOffice) -> bool:
     article = one.passage.article
     found = named(article)
     most = max((len(own) for own in found.by_last.values()), default=0)
-    return len(found.of(asked.last)) == most > 0 and any(True for _ in _people(one.text, article.language))
+    return len(found.of(asked.last)) == most > 0 and any(True for _ in offices_beside(one.text, article.language))
 
 
 def _is_own(one: Candidate, asked: InOffice, noun: re.Match[str]) -> bool:
@@ -315,7 +299,7 @@ def _names_other_holder(one: Candidate, asked: InOffice) -> bool:
             return False
     held = [
         frozenset(content_stems(office, article.language))
-        for name, office in _people(one.text, article.language)
+        for name, office in offices_beside(one.text, article.language)
         if asked.last not in (name[-1], *folded_words(office))
     ]
     said = content_stems(one.text, article.language) if _opens_with_another(one, asked) else []

@@ -66,6 +66,7 @@ ENGLISH = Lexicon(
     successors=("successors?", "replacements?"),
     predecessors=("predecessors?",),
     formers=("former(?:ly)?", "ex", "late", "erstwhile", "one-?time"),
+    first_person=frozenset("i we".split()),
     asks_object=("whom",),
     negations=frozenset(
         """

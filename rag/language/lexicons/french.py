@@ -59,6 +59,7 @@ FRENCH = Lexicon(
     successors=("successeure?s?", "remplacante?s?"),
     predecessors=("predecesseure?s?",),
     formers=("ex", "ancien(?:ne)?s?", "precedente?s?", "feue?"),
+    first_person=frozenset("je j nous".split()),
     asks_object=("qui est ce que",),
     negations=frozenset("ne n pas jamais rien aucun aucune sans ni non".split()),
     refusals=(

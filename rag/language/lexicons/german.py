@@ -66,6 +66,7 @@ GERMAN = Lexicon(
     successors=(r"nachfolge\w*",),
     predecessors=(r"vorganger\w*",),
     formers=("ex", r"ehemalig\w*", r"fruher\w*", r"damalig\w*", r"bisherig\w*"),
+    first_person=frozenset("ich wir".split()),
     asks_object=("wen", "wem"),
     negations=frozenset(
         """

@@ -58,6 +58,7 @@ ITALIAN = Lexicon(
     successors=("successor[ei]", "sostitut[oaie]"),
     predecessors=("predecessor[ei]",),
     formers=("ex", "gia", "precedent[ei]", "defunt[oa]"),
+    first_person=frozenset("io noi".split()),
     asks_object=(),
     negations=frozenset("non mai nessuno nessuna nessun nulla niente senza".split()),
     refusals=(

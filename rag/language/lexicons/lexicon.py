@@ -64,6 +64,8 @@ class Lexicon:
     """Nouns for who had an office before somebody ("predecessor")."""
     formers: tuple[str, ...]
     """Words before an office that somebody had and has no more ("former")."""
+    first_person: frozenset[str]
+    """Pronouns by which who writes or speaks means himself, as the subject of a sentence ("I", "we")."""
     asks_object: tuple[str, ...]
     """Forms of "who" that ask for whom something is done to ("whom"); none where a language has one form."""
     negations: frozenset[str]

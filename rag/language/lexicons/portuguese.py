@@ -61,6 +61,7 @@ PORTUGUESE = Lexicon(
     successors=("sucessor(?:a|es|as)?", "substitut[oa]s?"),
     predecessors=("predecessor(?:a|es|as)?", "antecessor(?:a|es|as)?"),
     formers=("ex", "antig[oa]s?", "anterior(?:es)?", "falecid[oa]s?"),
+    first_person=frozenset("eu nos".split()),
     asks_object=("a quem",),
     negations=frozenset("nao nunca jamais ninguem nada nenhum nenhuma sem nem".split()),
     refusals=(

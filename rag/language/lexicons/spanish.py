@@ -53,6 +53,7 @@ SPANISH = Lexicon(
     successors=("sucesor(?:a|es|as)?", "sustitut[oa]s?"),
     predecessors=("predecesor(?:a|es|as)?", "antecesor(?:a|es|as)?"),
     formers=("ex", r"ex(?:ministr|president|alcald|director|gobernador)\w*", "antigu[oa]s?", "anterior(?:es)?"),
+    first_person=frozenset("yo nosotros nosotras".split()),
     asks_object=("a quien",),
     negations=frozenset("no nunca jamas nadie nada ningun ninguna ninguno tampoco sin ni".split()),
     refusals=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 
@@ -12,9 +12,11 @@ from rag.answering.compose.sentences.speakers import OF
 from rag.language.calendar import month_at, weekday_names
 from rag.language.lexicons import lexicon, pattern
 from rag.language.names import names
+from rag.language.sentences import sentence_spans
 from rag.language.stems import content_stems
 from rag.language.stop_words import STOP_WORDS
-from rag.language.tokens import Token, fold, tokens
+from rag.language.tokens import Token, fold, folded_words, tokens
+from rag.schema import Passage
 
 IN_FRONT, BEHIND = 4, 9  # words beside a name that may be an office
 # What the words of an office need in common with those of the office asked for (shares of the fewer), where the
@@ -46,7 +48,8 @@ def named_in_office(material: Material, share: float) -> list[Holder]:
     """Those who are named in the office that the subject asks for: by that share of its words, and by few others, as
     the leader of the opposition does not lead a bank of which he speaks. Not those who had it once."""
     asked, subject = (
-        frozenset(content_stems(text, material.language)) for text in (_office_asked(material), material.subject)
+        frozenset(content_stems(text, material.language))
+        for text in (_office_asked(material.subject, material.language), material.subject)
     )
     held = [
         one
@@ -72,10 +75,24 @@ def _is_former(one: Holder) -> bool:
     return bool(pattern(lexicon(one.line.article.language).formers).search(fold(one.office)))
 
 
-def _office_asked(material: Material) -> str:
-    """The words of the subject without its names."""
-    proper = set(names(material.subject)) if material.language != "de" else set()
-    return " ".join(word.text for word in tokens(material.subject) if word.folded not in proper)
+def names_office(subject: str, language: str, passages: Iterable[Passage]) -> bool:
+    """Whether a passage names somebody beside an office that has every word of the subject but its names.
+
+    Compares words alone: it is asked for each question who did something, of which few are for an office.
+    """
+    asked = frozenset(content_stems(_office_asked(subject, language), language))
+    return bool(asked) and any(
+        _common(asked, frozenset(content_stems(office, passage.article.language))) == len(asked)
+        for passage in passages
+        for start, end in sentence_spans(passage.text)
+        for _, office in offices_beside(passage.text[start:end], passage.article.language)
+    )
+
+
+def _office_asked(subject: str, language: str) -> str:
+    """The words of a subject without its names."""
+    proper = set(names(subject)) if language != "de" else set()
+    return " ".join(word.text for word in tokens(subject) if word.folded not in proper)
 
 
 def holders_of(material: Material) -> list[Holder]:
@@ -84,7 +101,7 @@ def holders_of(material: Material) -> list[Holder]:
     every = [one for line in material.lines for one in _holders(line, material)]
     if not every:
         return []
-    asked = _office_asked(material)
+    asked = _office_asked(material.subject, material.language)
     likeness = material.nearness.to(asked).contrasts([(one.office, one.line.article.language) for one in every])
     wanted = frozenset(content_stems(asked, material.language))
     scores = [
@@ -147,6 +164,22 @@ def _elsewhere(subject: str, asked: set[str], text: str, language: str) -> str:
     held = content_stems(text, language)
     found = any(held[at : at + len(wanted)] == wanted for at in range(len(held)))
     return " ".join(wanted) if len(wanted) > 1 and found else ""
+
+
+def offices_beside(text: str, language: str) -> Iterator[tuple[list[str], str]]:
+    """Each name of two words or more in a sentence, its last two words folded, with the words beside it that may be an
+    office: "Fisheries Minister" in front of Ruth Pemberley too."""
+    words = tokens(text)
+    for first, end in name_groups(words, text):
+        name, opens = [word.folded for word in words[end - 2 : end]], words[first].start
+        front = in_front(words, text, first, language)
+        titles = text[opens : words[end - 2].start].strip()
+        if front or titles:
+            yield name, f"{front} {titles}".strip()
+        apposition = behind(words, text, end)
+        opening = next(iter(folded_words(apposition)), "")
+        if opening and (opening not in STOP_WORDS or opening in lexicon(language).determiners):  # no "who ran the port"
+            yield name, apposition
 
 
 def name_groups(words: Sequence[Token], text: str) -> Iterator[tuple[int, int]]:

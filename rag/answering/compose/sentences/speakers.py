@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.answering.sentence_selection import SPEECH
@@ -16,15 +16,6 @@ MOST_BETWEEN = 8  # words between a verb of saying and the name of its subject b
 BEFORE, BEHIND = 6, 8  # words around a name that say what its bearer is. Set by hand.
 _JOINT = re.compile(r"[.\s'’-]*")
 OF = frozenset("of del de du d des della dello dei do da dos das van".split())
-_FIRST_PERSON: Mapping[str, frozenset[str]] = {
-    "en": frozenset("i we".split()),
-    "es": frozenset("yo nosotros nosotras".split()),
-    "de": frozenset("ich wir".split()),
-    "fr": frozenset("je j nous".split()),
-    "it": frozenset("io noi".split()),
-    "pt": frozenset("eu nos".split()),
-    "nl": frozenset("ik wij we".split()),
-}
 _LINKS = frozenset("de del la van von der den di da dos das al".split())
 
 
@@ -97,7 +88,7 @@ def is_by_author(text: str, language: str) -> bool:
     of saying, as in "I do not believe, as Renner claims"."""
     words = tokens(text)
     in_front = {word.folded for word in words[: _verb(words, language)]}
-    return not SPEECH.search(text) and not in_front.isdisjoint(_FIRST_PERSON.get(language, ()))
+    return not SPEECH.search(text) and not in_front.isdisjoint(lexicon(language).first_person)
 
 
 def mentions(text: str, language: str) -> list[Speaker]:
