@@ -39,9 +39,10 @@ def test_a_name_a_thousand_times_takes_no_minutes(empty_archive: Archive, questi
     often = "Anna Quill, the mayor of Selwyn, said so. " * 1400
     days = [datetime(2025, 1, day, tzinfo=UTC) for day in (1, 2, 3, 4)]
     asked = assistant_of(empty_archive, *[(day, usual) for day in days[:3]], (days[3], often))
+    asked.ask("Was the vote close?")  # loads what is loaded lazily
     began = time.perf_counter()
     asked.ask(question)
-    assert time.perf_counter() - began < 20  # one of them took over three minutes, now none a second
+    assert time.perf_counter() - began < 8  # one took over three minutes, and 14 s with each word asked for anew
 
 
 @pytest.mark.parametrize("day", [date.min, date.max])
