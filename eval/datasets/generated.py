@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
@@ -12,6 +13,7 @@ from rag.schema import Article
 
 DIM = 384  # as all-MiniLM-L6-v2
 _WORDS = 20_000
+_REMEMBERED = 512  # vectors of texts that are asked for again
 _SENTENCES = 48  # about four passages an article
 FIRST_DAY, DAYS = date(2021, 1, 1), 1826  # of publication, five years, all alike
 OUTLETS = 20  # the n-th has a share of 1/n
@@ -56,16 +58,23 @@ def _word(rank: int) -> str:
             return text
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _direction(text: str) -> np.ndarray:
+    """The fixed random direction of a text, float32 of shape (DIM,) and norm 1; not to be written to."""
+    seed = int(sha256(text.encode()).hexdigest()[:16], 16)
+    row = np.random.default_rng(seed).normal(size=DIM).astype(np.float32)
+    return np.asarray(row / np.linalg.norm(row), dtype=np.float32)
+
+
 class HashEmbedder:
-    """An embedder that gives each text a fixed random direction, at no cost, so that only the indexes are measured."""
+    """An embedder that gives each text a fixed random direction, so that only the indexes are measured: a text that it
+    was given before costs nothing."""
 
     name, dim = "generated/hash", DIM
 
     def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
         """(n, 384) float32, rows of norm 1."""
-        rows = [np.random.default_rng(int(sha256(t.encode()).hexdigest()[:16], 16)).normal(size=DIM) for t in texts]
-        vectors = np.array(rows, dtype=np.float32).reshape(len(texts), DIM)
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+        return np.array([_direction(text) for text in texts], dtype=np.float32).reshape(len(texts), DIM)
 
     def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
         """(n, 384) float32, rows of norm 1."""

@@ -51,10 +51,13 @@ _RULES = tuple(
         (r"^scept", "skept"),
     )
 )
+_ANY_RULE = re.compile("|".join(f"(?:{british.pattern})" for british, _ in _RULES))
 
 
 def american(word: str) -> str:
     """A folded English word as Americans spell it; the word itself where both spell it alike."""
+    if not _ANY_RULE.search(word):  # one search instead of one for each rule: most words are spelt alike
+        return word
     for british, spelling in _RULES:
         changed = british.sub(spelling, word)
         if changed != word:

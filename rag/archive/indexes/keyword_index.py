@@ -46,10 +46,11 @@ _MARK = "terms"  # file in the folder that holds TERMS
 TERMS = "4"
 _READ_QUESTIONS = 64  # whose queries are kept: a search needs those of its question three times
 _CANDIDATES = 60  # passages at least, best by their own words, of which `search` gives the best with their articles'
-# To score some passages, tantivy computes the scores of all others near them too, unless it is asked for one term after
-# the other. That pays from so many passages on. One core, 60 passages: .16 and .36 ms of 1,178, .25 and .44 of 11,609,
-# .79 and .62 of 116,734, 2.1 and 1.1 of 1,167,341. Each term asked for so is a level of a query, so there are not many.
-_TERM_BY_TERM_FROM, _TERM_BY_TERM = 50_000, 30
+# To score some documents, tantivy computes the scores of all others near them too, unless it is asked for one term
+# after the other. That pays from so many documents for each term on. One core, 60 passages, 15 terms: .16 and .36 ms of
+# 1,178, .25 and .44 of 11,609, .79 and .62 of 116,734, 2.1 and 1.1 of 1,167,341; 60 articles, 5 terms: .12 and .14 ms
+# of 2,500, .29 and .19 of 25,000. Each term asked for so is a level of a query, so there are not many.
+_TERM_BY_TERM_FROM, _TERM_BY_TERM = 3_000, 30
 _HEAP = 64_000_000  # bytes of memory for tantivy's writer, which needs at least 15 MB per thread
 
 
@@ -232,7 +233,7 @@ class TantivyWords:
 
     def _among(self, terms: Sequence[Any], chosen: Any, documents: int) -> Any:
         """The query for some chosen ones of so many documents, scored by these terms."""
-        if documents < _TERM_BY_TERM_FROM:
+        if documents < _TERM_BY_TERM_FROM * len(terms):
             return self._within(self._any(terms), [chosen])
         q, occur = self._tantivy.Query, self._tantivy.Occur
         found = q.const_score_query(chosen, 0.0)
