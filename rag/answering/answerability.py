@@ -55,7 +55,9 @@ def probability(evidence: Evidence) -> float:
 
 def is_clear(evidence: Evidence) -> bool:
     """Whether the best sentences are shown without a word that they may not be the answer."""
-    return evidence.tells or probability(evidence) >= CLEAR or evidence.likeness >= CLEAR_LIKENESS
+    if evidence.tells is not None:
+        return evidence.tells
+    return probability(evidence) >= CLEAR or evidence.likeness >= CLEAR_LIKENESS
 
 
 def belief_reason(belief: float | None) -> RefusalReason:

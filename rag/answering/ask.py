@@ -15,6 +15,7 @@ from rag.answering.retrieval.filter_names import unknown_names
 from rag.answering.retrieval.retriever import Retriever
 from rag.answering.tracer import AskTrace
 from rag.archive.archive import Archive
+from rag.language.dates import written
 from rag.models import sampling
 from rag.models.chat import LLM, Message
 from rag.models.embeddings import Embedder
@@ -75,8 +76,10 @@ def written_by(llm: LLM | None) -> dict[str, Any]:
 
 
 def given(ask: Ask, answer: Answer, sentences: Sequence[Sentence]) -> Answer:
-    """The final answer with these sentences."""
-    now = ask.elapsed_ms()
+    """The final answer with these sentences, behind one that says where the articles end before the days asked for."""
+    now, last, first = ask.elapsed_ms(), answer.coverage.last, answer.window.first if answer.window else None
+    if first and last and first > last and answer.kind != "archive":
+        sentences = [Sentence(text=f"The articles searched end on {written(last)}.", verdict="supported"), *sentences]
     return replace(
         answer,
         answered=True,

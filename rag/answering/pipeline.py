@@ -12,12 +12,11 @@ from rag.answering.answerability import answer_reason, belief_reason, evidence_r
 from rag.answering.ask import Ask, given, refused, unknown_in_filters, written_by
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
-from rag.answering.compose.latest import in_office
-from rag.answering.compose.sentences.offices import names_office
 from rag.answering.conversation.followups import Reading, read, unnamed_person
 from rag.answering.conversation.small_talk import is_small_talk
 from rag.answering.draft import CheckedDraft
-from rag.answering.extraction.of_days import names_only_days, told_of_days
+from rag.answering.extraction.of_days import is_of_empty_days, names_only_days, told_of_days
+from rag.answering.extraction.of_office import told_of_office
 from rag.answering.extraction.quotations import SENTENCES_OF_PART, of_part, quotations
 from rag.answering.extraction.withdrawn import told_of, withdrawn_report
 from rag.answering.kinds import holdings
@@ -86,10 +85,14 @@ def _streamed(ask: Ask) -> Generator[Answer, None, None]:
 
 def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, None, None]:
     """What follows the first answer, by its kind; of a report that was withdrawn, that it was; of a person whom nothing
-    names, that it is not known who is meant; of a last name that several people have, who they are."""
+    names, that it is not known who is meant; of a last name that several people have, who they are; of days from which
+    there is nothing, and nothing else, that there is none."""
     if whom := unnamed_person(ask.question, ask.history):
         text = f"The question says “{whom}”, but not who is meant. Ask again with the name."
         yield refused(ask, answer, "the question does not say whom it means", text=text)
+        return
+    if is_of_empty_days(answer, reading, ask.today):
+        yield refused(ask, replace(answer, hits=()), "nothing found")
         return
     if notice := withdrawn_report(reading.asked, answer.hits, ask.archive, ask.filters):
         yield refused(ask, answer, "the report that told of this was withdrawn", text=told_of(notice))
@@ -217,17 +220,6 @@ def _composed(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, N
     yield from _answers(ask, answer, reading)
 
 
-def _in_office(ask: Ask, answer: Answer, reading: Reading, language: str) -> Answer | None:
-    """Who has an office, where a question in this language asks for nothing else; None where it asks for something
-    else, for earlier days, or the articles name nobody in that office."""
-    if not composer.asks_who(reading) or reading.window or reading.move:
-        return None
-    if not names_office(reading.subject, language, (hit.passage for hit in answer.hits)):
-        return None
-    held = in_office(composer.material_of(ask, answer, reading), share=1.0)
-    return given(ask, replace(answer, **written_by(None)), held) if held else None
-
-
 def _told_of_days(ask: Ask, answer: Answer, reading: Reading) -> Answer | None:
     """What happened in the days that a question names, where it asks for nothing else."""
     of_days, told = told_of_days(ask, reading)
@@ -263,15 +255,16 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
         yield replace(parted, **written_by(None))
         return
     office = asked_person(reading.asked, own, answer.hits)
-    if quotes and not office and (held := _in_office(ask, answer, reading, own)):
-        yield held
+    held = told_of_office(ask, answer, reading, own) if quotes and not office else None
+    if held:
+        yield given(ask, replace(answer, **written_by(None)), held)
         return
     if office is not None:
         answer = replace(answer, hits=(*answer.hits, *further_hits(ask, office, answer.hits)))
     evidence, reason = _evidence(
         ask, query, answer.hits, rewritten=query.text != ask.question, foreign=bool(foreign and not translates)
     )
-    evidence = ranked(evidence, office) if office else evidence
+    evidence = ranked(evidence, office) if office else replace(evidence, tells=None if held is None else False)
     if reason:
         yield refused(ask, replace(answer, missing=evidence.missing), reason)
     elif ask.llm is None or reading.move in ("shorter", "source"):

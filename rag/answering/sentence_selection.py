@@ -83,7 +83,7 @@ class Evidence:
     likeness: float = 0.0  # highest likeness of a sentence to the question
     closeness: float = 0.0  # highest sum of the likeness of a sentence and its coverage
     excerpts: tuple[tuple[Article, str], ...] = ()
-    tells: bool = False  # by the people and offices that it names a sentence is known to answer
+    tells: bool | None = None  # by the people and offices that they name a sentence is known to answer, or none to
 
 
 def gather(

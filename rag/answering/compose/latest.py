@@ -54,14 +54,21 @@ def compose(material: Material) -> list[Sentence]:
     return [citer.sentence(sourced(one.article, one.text), (one.candidate,), "") for one in chosen]
 
 
-def in_office(material: Material, share: float) -> list[Sentence]:
+def in_office(material: Material, share: float, at: date | None = None) -> list[Sentence]:
     """Who has the office that the subject asks for: whom the newest article names in it, then whom earlier ones name,
     each by the newest sentence that does; a second sentence on the newest one. None where nobody is named in an office
-    with that share of the words asked for."""
+    with that share of the words asked for.
+
+    Who had it `at` a day: whom the newest article until then names, else the first one after it, and nobody else.
+    """
     held, days, told = named_in_office(material, share), _days(material), list[Holder]()
-    for one in sorted(held, key=lambda one: days.get(one.line.article.id, date.min), reverse=True):
+    held.sort(key=lambda one: days.get(one.line.article.id, date.min), reverse=True)
+    if at:
+        until = [one for one in held if days.get(one.line.article.id, date.max) <= at]
+        held = until or held[::-1]
+    for one in held:
         of_same = sum(other.last_name == one.last_name for other in told)
-        most = OF_NEWEST if not told or one.last_name == told[0].last_name else 1
+        most = OF_NEWEST if not told or one.last_name == told[0].last_name else 0 if at else 1
         if len(told) <= EARLIER and of_same < most and is_new(one.line, [other.line for other in told]):
             told.append(one)
     citer = Citer()

@@ -13,9 +13,10 @@ from rag.answering.conversation.followups import Reading
 from rag.answering.question import expected
 from rag.answering.time_windows.windows import without_days
 from rag.language.identify import archive_language, detect_language
+from rag.language.names import names
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import tokens
-from rag.schema import Hit, Sentence
+from rag.schema import Answer, Hit, Sentence
 
 FEW_DAYS = 2  # of a window to which the day behind it belongs too. Set by hand: a day or two.
 MOST_DAYS = 62  # of a window whose stories are told one by one. Set by hand: two months.
@@ -63,3 +64,9 @@ def names_only_days(reading: Reading, today: date | None) -> bool:
         return False
     words = [token.folded for token in tokens(without_days(reading.text, today))]
     return sum(word not in STOP_WORDS and not word.isdigit() for word in words) <= 1
+
+
+def is_of_empty_days(answer: Answer, reading: Reading, today: date | None) -> bool:
+    """Whether a question asks what happened in days from which nothing was found, and names nobody."""
+    empty = answer.window is not None and answer.window.dropped and answer.kind != "archive"
+    return empty and names_only_days(reading, today) and not names(without_days(reading.text, today or date.today()))

@@ -156,7 +156,7 @@ def ranked(evidence: Evidence, asked: InOffice) -> Evidence:
     ordered = replace(evidence, candidates=tuple(sorted(scored, key=lambda one: -one.score)))
     if not named_by:
         return replace(ordered, closeness=0.0, likeness=0.0)
-    return replace(ordered, tells=any(_tells_outright(one, asked) for one in evidence.candidates))
+    return replace(ordered, tells=any(_tells_outright(one, asked) for one in evidence.candidates) or None)
 
 
 def _holds(one: Candidate, place: tuple[str, int]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 
@@ -144,18 +144,37 @@ def _holders(line: Line, material: Material) -> Iterator[Holder]:
         return
     own = {word.folded for word in tokens(material.subject)}
     groups = [one for one in name_groups(words, text) if asked.isdisjoint(word.folded for word in words[slice(*one)])]
-    for first, end in groups:
-        opens = first == groups[0][0]
-        while end - first > 2 and words[first].folded in own:  # "Fisheries Minister Ruth Pemberley"
-            first += 1
-        name = text[words[first].start : words[end - 1].end]
-        offices = [in_front(words, text, first, language), behind(words, text, end)]
-        if opens:
-            offices.append(_elsewhere(material.subject, asked, text, language))
+    people = [_with_offices(words, text, first, end, own, language) for first, end in groups]
+    if asked:  # "their manager" may be that of another club
+        people = [(name, [one for one in offices if not _owned(text, one, language)]) for name, offices in people]
+    beside = {stem for _, offices in people for office in offices for stem in content_stems(office, language)}
+    elsewhere = _elsewhere(material.subject, asked, text, language)
+    if people and not beside.issuperset(elsewhere.split()):
+        people[0][1].append(elsewhere)
+    for name, offices in people:
         for office in offices:
             stems = frozenset(content_stems(office, language))
             if stems and own.issuperset(names(office)):  # "the Costa Lunada director" is that of another body
                 yield Holder(name, office, stems, line)
+
+
+def _with_offices(
+    words: Sequence[Token], text: str, first: int, end: int, asked: Container[str], language: str
+) -> tuple[str, list[str]]:
+    """A name and the words right beside it that may be an office; those of the office asked for are no part of the
+    name: "Fisheries Minister Ruth Pemberley"."""
+    while end - first > 2 and words[first].folded in asked:
+        first += 1
+    name = text[words[first].start : words[end - 1].end]
+    return name, [in_front(words, text, first, language), behind(words, text, end)]
+
+
+def _owned(text: str, office: str, language: str) -> bool:
+    """Whether a pronoun says whose an office is."""
+    words, at = tokens(text), text.find(office)
+    pronouns = lexicon(language).pointers
+    front = [word.folded for word in words if word.end <= at][-1:]
+    return bool(office) and any(word in pronouns for word in (*front, *folded_words(office)[:1]))
 
 
 def _elsewhere(subject: str, asked: set[str], text: str, language: str) -> str:
@@ -205,15 +224,20 @@ def _may_name(words: Sequence[Token], at: int) -> bool:
 
 
 def in_front(words: Sequence[Token], text: str, first: int, language: str) -> str:
-    """The words right in front of a name, back to one that carries no meaning or a verb of saying."""
+    """The words right in front of a name, back to one that carries no meaning or a verb of saying; those in front of a
+    comma may say what the office is of: "the mayor of Harrow Bay, Luther Voss"."""
     at, sayings = first, pattern(lexicon(language).sayings)
+    described = first > 0 and text[words[first - 1].end : words[first].start].strip() == ","
     while at > 0 and first - at < IN_FRONT:
         before = words[at - 1]
         gap = text[before.end : words[at].start].strip()
         ends = gap not in {"", "-", "'", "’"} and not (gap == "," and at == first)
-        if ends or before.folded in STOP_WORDS or sayings.fullmatch(before.folded):
+        joins = described and at < first and before.folded in _OF_OR_FOR
+        if ends or (before.folded in STOP_WORDS and not joins) or sayings.fullmatch(before.folded):
             break
         at -= 1
+    while at < first and words[at].folded in STOP_WORDS:  # nothing stands in front of "of"
+        at += 1
     return text[words[at].start : words[first - 1].end] if at < first else ""
 
 
