@@ -64,14 +64,16 @@ def quoted(evidence: Evidence, reading: Reading) -> list[Sentence]:
     """The best sentences verbatim, each its own citation; never none.
 
     One sentence for "shorter", what was not said yet for "who else?", with day and outlet for "in which outlet?".
-    Where it is not clear that they hold the answer, a sentence in front says so, as where words of somebody were asked
-    for and not found. Those of others are no answer then.
+    Where it is not clear that they hold the answer, a sentence in front says so and there are fewer, as where words of
+    somebody were asked for and not found. Those of others are no answer then.
     """
     citer = Citer()
     if reading.move not in ("more", "shorter", "source"):
         people = _to_be_heard(evidence, reading)
-        found = quotations(reading.asked, _without_words_of_others(evidence.candidates, people), citer)
-        return found if is_clear(evidence) and not (people and reading.unspoken) else [CLOSEST, *found]
+        heard = _without_words_of_others(evidence.candidates, people)
+        if is_clear(evidence) and not (people and reading.unspoken):
+            return quotations(reading.asked, heard, citer)
+        return [CLOSEST, *quotations(reading.asked, heard, citer, further=0)]
     if reading.move == "source":
         best = evidence.candidates[0]
         return [citer.sentence(sourced(best.passage.article, best.text), (best,), "")]
