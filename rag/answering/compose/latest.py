@@ -11,11 +11,14 @@ from rag.answering.citations import Citer
 from rag.answering.compose.figures import asks_figure, figures_of
 from rag.answering.compose.material import LEAST_SHARE as NEAR
 from rag.answering.compose.material import Line, Material, years_of
-from rag.answering.compose.sentences.offices import Holder, named_in_office
+from rag.answering.compose.sentences.offices import Holder, in_front, name_groups, named_in_office
 from rag.answering.compose.sentences.worth import worth_asked
 from rag.answering.compose.wording import is_new, quotable, sourced
+from rag.answering.people.namesakes import AskedPerson, is_called, named_people, names_person
+from rag.answering.sentence_selection import same_paragraph
 from rag.answering.time_windows.windows import named_window
 from rag.language.names import names
+from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import tokens
 from rag.schema import Article, Sentence
 
@@ -129,7 +132,7 @@ def _best_lines(material: Material) -> dict[str, list[Line]]:
     is not near only those that name what is meant."""
     figures = figures_of(material, material.subject) if asks_figure(material.subject) else []
     best = {one.line.article.id: [one.line] for one in figures}
-    kept = _near_or_named(quotable(material.lines), material)
+    kept = _on_person(_near_or_named(quotable(material.lines), material), material)
     for article in material.articles:
         ranked = sorted([one for one in kept if one.article.id == article.id], key=worth_asked, reverse=True)
         if ranked:
@@ -151,6 +154,34 @@ def _near_or_named(lines: Sequence[Line], material: Material) -> list[Line]:
         if material.stories.get(line.article.id, line.article.id) in told
         or (wanted and wanted <= set(names(line.text, sentence_start=True)))
     ]
+
+
+def _on_person(lines: Sequence[Line], material: Material) -> Sequence[Line]:
+    """The lines that name the person with whom the subject begins, and those of `lines` that go on behind one in its
+    paragraph: of a manager the report of a match tells in one sentence. All where it begins with nobody or no line
+    names him."""
+    first = next((word.folded for word in tokens(material.subject) if word.folded not in STOP_WORDS), "")
+    people = [
+        one
+        for one in named_people(material.subject, material.articles)
+        if first in {one.last, *one.given} and _is_person(one, material)
+    ]
+    kept: list[Line] = []
+    for line in material.lines if people else ():
+        goes_on = bool(kept) and kept[-1].place == line.place - 1 and same_paragraph(kept[-1].candidate, line.candidate)
+        if (goes_on and line in lines) or names_person(line.article, *line.span, people[0]):
+            kept.append(line)
+    return kept or lines
+
+
+def _is_person(one: AskedPerson, material: Material) -> bool:
+    """Whether articles name somebody as they do people and no places: behind an office, or later by fewer names."""
+    return is_called(one.last, material.articles) or any(
+        one.last == words[end - 1].folded and in_front(words, line.text, first, line.article.language)
+        for line in material.lines
+        for words in [tokens(line.text)]
+        for first, end in name_groups(words, line.text)
+    )
 
 
 def _corrections(line: Line, lines: Sequence[Line]) -> list[Line]:

@@ -55,6 +55,7 @@ STORIES_OF = 3  # best articles whose whole stories are looked at
 STORY_SCORE = 0.5  # of an article that is looked at for its story alone, as a share of the best hit's
 MOST_ARTICLES = 10  # whose sentences are embedded
 MOST_SENTENCES = 16  # of one article, from its beginning: news puts first what matters
+MOST_NAMED = 8  # sentences of one article behind those that are read for what they name. Set by hand.
 # The results of a year are reported in the first months of the next one, and the beginning of such a report names it.
 REPORTING_MONTHS, OPENING_CHARS = 4, 400
 _YEAR = re.compile(r"\b20\d\d\b")
@@ -144,8 +145,9 @@ def collect(
     `least_share` of the best article's nearness is needed of the others. `further` sentences are read behind the first
     ones of the articles, from the passages nearest to the subject. Where the subject names years, articles from
     other years are left out. `series`: articles are kept that tell of the same thing as the nearest one at another
-    time. `named`: so are less near ones that hold all that it names; by them no material suffices. Articles later than
-    `today` are left out where there are others. `filters` are those of the hits.
+    time. `named`: so are less near ones that hold all that it names; by them no material suffices; and sentences that
+    name it are read wherever they stand. Articles later than `today` are left out where there are others. `filters` are
+    those of the hits.
     """
     nearness, topic = Nearness.of(archive, embedder), without_years(subject)
     to_topic = nearness.to(topic)
@@ -155,7 +157,7 @@ def collect(
     titles = embedder.embed_passages([one.article.title for one in found]) if found else ()
     for one, title in zip(found, titles, strict=True):
         one.title = title
-        one.lines = _lines(one, to_topic, archive, language)
+        one.lines = _lines(one, set(names(topic)) if named else set(), to_topic, archive, language)
         like = sorted((line.candidate.likeness for line in one.lines), reverse=True)[:3]
         one.likeness = to_topic.likeness(title, one.article.language) + sum(like) / max(len(like), 1)
     kept = _about(found, subject, language, archive, least_share)
@@ -342,10 +344,21 @@ def _about(found: Sequence[_Found], subject: str, language: str, archive: Archiv
     return sorted(near, key=lambda one: -one.nearness)
 
 
-def _lines(one: _Found, topic: Subject, archive: Archive, language: str) -> list[Line]:
+def _lines(one: _Found, wanted: set[str], topic: Subject, archive: Archive, language: str) -> list[Line]:
     sentences = sentences_of(archive, one.article.id)
-    first = [at for at in sentences if at.place < MOST_SENTENCES or corrects(at.text)]
+    named = _naming(sentences[MOST_SENTENCES:], wanted)
+    first = [at for at in sentences if at.place < MOST_SENTENCES or at.place in named or corrects(at.text)]
     return _embedded(first, one, topic, language)
+
+
+def _naming(sentences: Sequence[QuotableSentence], wanted: set[str]) -> set[int]:
+    """The places of the first sentences that hold half of some names, and of those behind them: what is asked about
+    somebody may stand far down in the report of a match."""
+    found: set[int] = set()
+    for at in sentences if wanted else ():
+        if len(found) < MOST_NAMED and 2 * len(wanted.intersection(names(at.text, sentence_start=True))) >= len(wanted):
+            found |= {at.place, at.place + 1}
+    return found
 
 
 def _read_on(kept: Sequence[_Found], topic: Subject, archive: Archive, language: str, most: int) -> None:
