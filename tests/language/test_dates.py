@@ -88,3 +88,44 @@ def test_a_day_without_year_needs_the_day_of_publication():
 @pytest.mark.parametrize("published", [date.max, date.min])
 def test_a_day_beyond_the_calendar_is_left_out(published: date) -> None:
     assert resolved("It closes tomorrow and closed yesterday, last Friday and next Monday.", published, "en") == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "day"),
+    [
+        ("The plan for the stores was admitted to court on Friday.", date(2025, 2, 14)),
+        ("He was let in on Friday due to the storm.", date(2025, 2, 14)),
+        ("The ship is due to sail on Friday.", date(2025, 2, 21)),
+        ("She said on Monday that the court will sit on Friday.", date(2025, 2, 17)),
+        ("On Friday, the court will hear the firm.", date(2025, 2, 21)),
+        ("The hearing, the judge said on Tuesday, will be long.", date(2025, 2, 18)),
+        ("The lenders, whose plans failed, met on Thursday.", date(2025, 2, 13)),
+    ],
+)
+def test_only_the_clause_of_a_weekday_tells_whether_it_is_to_come(sentence: str, day: date) -> None:
+    assert resolved(sentence, date(2025, 2, 19), "en")[0][2] == day
+
+
+@pytest.mark.parametrize(
+    ("sentence", "language"),
+    [
+        ("Sales begin on Saturday, Feb. 15, and will run for months.", "en"),
+        ("Sales will begin on Saturday, 15 February.", "en"),
+        ("Las ventas empezaron el sábado, 15 de febrero.", "es"),
+        ("Der Verkauf soll am Samstag, 15. Februar, begonnen haben.", "de"),
+    ],
+)
+def test_a_weekday_with_its_date_is_that_date(sentence: str, language: str) -> None:
+    published = date(2025, 2, 19)
+    assert resolved(sentence, published, language) == []
+    assert [day for _, _, day in named_days(sentence, published, language)] == [date(2025, 2, 15)]
+
+
+def test_a_weekday_tells_the_year_of_the_date_behind_it() -> None:
+    sentence = "The ship will be launched on Saturday, 14 February."
+    assert [day for _, _, day in named_days(sentence, date(2025, 2, 19), "en")] == [date(2026, 2, 14)]
+
+
+def test_a_weekday_and_the_date_of_another_day_are_two_days() -> None:
+    days = [day for _, _, day in named_days("They met on Friday and on 3 February.", date(2025, 2, 19), "en")]
+    assert days == [date(2025, 2, 14), date(2025, 2, 3)]
