@@ -118,7 +118,8 @@ ENGLISH = Lexicon(
     next=frozenset({"next"}),
     this=frozenset({"this"}),
     future=(
-        "will", "would", "shall", r"due(?! to (?:an?|the|its|his|her|their)\b)", "plans?", "planned", "scheduled", "expected", "set to", "to be", "is to",
+        "will", "would", "shall", r"due(?! to (?:an?|the|its|his|her|their)\b)", "plans?", "planned", "scheduled",
+        "expected", "set to", "to be", "is to",
         "are to", "begins?", "opens?", "starts?",
     ),
     number_words={"dozen": 12, "trillion": 10**12},
