@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rag.answering.compose.material import Line
-from rag.answering.compose.sentences.speakers import is_by_author, speaker_of
+from rag.answering.compose.sentences.speakers import is_by_author, reports, speaker_of
 from rag.answering.compose.statements import _before, _meant
 from rag.answering.sentence_selection import Candidate
 from rag.language.sentences import sentence_spans
@@ -91,3 +91,40 @@ def test_a_description_means_who_was_named_before_only_where_it_describes_him(te
     meant = _meant(own, before, lines)
     assert meant
     assert meant.name == speaker
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('The network took "Night With Lacey!" off the air.', False),  # a title
+        ("His “experience” did not help him.", False),
+        ("Renner is accused of a false return.", False),
+        ("Renner was criticised by Marsh over it.", True),
+        ("Renner is warning of a hard winter.", True),
+        ('He called it "a very good day for the whole of the town".', True),
+    ],
+)
+def test_a_title_and_a_passive_report_no_words(text: str, expected: bool) -> None:
+    assert reports(text, "en") is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Renner was criticised by Helena Marsh over the pier.", "Helena Marsh"),
+        ("Renner drove home from the port, officials said Wednesday.", ""),
+        ("Renner, speaking in the port, said Wednesday it was over.", "Renner"),
+        ("Two customers he drove that night told the police of it.", ""),
+    ],
+)
+def test_who_speaks_is_whom_the_verb_of_saying_names(text: str, name: str) -> None:
+    speaker = speaker_of(text, "en")
+    assert speaker is not None
+    assert speaker.name == name
+
+
+def test_a_known_name_may_open_a_sentence_with_a_common_verb_behind_it() -> None:
+    text = "Lacey has long been loyal, but split from supporting Marsh."
+    speaker, other = speaker_of(text, "en", frozenset({"lacey", "marsh"})), speaker_of(text, "en", frozenset({"marsh"}))
+    assert speaker and speaker.name == "Lacey"
+    assert other and other.name == "Marsh"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from rag.answering.citations import Citer
-from rag.answering.compose.material import Line, Material
+from rag.answering.compose.material import MOST_ARTICLES, Line, Material
 from rag.answering.compose.sentences.asked_speakers import by_office, named, people
 from rag.answering.compose.sentences.speakers import (
     OF,
@@ -26,7 +27,7 @@ from rag.language.names import names
 from rag.language.stems import content_stems
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import Token, fold, tokens
-from rag.schema import Sentence
+from rag.schema import Article, Sentence
 
 MOST = 10
 # Where no article in which somebody speaks names the topic: what is said of that, and statements that follow.
@@ -123,7 +124,7 @@ def _spoken(material: Material) -> list[_Spoken]:
         language = line.article.language
         if not reports(line.text, language) or is_by_author(line.text, language):
             continue
-        own = speaker_of(line.text, language)
+        own = speaker_of(line.text, language, _names_of(line.article))
         speaker = own if own and own.name else _meant(own, _before(material.lines, index), material.lines)
         if speaker:
             found.append(_Spoken(line, speaker, speaker is own))
@@ -227,6 +228,12 @@ def _folded(text: str) -> set[str]:
     return {token.folded for token in tokens(text)}
 
 
+@lru_cache(maxsize=MOST_ARTICLES)
+def _names_of(article: Article) -> frozenset[str]:
+    """The folded names in an article."""
+    return frozenset(names(article.text))
+
+
 def _before(lines: Sequence[Line], index: int) -> Speaker | None:
     """The speaker in the nearest sentence in front that names one: in the same paragraph, or, of words that go on with
     a pronoun ("he says"), in the same article. None where that sentence tells of a person who does not speak there:
@@ -238,7 +245,7 @@ def _before(lines: Sequence[Line], index: int) -> Speaker | None:
             return None
         if not (goes_on or same_paragraph(before.candidate, line.candidate)):
             return None
-        speaker = speaker_of(before.text, before.article.language)
+        speaker = speaker_of(before.text, before.article.language, _names_of(before.article))
         near = same_paragraph(before.candidate, line.candidate) or reports(before.text, before.article.language)
         if speaker and speaker.name:
             return speaker if near else None

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from rag.answering.sentence_selection import SPEECH
 from rag.language.calendar import month_at, weekday_names
 from rag.language.lexicons import lexicon, pattern
 from rag.language.stop_words import STOP_WORDS
-from rag.language.tokens import Token, fold, tokens
+from rag.language.tokens import Token, tokens
 
 MOST_BETWEEN = 8  # words between a verb of saying and the name of its subject behind it: "said the chief officer, Dr X"
+# Words between quotation marks that are somebody's words without a verb of saying: fewer are a title, or one word that
+# an author holds at arm's length. Set by hand.
+LEAST_QUOTED = 4
+LAST_CLAUSE = 5  # words from a verb of saying to the end of a sentence whose last clause says who speaks. By hand.
 BEFORE, BEHIND = 6, 8  # words around a name that say what its bearer is. Set by hand.
 _JOINT = re.compile(r"[.\s'’-]*")
 OF = frozenset("of del de du d des della dello dei do da dos das van".split())
@@ -34,35 +38,64 @@ class Speaker:
 
 
 def reports(text: str, language: str) -> bool:
-    """Whether a sentence has quotation marks or a verb of saying."""
-    return bool(SPEECH.search(text) or pattern(lexicon(language).sayings).search(fold(text)))
+    """Whether a sentence has a verb of saying, or some words between quotation marks."""
+    quoted = sum(len(tokens(match[0])) for match in SPEECH.finditer(text))
+    words = tokens(text)
+    return quoted >= LEAST_QUOTED or _verb(words, language) < len(words)
 
 
-def speaker_of(text: str, language: str) -> Speaker | None:
-    """The speaker of the reported words of a sentence; None where it names none.
+def speaker_of(text: str, language: str, known: Set[str] = frozenset()) -> Speaker | None:
+    """The speaker of the reported words of a sentence; None where it names none. `known` are folded names, of which one
+    may open the sentence with nothing behind it that tells it from another word: "Cheney has long been".
 
     It is the first name in front of the verb of saying that stands not in the genitive ("Faircloth's barrister, Odile
     Renfrew, said" has Odile Renfrew), the one between commas right in front of it ("The boat was empty, her skipper,
     Ewan Strachan, said"), or else the one close behind the verb. Without such a verb it is the first name
     that is not a single word right behind an article or a preposition ("in the Millford hall").
-    A pronoun in front of the verb names nobody.
+    A pronoun in front of the verb names nobody, and somebody "accused by" another does not speak.
     """
     outside = SPEECH.sub(lambda match: " " * len(match[0]), text)
     words = tokens(outside)
     verb = _verb(words, language)
-    groups = [group for group in _names(words, outside, verb) if not _is_genitive(words, group, outside)]
-    before = [group for group in groups if group[1] <= verb]
+    groups = [group for group in _names(words, outside, verb, known) if not _is_genitive(words, group, outside)]
+    passive = verb < len(words) and _is_passive(words, verb, language)
+    before = [group for group in groups if group[1] <= verb and not passive]
     behind = [group for group in groups if verb < group[0] <= verb + MOST_BETWEEN]
     if verb == len(words):
         before = [group for group in before if not _is_where(words, group, outside)]
+    if verb < len(words) and (own_role := _in_last_clause(words, outside, verb, groups, language)):
+        return own_role
     if verb < len(words) and not before:
-        if any(word.folded in lexicon(language).pointers for word in words[:verb]):
+        if _is_pronoun_subject(words, verb, language):
             return None
         return _speaker(words, outside, behind[0], verb + 1, behind[0][1]) if behind else _role(words, verb)
     if not before:
         return None
     own = before[-1] if _is_set_off(words, before[-1], verb, outside) else before[0]
     return _speaker(words, outside, own, 0, verb)
+
+
+def _in_last_clause(
+    words: Sequence[Token], text: str, verb: int, groups: Sequence[tuple[int, int]], language: str
+) -> Speaker | None:
+    """The speaker without a name in a clause that ends the sentence: "Renner drove home, officials said Wednesday"."""
+    first = verb
+    while first and "," not in text[words[first - 1].end : words[first].start]:
+        first -= 1
+    named = any(first < end and start < len(words) and start >= first for start, end in groups)
+    pointed = any(word.folded in lexicon(language).pointers for word in words[first:verb])
+    if not first or named or pointed or len(words) - verb > LAST_CLAUSE:
+        return None
+    own = [word for word in words[first:verb] if word.folded not in STOP_WORDS]
+    return Speaker("", " ".join(word.text for word in own)) if own else None
+
+
+def _is_pronoun_subject(words: Sequence[Token], verb: int, language: str) -> bool:
+    """Whether a pronoun is who speaks: the first word, or in front of the verb with nothing between but "also"."""
+    pointers, at = lexicon(language).pointers, verb - 1
+    while at > 0 and words[at].folded in STOP_WORDS - pointers:
+        at -= 1
+    return any(word.folded in pointers for word in (*words[:1], *words[max(at, 0) : verb][:1]))
 
 
 def _is_where(words: Sequence[Token], group: tuple[int, int], text: str) -> bool:
@@ -113,9 +146,20 @@ def is_continued(text: str, language: str) -> bool:
 
 
 def _verb(words: Sequence[Token], language: str) -> int:
-    """The index of the first verb of saying; the number of words where there is none."""
-    saying = pattern(lexicon(language).sayings)
-    return next((at for at, word in enumerate(words) if saying.fullmatch(word.folded)), len(words))
+    """The index of the first verb of saying; the number of words where there is none. One in the passive says nothing
+    of its subject ("is accused of"), unless it names who speaks."""
+    saying, agents = pattern(lexicon(language).sayings), lexicon(language).agent_words
+    for at, word in enumerate(words):
+        by = at + 1 < len(words) and words[at + 1].folded in agents
+        if saying.fullmatch(word.folded) and (by or not _is_passive(words, at, language)):
+            return at
+    return len(words)
+
+
+def _is_passive(words: Sequence[Token], verb: int, language: str) -> bool:
+    """Whether a verb stands behind one that makes up a passive: not "e", which is "and" too, nor in "is saying"."""
+    front = words[verb - 1].folded if verb else ""
+    return len(front) > 1 and front in lexicon(language).passive_verbs and not words[verb].folded.endswith("ing")
 
 
 def _speaker(words: Sequence[Token], text: str, group: tuple[int, int], first: int, end: int) -> Speaker:
@@ -130,9 +174,9 @@ def _role(words: Sequence[Token], verb: int) -> Speaker | None:
     return Speaker("", " ".join(word.text for word in own)) if own else None
 
 
-def _names(words: Sequence[Token], text: str, verb: int) -> list[tuple[int, int]]:
-    """First and behind the last word of each name. A word that opens the sentence is one if a capital, a comma or the
-    verb follows."""
+def _names(words: Sequence[Token], text: str, verb: int, known: Set[str] = frozenset()) -> list[tuple[int, int]]:
+    """First and behind the last word of each name. A word that opens the sentence is one if it is known as one, or a
+    capital, a comma or the verb follows."""
     groups: list[tuple[int, int]] = []
     at = 0
     while at < len(words):
@@ -142,7 +186,7 @@ def _names(words: Sequence[Token], text: str, verb: int) -> list[tuple[int, int]
             if end < len(words) and not _JOINT.fullmatch(text, words[end - 1].end, words[end].start):
                 break
         opens_only = at == 0 and end == 1 and end != verb and not text[words[0].end :].lstrip().startswith(",")
-        if end > at and not opens_only:
+        if end > at and not (opens_only and words[0].folded not in known):
             groups.append((at, end))
         at = max(end, at + 1)
     return groups
