@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from rag.answering import prompts
-from rag.answering.answerability import answer_reason, belief_reason, evidence_reason
+from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, parts_names
 from rag.answering.ask import Ask, given, refused, unknown_in_filters, written_by
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
@@ -91,7 +91,7 @@ def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
         text = f"The question says “{whom}”, but not who is meant. Ask again with the name."
         yield refused(ask, answer, "the question does not say whom it means", text=text)
         return
-    if is_of_empty_days(answer, reading, ask.today):
+    if is_of_empty_days(ask, answer, reading):
         yield refused(ask, replace(answer, hits=()), "nothing found")
         return
     if notice := withdrawn_report(reading.asked, answer.hits, ask.archive, ask.filters):
@@ -264,7 +264,7 @@ def _answers(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
     evidence, reason = _evidence(
         ask, query, answer.hits, rewritten=query.text != ask.question, foreign=bool(foreign and not translates)
     )
-    evidence = ranked(evidence, office) if office else replace(evidence, tells=None if held is None else False)
+    evidence = ranked(evidence, office) if office else evidence if held is None else replace(evidence, tells=False)
     if reason:
         yield refused(ask, replace(answer, missing=evidence.missing), reason)
     elif ask.llm is None or reading.move in ("shorter", "source"):
@@ -292,6 +292,8 @@ def _evidence(
         evidence = gather(query.asked, query.language, found, ask.archive, ask.sentence_embedder, budget, query.text)
         crosses = foreign or _is_foreign(ask, evidence, query.language)
         reason = evidence_reason(evidence, rewritten=rewritten, foreign=crosses)
+        if not (rewritten or crosses) and parts_names(query.asked, [hit.passage.article for hit in found]):
+            evidence = replace(evidence, tells=False)
         if not reason or len(known) == len(hits):
             break
     return evidence, reason

@@ -30,3 +30,14 @@ def names(text: str, *, sentence_start: bool = False) -> list[str]:
         if not common and (sentence_start or not opens):
             found.append(token.folded)
     return found
+
+
+def name_pairs(text: str) -> list[tuple[str, str]]:
+    """Neighbouring names in a text, folded: ("world", "series") in "the World Series"."""
+    words, known = tokens(text), set(names(text))
+    return [
+        (one.folded, other.folded)
+        for one, other in zip(words, words[1:], strict=False)
+        if {one.folded, other.folded} <= known and text[one.end : other.start] == " "
+        if one.text[0].isupper() and other.text[0].isupper()
+    ]

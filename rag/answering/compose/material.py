@@ -184,7 +184,7 @@ def collect(
         language,
         nearness,
         tuple(line for one in kept for line in one.lines if not tells_of_another(line.article, *line.span, people)),
-        shares={one.article.id: one.nearness / kept[0].nearness for one in kept},
+        shares={one.article.id: one.nearness / (kept[0].nearness or 1.0) for one in kept},
         copies={one.article.id: one.copies for one in kept},
         stories=archive.catalog.stories_of([one.article.id for one in kept]),
         missing=missing,

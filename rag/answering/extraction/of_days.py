@@ -66,7 +66,11 @@ def names_only_days(reading: Reading, today: date | None) -> bool:
     return sum(word not in STOP_WORDS and not word.isdigit() for word in words) <= 1
 
 
-def is_of_empty_days(answer: Answer, reading: Reading, today: date | None) -> bool:
-    """Whether a question asks what happened in days from which nothing was found, and names nobody."""
-    empty = answer.window is not None and answer.window.dropped and answer.kind != "archive"
-    return empty and names_only_days(reading, today) and not names(without_days(reading.text, today or date.today()))
+def is_of_empty_days(ask: Ask, answer: Answer, reading: Reading) -> bool:
+    """Whether a question asks what happened in days of which there is no article, and names nobody."""
+    window, today = answer.window, ask.today
+    if window is None or not window.dropped or answer.kind == "archive" or not names_only_days(reading, today):
+        return False
+    days = replace(ask.filters, since=window.first, until=window.last)
+    asked = without_days(reading.text, today or date.today())
+    return not names(asked) and not ask.archive.catalog.coverage(days).articles

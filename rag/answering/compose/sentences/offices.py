@@ -180,7 +180,8 @@ def _owned(text: str, office: str, language: str) -> bool:
 
 def _elsewhere(subject: str, asked: set[str], text: str, language: str) -> str:
     """The words for the office asked for, where they stand in the sentence: "was sworn in as fisheries minister"."""
-    wanted = [stem for stem in content_stems(subject, language) if stem not in asked]
+    proper = {*asked, *content_stems(" ".join(asked), language)}
+    wanted = [stem for stem in content_stems(subject, language) if stem not in proper]
     held = content_stems(text, language)
     found = any(held[at : at + len(wanted)] == wanted for at in range(len(held)))
     return " ".join(wanted) if len(wanted) > 1 and found else ""
