@@ -1,9 +1,13 @@
 """Answers that a model leads and the articles' own sentences follow."""
 
+from typing import Any
+
 import pytest
 
-from rag.answering.quoting import CLOSEST, is_quoted, led
-from rag.language.sentences import is_question
+from rag.answering.conversation.followups import read
+from rag.answering.quoting import CLOSEST, is_quoted, led, quoted
+from rag.answering.sentence_selection import Candidate, Evidence
+from rag.language.sentences import is_question, sentence_spans
 from rag.schema import Article, Citation, Passage, Sentence
 
 TEXT = "The ferry struck a wall. Seventeen were hurt. The captain had reported a failure."
@@ -62,3 +66,25 @@ def test_a_lead_says_little_but_what_it_cites(text: str, stays: bool) -> None:
 )
 def test_a_reported_question_is_no_question(text: str, asks: bool) -> None:
     assert is_question(text) is asks
+
+
+@pytest.mark.parametrize(
+    ("certain", "values"),
+    [
+        (True, {"closeness": 2.0, "coverage": 1.0}),
+        (True, {"likeness": 0.9}),
+        (True, {"tells": True}),
+        (False, {"likeness": 0.4}),
+        (False, {"likeness": 0.9, "closeness": 2.0, "coverage": 1.0, "tells": False}),
+    ],
+)
+def test_where_it_is_not_certain_that_the_sentences_answer_that_is_said_first_and_there_are_three_at_most(
+    certain: bool, values: dict[str, Any]
+) -> None:
+    text = "The ferry struck a wall. The ferry was towed. The ferry was old. The ferry had a bar. The ferry had a cook."
+    passage = Passage(article=Article(id="a", title="", text=text, language="en"), number=0, start=0, end=len(text))
+    found = tuple(Candidate(passage, *span, score=0.8) for span in sentence_spans(text))
+    told = quoted(Evidence(candidates=found, **values), read("What became of the ferry?", (), None))
+    assert (told[0] == CLOSEST) is (not certain)
+    assert len([one for one in told if one.citations]) == (5 if certain else 3)
+    assert CLOSEST not in told[1:]

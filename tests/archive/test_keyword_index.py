@@ -284,3 +284,23 @@ def test_passages_get_the_same_score_whether_they_are_searched_for_or_named(
         found = dict(index.search(question, 50, ("en",), Filters(), []))
         assert bool(found) == (question != "nothing of it")
         assert index.scores(question, ("en",), [*range(1, 51), 999]) == pytest.approx(found)
+
+
+def test_a_query_is_asked_term_by_term_from_so_many_documents_for_each_term_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyword_index, "_TERM_BY_TERM_FROM", 10)
+    index, words = TantivyWords(tmp_path / "words"), "rain hail ferry harbour mayor budget storm rail".split()
+    index.put([one(n, f"a{n // 3}", " ".join(words[n % 5 : n % 7 + 2])) for n in range(1, 51)])
+    terms = index._weighted({("words", word): 1.0 for word in words}, index._schema)
+    chosen = index._any_of(index._schema, "key", range(1, 51))
+
+    def scored(documents: int) -> tuple[str, dict[int, float]]:
+        query = index._among(terms, chosen, documents)
+        return str(query), dict(index._found(index._searcher(index._index), query, 50, "key"))
+
+    (few, at_once), (many, one_by_one) = scored(10 * len(terms) - 1), scored(10 * len(terms))
+    assert few != many
+    assert str(index._among(terms[1:], chosen, 10 * len(terms) - 1)) != str(index._among(terms[1:], chosen, 1))
+    assert at_once
+    assert one_by_one == pytest.approx(at_once)

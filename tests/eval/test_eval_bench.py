@@ -40,6 +40,21 @@ def test_generated_text_is_the_same_every_time_and_cut_as_promised() -> None:
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
 
 
+def test_a_text_has_one_direction_also_when_more_texts_were_given_since_than_are_remembered() -> None:
+    embedder, texts = generated.HashEmbedder(), [f"text {n}" for n in range(generated._REMEMBERED + 60)]
+    first = embedder.embed_passages(texts)
+    again = np.concatenate([embedder.embed_queries([text]) for text in texts])
+    assert first.shape == (len(texts), embedder.dim)
+    assert first.dtype == np.float32
+    assert np.array_equal(first, again)
+    assert np.linalg.norm(first, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-5)
+    likeness = first @ first.T - np.eye(len(texts))
+    assert abs(likeness).max() < 0.5  # different texts point elsewhere
+    embedder.embed_queries(texts[-1:])[:] = 0  # what is done to a result changes no vector that is remembered
+    assert np.array_equal(embedder.embed_queries(texts[-1:]), again[-1:])
+    assert embedder.embed_queries([]).shape == (0, embedder.dim)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("work", [bench._query_ours, bench._query_plain])
 def test_a_side_of_the_query_bench_fills_its_folder_once(work: Callable[..., dict[str, float]], tmp_path: Path) -> None:

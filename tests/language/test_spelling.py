@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.language import spelling
 from rag.language.spelling import american
 from rag.language.stems import stem
 
@@ -88,3 +89,31 @@ def test_other_languages_keep_their_spelling() -> None:
 @given(st.text(alphabet="abcdeilmnoprstuvyz", min_size=1, max_size=14))
 def test_a_word_is_changed_once(word: str) -> None:
     assert american(american(word)) == american(word)
+
+
+def by_each_rule_in_turn(word: str) -> str:
+    """The word as the first rule that changes it spells it."""
+    spelt = (british.sub(american_way, word) for british, american_way in spelling._RULES)
+    return next((one for one in spelt if one != word), word)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_word_that_is_told_by_one_search_is_spelt_as_by_each_rule_in_turn(pair: str) -> None:
+    british, us = pair.split()
+    assert american(british) == by_each_rule_in_turn(british) != british
+    assert american(us) == by_each_rule_in_turn(us)
+
+
+PARTS = "anal armo behavio cent defen hono is ise isation judge labo lice licen mould plough practis programme re scept"
+ENDINGS = "ur urs re res ce ement ys yse ysing ising lled lling s e ed ing ogue ogues "
+
+
+@given(st.sampled_from(PARTS.split()), st.sampled_from(ENDINGS.split(" ")))
+def test_any_word_is_spelt_as_by_each_rule_in_turn(part: str, ending: str) -> None:
+    assert american(part + ending) == by_each_rule_in_turn(part + ending)
+
+
+@pytest.mark.parametrize("word", "harbour ferry mayor 2025 straße glamour".split())
+def test_a_word_that_no_rule_changes_is_the_word_itself(word: str) -> None:
+    assert by_each_rule_in_turn(word) == ("harbor" if word == "harbour" else word)
+    assert american(word) == by_each_rule_in_turn(word)
