@@ -146,3 +146,11 @@ def test_where_somebody_is_named_in_an_office_the_sentence_is_told_alone(empty_a
     assert [one.text for one in answer.sentences] == [
         "3 February 2025: Abena Osei, harbour commissioner of Tamm Haven, was not there."
     ]
+
+
+def test_a_place_whose_stem_differs_from_its_name_is_no_part_of_the_office(empty_archive: Archive) -> None:
+    greeted = "The mayor of Wells greeted the swimmer Ann Dow. She had crossed the strait."
+    opened = "The mayor of Wells, Rosa Prat, opened the pool. It had been shut for a year."
+    articles = [(datetime(2025, 3, 3, tzinfo=UTC), opened), (datetime(2025, 4, 3, tzinfo=UTC), greeted)]
+    told = assistant_of(empty_archive, *articles).ask("Who is the mayor of Wells?", today=TODAY).sentences
+    assert "Rosa Prat" in told[0].text

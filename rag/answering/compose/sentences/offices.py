@@ -147,9 +147,14 @@ def _holders(line: Line, material: Material) -> Iterator[Holder]:
     people = [_with_offices(words, text, first, end, own, language) for first, end in groups]
     if asked:  # "their manager" may be that of another club
         people = [(name, [one for one in offices if not _owned(text, one, language)]) for name, offices in people]
-    # "The Costa Lunada director" is that of another body.
-    people = [(name, [one for one in offices if own.issuperset(names(one))]) for name, offices in people]
-    beside = {stem for _, offices in people for office in offices for stem in content_stems(office, language)}
+    held = people  # "The Costa Lunada director" is that of another body; German nouns look like names.
+    people = [(name, [one for one in offices if own.issuperset(names(one))]) for name, offices in held]
+    beside = {
+        stem
+        for _, offices in (people if language == "de" else held)
+        for office in offices
+        for stem in content_stems(office, language)
+    }
     elsewhere = _elsewhere(material.subject, asked, text, language)
     if people and not beside.issuperset(elsewhere.split()):
         people[0][1].append(elsewhere)
