@@ -28,6 +28,7 @@ from rag.answering.people.succession import asked_person, further_hits, ranked
 from rag.answering.quoting import is_quoted, is_unsaid, led, quoted, renumbered
 from rag.answering.retrieval.of_reading import hits_about, hits_for, hits_of_kind, is_later, stands_alone, window_in
 from rag.answering.sentence_selection import Candidate, Evidence, gather
+from rag.answering.spelling import with_capitals
 from rag.answering.tracer import ended
 from rag.language.identify import LANGUAGE_NAMES, archive_language, detect_language
 from rag.models.cards import card_of
@@ -87,6 +88,7 @@ def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
     """What follows the first answer, by its kind; of a report that was withdrawn, that it was; of a person whom nothing
     names, that it is not known who is meant; of a last name that several people have, who they are; of days from which
     there is nothing, and nothing else, that there is none."""
+    ask, reading = _with_capitals(ask, reading, answer.hits)
     if whom := unnamed_person(ask.question, ask.history):
         text = f"The question says “{whom}”, but not who is meant. Ask again with the name."
         yield refused(ask, answer, "the question does not say whom it means", text=text)
@@ -109,6 +111,13 @@ def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
         yield from _answers(ask, answer, reading)
     else:
         yield from _composed(ask, answer, reading)
+
+
+def _with_capitals(ask: Ask, reading: Reading, hits: Sequence[Hit]) -> tuple[Ask, Reading]:
+    """The question and its reading with the capitals of the names that the articles found hold, where it has none."""
+    asked, text, subject = (with_capitals(one, hits) for one in (reading.asked, reading.text, reading.subject))
+    reading = replace(reading, asked=asked, text=text, subject=subject)
+    return replace(ask, question=with_capitals(ask.question, hits)), reading
 
 
 def _of_each(ask: Ask, answer: Answer, reading: Reading, several: Several) -> Answer:

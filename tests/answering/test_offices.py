@@ -154,3 +154,20 @@ def test_a_place_whose_stem_differs_from_its_name_is_no_part_of_the_office(empty
     articles = [(datetime(2025, 3, 3, tzinfo=UTC), opened), (datetime(2025, 4, 3, tzinfo=UTC), greeted)]
     told = assistant_of(empty_archive, *articles).ask("Who is the mayor of Wells?", today=TODAY).sentences
     assert "Rosa Prat" in told[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "tells"),
+    [
+        ("Rosa Prat is the mayor of Wells, a town of 900 people.", True),
+        ("Rosa Prat is angry at the mayor of Wells.", False),
+        ("Rosa Prat, the newly elected mayor of Wells, danced.", False),
+        ("Votes were last counted by hand in 1969, when Rosa Prat, the mayor of Wells, lost.", False),
+        ("Was Rosa Prat, the mayor of Wells, at the opening?", False),
+    ],
+)
+def test_an_office_is_told_of_now_by_a_statement_of_it(empty_archive: Archive, text: str, tells: bool) -> None:
+    other = "Peter Lund, the mayor of Tamm, opened a road in Wells. It had been shut."
+    articles = [(datetime(2025, 3, 3, tzinfo=UTC), f"{text} It rained."), (datetime(2025, 4, 3, tzinfo=UTC), other)]
+    told = assistant_of(empty_archive, *articles).ask("Who is the mayor of Wells?", today=TODAY).sentences
+    assert (told[0] != CLOSEST and "Rosa Prat" in told[0].text) is tells

@@ -18,6 +18,7 @@ from rag.answering.people.namesakes import AskedPerson, is_called, named_people,
 from rag.answering.sentence_selection import same_paragraph
 from rag.answering.time_windows.windows import named_window
 from rag.language.names import names
+from rag.language.sentences import is_question
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import tokens
 from rag.schema import Article, Sentence
@@ -28,7 +29,11 @@ OF_NEWEST = 2  # sentences of the newest report of the event meant: its main new
 # the newest report needs of its first one; and a correction of the sentence that it belongs to. Set by hand on the
 # editor's questions to the demo archive and on 320 further ones by four writers.
 LEAST_SHARE, SAME_EVENT, SECOND, LEAST_CORRECTION = 0.75, 0.3, 0.5, 0.5
+LONG_AGO = (
+    15  # years from which on a sentence that names one tells of another holder: "in 1969, Mayor Lindsay". By hand.
+)
 LATER_THAN_OTHERS = timedelta(days=365)  # most by which an undated article is newer than the dated ones beside it
+_ANY_YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 _YEAR = re.compile(r"\b20\d\d\b")
 
 
@@ -64,7 +69,8 @@ def in_office(material: Material, share: float, at: date | None = None) -> list[
 
     Who had it `at` a day: whom the newest article until then names, else the first one after it, and nobody else.
     """
-    held, days, told = named_in_office(material, share), _days(material), list[Holder]()
+    days, told = _days(material), list[Holder]()
+    held = [one for one in named_in_office(material, share) if _tells_of_now(one.line)]
     held.sort(key=lambda one: days.get(one.line.article.id, date.min), reverse=True)
     if at:
         until = [one for one in held if days.get(one.line.article.id, date.max) <= at]
@@ -76,6 +82,17 @@ def in_office(material: Material, share: float, at: date | None = None) -> list[
             told.append(one)
     citer = Citer()
     return [citer.sentence(sourced(one.line.article, one.line.text), (one.line.candidate,), "") for one in told]
+
+
+def _tells_of_now(line: Line) -> bool:
+    """Whether a sentence may tell who has an office when its article is published: no question and no correction, and
+    it names no year long before."""
+    before = line.day.year if line.day else 0
+    return not (
+        is_question(line.text)
+        or line.corrects
+        or any(int(year) < before - LONG_AGO for year in _ANY_YEAR.findall(line.text))
+    )
 
 
 def _new(lines: Sequence[Line], said: Sequence[Line], most: int) -> list[Line]:

@@ -10,9 +10,12 @@ _ASKS = (
     "warum", "weshalb", "wieso", "wodurch", "pourquoi", "perche", "waarom", "waardoor",
 )  # fmt: skip
 _GIVES = (
-    "because", "due to", "owing to", "caused by", "started by", "as a result of", "blamed", "the reason", "saying that",
-    "porque", "debido a", "por culpa de", "a causa d[ei]l?", "ya que", "provocad[oa]s?", "weil", "wegen", "aufgrund",
-    "verursacht", "ursache", "parce que", "en raison d[eu]s?", "a cause d[eu]s?", "provoque",
+    "because", "due to", "citing", "in an effort to", "in order to", "in a bid to", "prompted by", "triggered by",
+    "stem(?:s|med) from", "owing to", "caused by", "started by", "as a result of", "blamed", "the reason",
+    "saying that",
+    "porque", "debido a", "por culpa de", "a causa d[ei]l?", "ya que", "provocad[oa]s?", "con el fin de", "alegando",
+    "weil", "wegen", "aufgrund", "verursacht", "ursache", "parce que", "en raison d[eu]s?", "a cause d[eu]s?",
+    "provoque", "afin de", "invoquant",
     "poiche", "causat[oaie]", "por causa d[aeo]", "devido a", "omdat", "wegens", "veroorzaakt", "doordat",
 )  # fmt: skip
 _SUGGESTS = (

@@ -65,7 +65,10 @@ ENGLISH = Lexicon(
     ),
     successors=("successors?", "replacements?"),
     predecessors=("predecessors?",),
-    formers=("former(?:ly)?", "ex", "late", "erstwhile", "one-?time"),
+    formers=(
+        "former(?:ly)?", "ex", "late", "erstwhile", "one-?time", "elect(?:ed)?", "designate", "incoming", "nominees?",
+        "candidates?",
+    ),
     first_person=frozenset("i we".split()),
     asks_object=("whom",),
     negations=frozenset(

@@ -65,7 +65,10 @@ GERMAN = Lexicon(
     ),
     successors=(r"nachfolge\w*",),
     predecessors=(r"vorganger\w*",),
-    formers=("ex", r"ehemalig\w*", r"fruher\w*", r"damalig\w*", r"bisherig\w*"),
+    formers=(
+        "ex", r"ehemalig\w*", r"fruher\w*", r"damalig\w*", r"bisherig\w*", r"designiert\w*", r"kunftig\w*",
+        r"kandidat\w*",
+    ),
     first_person=frozenset("ich wir".split()),
     asks_object=("wen", "wem"),
     negations=frozenset(

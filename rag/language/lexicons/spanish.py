@@ -52,7 +52,10 @@ SPANISH = Lexicon(
     follows=(r"suced\w+", r"sustitu(?:y\w+|id[oa]|ir\w*)", r"reemplaz\w+", "relev(?:a|o|aron|ara|ado|ada|ar)"),
     successors=("sucesor(?:a|es|as)?", "sustitut[oa]s?"),
     predecessors=("predecesor(?:a|es|as)?", "antecesor(?:a|es|as)?"),
-    formers=("ex", r"ex(?:ministr|president|alcald|director|gobernador)\w*", "antigu[oa]s?", "anterior(?:es)?"),
+    formers=(
+        "ex", r"ex(?:ministr|president|alcald|director|gobernador)\w*", "antigu[oa]s?", "anterior(?:es)?", "elect[oa]",
+        "futur[oa]", "candidat[oa]",
+    ),
     first_person=frozenset("yo nosotros nosotras".split()),
     asks_object=("a quien",),
     negations=frozenset("no nunca jamas nadie nada ningun ninguna ninguno tampoco sin ni".split()),

@@ -26,6 +26,7 @@ SAME_OFFICE, ALIKE_OFFICE, HELD_TWICE = 0.5, 0.75, 0.3
 NAMED_SO = 0.5  # of the words of the office asked for, without names, and of those of an office: the other's; by hand
 LEAST_SHARED = 4  # letters that two inflections of one word begin with
 _OF_OR_FOR = OF | frozenset("for to fur pour para per voor".split())
+_IS = frozenset("is es est ist".split())  # not Italian "è", which folds to "and"
 _END = re.compile(r"[,;:.!?()“”\"«»–—]")
 
 
@@ -172,7 +173,19 @@ def _with_offices(
     while end - first > 2 and words[first].folded in asked:
         first += 1
     name = text[words[first].start : words[end - 1].end]
-    return name, [in_front(words, text, first, language), behind(words, text, end)]
+    return name, [
+        in_front(words, text, first, language),
+        behind(words, text, end),
+        _is_said(words, text, end, language),
+    ]
+
+
+def _is_said(words: Sequence[Token], text: str, end: int, language: str) -> str:
+    """What a sentence says that somebody is: "the mayor of Harrow Bay" of "Luther Voss is the mayor of Harrow Bay"."""
+    at = end + 1
+    if at >= len(words) or words[end].folded not in _IS or words[at].folded not in lexicon(language).determiners:
+        return ""
+    return _END.split(text[words[at].start : words[min(at + BEHIND, len(words)) - 1].end])[0]
 
 
 def _owned(text: str, office: str, language: str) -> bool:
