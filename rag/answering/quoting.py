@@ -15,6 +15,7 @@ from rag.answering.kinds.cues import has_cue
 from rag.answering.people.namesakes import AskedPerson, named_people, names_person
 from rag.answering.question import expected
 from rag.answering.sentence_selection import Candidate, Evidence, with_opening
+from rag.language.identify import detect_language
 from rag.language.names import names
 from rag.language.stems import content_stems
 from rag.language.tokens import tokens
@@ -82,7 +83,7 @@ def quoted(evidence: Evidence, reading: Reading) -> list[Sentence]:
 
 def _to_be_heard(evidence: Evidence, reading: Reading) -> list[AskedPerson]:
     """Those whom a question for somebody's words names; none of a question that asks for something else."""
-    if expected(reading.asked) or not has_cue(reading.kind_text, "statements"):
+    if expected(reading.asked, detect_language(reading.asked)) or not has_cue(reading.kind_text, "statements"):
         return []
     return named_people(reading.asked, [one.passage.article for one in evidence.candidates])
 
@@ -141,7 +142,7 @@ def is_unsaid(text: str, reading: Reading, language: str) -> bool:
     """Whether a sentence tells what neither the question nor the answers before it tell: for a question that asks for a
     name, somebody or something else; otherwise, other words."""
     said = " ".join(reading.said)
-    if expected(reading.asked) == "name":
+    if expected(reading.asked, language) == "name":
         known = set(names(f"{reading.asked} {said}", sentence_start=True))
         return any(known.isdisjoint(name) for name in full_names(text))
     words = set(content_stems(text, language))

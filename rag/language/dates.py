@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
@@ -49,39 +50,49 @@ def resolved(sentence: str, published: date | None, language: str = "") -> list[
     if not found:
         return []
     dated = {first.start for first, _ in _weekdays_with_dates(tokens(sentence), language)}
+    tenses = _Tenses(folded, language)
     return [
-        (match.start(), match.end(), _day(match, published, _is_ahead(folded, *match.span(), language), language))
+        (match.start(), match.end(), _day(match, published, tenses.is_ahead(match.start()), language))
         for match in found
         if match.start("day") not in dated
     ]
 
 
-def _is_ahead(folded: str, start: int, end: int, language: str) -> bool:
-    """Whether the clause in which a day stands is about the future: of its words for that and its verbs of saying the
-    last one in front of the day tells, or else the first one behind it ("on Friday he will"), where a comma may stand.
+class _Tenses:
+    """Which clauses of a folded sentence are about the future."""
 
-    Of 127 weekdays of English news whose dates the articles give, 117 are right with it, of 102 past ones all but one;
-    113 and 95 where any such word in the sentence tells.
-    """
-    first = max((match.end() for match in _CLAUSE_END.finditer(folded, 0, start)), default=0)
-    behind = _CLAUSE_END.search(folded, end)
-    last = behind.start() if behind else len(folded)
-    told = _tense(folded, first, last, language)
-    if not told and behind and not first and len(folded[:start].split()) <= OPENING_WORDS:
-        following = _CLAUSE_END.search(folded, behind.end())
-        told = _tense(folded, behind.end(), following.start() if following else len(folded), language)
-    front = [ahead for at, ahead in told if at < start]
-    return front[-1] if front else bool(told) and told[0][1]
+    def __init__(self, folded: str, language: str) -> None:
+        """Reads the sentence once, however many days it names. Words are those of the language (ISO 639-1)."""
+        one, self._folded = lexicon(language), folded
+        ends = [match.span() for match in _CLAUSE_END.finditer(folded)]
+        self._starts, self._ends = [0, *(end for _, end in ends)], [*(start for start, _ in ends), len(folded)]
+        told = sorted(
+            (match.start(), ahead)
+            for words, ahead in ((one.future, True), (one.sayings, False))
+            for match in pattern(words).finditer(folded)
+        )
+        self._places, self._told = [at for at, _ in told], [ahead for _, ahead in told]
 
+    def is_ahead(self, day: int) -> bool:
+        """Whether the clause with the day at a place is about the future: of its words for that and its verbs of saying
+        the last one in front of the day tells, or else the first one behind it ("on Friday he will"), where a comma may
+        stand.
 
-def _tense(folded: str, first: int, last: int, language: str) -> list[tuple[int, bool]]:
-    """Where the words for the future, true, and the verbs of saying, false, stand between two places, in order."""
-    one = lexicon(language)
-    return sorted(
-        (match.start(), ahead)
-        for words, ahead in ((one.future, True), (one.sayings, False))
-        for match in pattern(words).finditer(folded, first, last)
-    )
+        Of 127 weekdays of English news whose dates the articles give, 117 are right with it, of 102 past ones all but
+        one; 113 and 95 where any such word in the sentence tells.
+        """
+        clause = bisect_right(self._starts, day) - 1
+        found = self._within(clause)
+        opens = clause == 0 and len(self._folded[:day].split()) <= OPENING_WORDS
+        if not found and opens and len(self._starts) > 1:
+            found = self._within(1)
+        at = bisect_right(self._places, day, found.start, found.stop)
+        return bool(found) and self._told[at - 1 if at > found.start else at]
+
+    def _within(self, clause: int) -> range:
+        """The indexes of the words and verbs in a clause."""
+        first, last = self._starts[clause], self._ends[clause]
+        return range(bisect_left(self._places, first), bisect_left(self._places, last))
 
 
 def _weekdays_with_dates(words: Sequence[Token], language: str) -> Iterator[tuple[Token, Token]]:
@@ -160,13 +171,13 @@ def named_days(sentence: str, published: date | None, language: str = "") -> lis
     in front it is one on which that falls. It is left out where the day of publication is unknown. Words are read as by
     `resolved`.
     """
-    words, folded = tokens(sentence), _folded_in_place(sentence)
+    words, tenses = tokens(sentence), _Tenses(_folded_in_place(sentence), language)
     weekdays = {month.start: weekday_names()[day.folded] for day, month in _weekdays_with_dates(words, language)}
     found = [
         (words[first].start, words[last].end, day)
         for index, word in enumerate(words)
         if (month := month_at(words, index, language))
-        for ahead in [_is_ahead(folded, word.start, word.end, language)]
+        for ahead in [tenses.is_ahead(word.start)]
         if (read := _day_of_month(words, index, month, published, ahead, weekdays.get(word.start))) is not None
         for first, last, day in [read]
     ]

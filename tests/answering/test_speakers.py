@@ -100,7 +100,7 @@ def test_a_description_means_who_was_named_before_only_where_it_describes_him(te
         ("His “experience” did not help him.", False),
         ("Renner is accused of a false return.", False),
         ("Renner was criticised by Marsh over it.", True),
-        ("Renner is warning of a hard winter.", True),
+        ("Renner is arguing for a hard line.", True),
         ('He called it "a very good day for the whole of the town".', True),
     ],
 )

@@ -50,7 +50,7 @@ def compose(material: Material) -> list[Sentence]:
         own = _of_one_event(material)
         groups = grouped(figures_alike(own, own.subject))
         return _figures(groups, own) if groups else _reports(own)
-    named = _people(holders_of(material)) if expected(material.subject) == "name" else []
+    named = _people(holders_of(material)) if expected(material.subject, material.language) == "name" else []
     return named or _reports(_of_one_event(material))
 
 

@@ -10,8 +10,11 @@ from rag.answering.ask import Ask
 from rag.answering.compose import composer, summary
 from rag.answering.compose.material import collect
 from rag.answering.conversation.followups import Reading
+from rag.answering.kinds.causes import asks_cause
+from rag.answering.kinds.cues import has_cue
 from rag.answering.question import expected
 from rag.answering.time_windows.windows import without_days
+from rag.language.dates import named_days
 from rag.language.identify import archive_language, detect_language
 from rag.language.names import names
 from rag.language.stop_words import STOP_WORDS
@@ -27,9 +30,10 @@ LEAST_SHARE = 0.4
 
 def told_of_days(ask: Ask, reading: Reading) -> tuple[Sequence[Hit], Sequence[Sentence]]:
     """The articles of these days, and a sentence or two on each of their stories; nothing where the question asks for a
-    name, a number or a day, the days are too many, or their articles tell too little about its subject."""
+    name, a number, a day, a cause or somebody's words, the days are too many, or their articles tell too little about
+    its subject."""
     window = reading.window
-    if window is None or window.first is None or window.last is None or expected(reading.asked):
+    if window is None or window.first is None or window.last is None or _asks_for_one(reading):
         return (), ()
     if (window.last - window.first).days > MOST_DAYS or reading.move in ("shorter", "source", "more"):
         return (), ()
@@ -58,6 +62,12 @@ def told_of_days(ask: Ask, reading: Reading) -> tuple[Sequence[Hit], Sequence[Se
     ) and not lacks else ()
 
 
+def _asks_for_one(reading: Reading) -> bool:
+    """Whether a question asks for one thing in these days, and not for what happened."""
+    asked, language = reading.asked, detect_language(reading.asked)
+    return bool(expected(asked, language)) or asks_cause(asked) or has_cue(reading.kind_text, "statements")
+
+
 def names_only_days(reading: Reading, today: date | None) -> bool:
     """Whether a question names days and nothing that happened in them: "What happened in May?", "and in June?"."""
     if reading.window is None or reading.move not in (None, "days") or today is None:
@@ -67,10 +77,19 @@ def names_only_days(reading: Reading, today: date | None) -> bool:
 
 
 def is_of_empty_days(ask: Ask, answer: Answer, reading: Reading) -> bool:
-    """Whether a question asks what happened in days of which there is no article, and names nobody."""
+    """Whether a question asks what happened in days of which there is no article, and which none of those found names,
+    and asks for nobody."""
     window, today = answer.window, ask.today
     if window is None or not window.dropped or answer.kind == "archive" or not names_only_days(reading, today):
         return False
     days = replace(ask.filters, since=window.first, until=window.last)
     asked = without_days(reading.text, today or date.today())
-    return not names(asked) and not ask.archive.catalog.coverage(days).articles
+    if names(asked) or ask.archive.catalog.coverage(days).articles:
+        return False
+    first, last = window.first or date.min, window.last or date.max
+    passages = [hit.passage for hit in answer.hits]
+    return not any(
+        first <= day <= last
+        for one in passages
+        for _, _, day in named_days(one.text, one.article.day, one.article.language)
+    )

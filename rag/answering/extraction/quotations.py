@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -13,7 +13,6 @@ from rag.answering.kinds.causes import asks_cause, gives_cause
 from rag.answering.people.namesakes import AskedPerson, names_in_full, names_person
 from rag.answering.question import Expected, expected, holds
 from rag.answering.sentence_selection import Candidate, is_heading, names_held, with_opening, years_named
-from rag.language.numbers import numbers
 from rag.language.stems import content_stems
 from rag.schema import Sentence
 
@@ -24,9 +23,7 @@ SENTENCES, SHARE = 3, 0.7
 # How many more sentences of the same articles, and their share. Of 320 questions that four writers asked of the demo
 # archive in words of their own, the answers hold .63 of the facts asked for with them, .54 without.
 MORE, SHARE_OF_MORE = 2, 0.6
-# Of the content words of the shorter of two sentences, what makes the second one a repetition; it is looked for among
-# so many of the best. Set by hand on an archive of 322 articles of 2025, where four of five sentences said the same.
-REPEATED, COMPARED = 0.75, 40
+COMPARED = 40  # best candidates among which repetitions are looked for: more are not quoted
 MOST_DIFFERING = 5  # answers of sources that differ which are quoted
 # Of several questions in one text: sentences for each, what the article that answered an earlier one has over others,
 # and the share of the words of an open question that a sentence must hold. Set by hand on the demo archive.
@@ -110,20 +107,22 @@ def _best(question: str, candidates: Sequence[Candidate], most: int, further: in
 
 
 def _without_repeats(ranked: Sequence[tuple[float, Candidate]]) -> list[tuple[float, Candidate]]:
-    """The first COMPARED of these scores and candidates without those that say what one before says; the rest as it is,
-    as nothing of it is quoted."""
+    """The first COMPARED of these scores and candidates without those that say what one before says: all their content
+    words stand there in the same order. The rest as it is, as nothing of it is quoted."""
     kept: list[tuple[float, Candidate]] = []
-    told: list[tuple[set[str], set[str]]] = []
+    told: list[list[str]] = []
     for score, one in ranked[:COMPARED]:
-        language = one.passage.article.language
-        words, figures = set(content_stems(one.text, language)), numbers(one.text, language)
-        if not any(
-            len(words & known) >= REPEATED * min(len(words), len(known)) and figures <= before
-            for known, before in told
-        ):  # fmt: skip
+        words = content_stems(one.text, one.passage.article.language)
+        if not any(_holds_in_order(known, words) for known in told):
             kept.append((score, one))
-            told.append((words, figures))
+            told.append(words)
     return [*kept, *ranked[COMPARED:]]
+
+
+def _holds_in_order(words: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether all of the others are among the words, in their order: "Hahn beat Brandner" tells not who lost to him."""
+    left = iter(words)
+    return all(other in left for other in others)
 
 
 def _of_each_time(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:

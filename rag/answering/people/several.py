@@ -94,7 +94,7 @@ def _asks_who_alone(question: str) -> str:
     "Who is Anna Quill?", "What did Quill say?"."""
     kept = [word for word in tokens(subject_of(question, "statements")) if word.folded not in STOP_WORDS]
     named = all(word.text[0].isupper() for word in kept) and 0 < len(kept) <= MOST_WORDS
-    asks = expected(question) == "name" or has_cue(question, "statements")
+    asks = expected(question, detect_language(question)) == "name" or has_cue(question, "statements")
     return " ".join(word.text for word in kept) if named and asks else ""
 
 
