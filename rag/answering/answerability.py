@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import exp
 
@@ -34,15 +35,18 @@ COMPARED = 5  # first letters of two names that are compared, as inflections dif
 MIXED = 0.15
 
 
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+
 def evidence_reason(evidence: Evidence, *, rewritten: bool, foreign: bool = False) -> RefusalReason:
     """Why the evidence cannot support an answer, or "". Compares words and vectors, and asks no model.
 
     Where the retrieval query was `rewritten` (a follow-up or a translation) or is `foreign`, in another language than
-    the articles, a name may be spelled otherwise in the articles, and none is required.
+    the articles, a name may be spelled otherwise in the articles, and none is required; a year is not.
     """
     if not evidence.candidates:
         return "nothing found"
-    if evidence.missing and not (rewritten or foreign):
+    if evidence.missing and not rewritten and (not foreign or any(_YEAR.fullmatch(one) for one in evidence.missing)):
         return "a name or number of the question is in no article found"
     like = evidence.likeness >= LEAST_FOREIGN_LIKENESS
     likely = probability(evidence) >= LEAST_PROBABILITY

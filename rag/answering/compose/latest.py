@@ -11,7 +11,7 @@ from rag.answering.citations import Citer
 from rag.answering.compose.figures import asks_figure, figures_of
 from rag.answering.compose.material import LEAST_SHARE as NEAR
 from rag.answering.compose.material import Line, Material, years_of
-from rag.answering.compose.sentences.offices import Holder, in_front, name_groups, named_in_office
+from rag.answering.compose.sentences.offices import Holder, named_in_office, offices_beside
 from rag.answering.compose.sentences.worth import worth_asked
 from rag.answering.compose.wording import is_new, quotable, sourced
 from rag.answering.people.namesakes import AskedPerson, is_called, named_people, names_person
@@ -192,12 +192,9 @@ def _on_person(lines: Sequence[Line], material: Material) -> Sequence[Line]:
 
 
 def _is_person(one: AskedPerson, material: Material) -> bool:
-    """Whether articles name somebody as they do people and no places: behind an office, or later by fewer names."""
+    """Whether articles name somebody as they do people and no places: beside an office, or later by fewer names."""
     return is_called(one.last, material.articles) or any(
-        one.last == words[end - 1].folded and in_front(words, line.text, first, line.article.language)
-        for line in material.lines
-        for words in [tokens(line.text)]
-        for first, end in name_groups(words, line.text)
+        one.last == name[-1] for line in material.lines for name, _ in offices_beside(line.text, line.article.language)
     )
 
 

@@ -59,7 +59,10 @@ DUTCH = Lexicon(
     ),
     successors=("opvolg(?:ers?|ster)", "vervangers?"),
     predecessors=(r"voorganger\w*", "voorgangster"),
-    formers=("ex", "voormalige?", "vroegere?", "toenmalige?", "wijlen", "aanstaande", "kandidaat"),
+    formers=(
+        "ex", "voormalige?", "vroegere?", "toenmalige?", "wijlen", "aanstaande", "kandidaat", r"plaatsvervangend\w*",
+        r"vice\w*", "loco",
+    ),
     first_person=frozenset("ik wij we".split()),
     asks_object=(),
     negations=frozenset("niet geen nooit niemand niets zonder noch".split()),

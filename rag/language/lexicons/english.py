@@ -69,7 +69,7 @@ ENGLISH = Lexicon(
     predecessors=("predecessors?",),
     formers=(
         "former(?:ly)?", "ex", "late", "erstwhile", "one-?time", "elect(?:ed)?", "designate", "incoming", "nominees?",
-        "candidates?",
+        "candidates?", "deputy", "vice", "assistant", "would be", "would-be",
     ),
     first_person=frozenset("i we".split()),
     asks_object=("whom",),

@@ -58,7 +58,10 @@ FRENCH = Lexicon(
     follows=(r"succed\w+", "remplac(?:e|a|er|era|ent|ee?s?|ait)", "pren(?:d|dra) la suite", "pris la suite"),
     successors=("successeure?s?", "remplacante?s?"),
     predecessors=("predecesseure?s?",),
-    formers=("ex", "ancien(?:ne)?s?", "precedente?s?", "feue?", "designee?s?", "futur[es]*", "candidate?s?"),
+    formers=(
+        "ex", "ancien(?:ne)?s?", "precedente?s?", "feue?", "designee?s?", "futur[es]*", "candidate?s?",
+        "adjointe?s?", "vice",
+    ),
     first_person=frozenset("je j nous".split()),
     asks_object=("qui est ce que",),
     negations=frozenset("ne n pas jamais rien aucun aucune sans ni non".split()),

@@ -67,7 +67,7 @@ GERMAN = Lexicon(
     predecessors=(r"vorganger\w*",),
     formers=(
         "ex", r"ehemalig\w*", r"fruher\w*", r"damalig\w*", r"bisherig\w*", r"designiert\w*", r"kunftig\w*",
-        r"kandidat\w*",
+        r"kandidat\w*", r"stellvertret\w*", r"vize\w*",
     ),
     first_person=frozenset("ich wir".split()),
     asks_object=("wen", "wem"),

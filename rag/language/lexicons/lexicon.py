@@ -63,7 +63,7 @@ class Lexicon:
     predecessors: tuple[str, ...]
     """Nouns for who had an office before somebody ("predecessor")."""
     formers: tuple[str, ...]
-    """Words beside an office that somebody has no more, or not yet ("former", "elect")."""
+    """Words beside an office that somebody has no more, not yet or not himself ("former", "elect", "deputy")."""
     first_person: frozenset[str]
     """Pronouns by which who writes or speaks means himself, as the subject of a sentence ("I", "we")."""
     asks_object: tuple[str, ...]

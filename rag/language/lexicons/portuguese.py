@@ -60,7 +60,10 @@ PORTUGUESE = Lexicon(
     follows=(r"suced\w+", r"substitui\w+"),
     successors=("sucessor(?:a|es|as)?", "substitut[oa]s?"),
     predecessors=("predecessor(?:a|es|as)?", "antecessor(?:a|es|as)?"),
-    formers=("ex", "antig[oa]s?", "anterior(?:es)?", "falecid[oa]s?", "eleit[oa]", "futur[oa]", "candidat[oa]"),
+    formers=(
+        "ex", "antig[oa]s?", "anterior(?:es)?", "falecid[oa]s?", "eleit[oa]", "futur[oa]",
+        "candidat[oa]", r"vice\w*",
+    ),
     first_person=frozenset("eu nos".split()),
     asks_object=("a quem",),
     negations=frozenset("nao nunca jamais ninguem nada nenhum nenhuma sem nem".split()),

@@ -54,7 +54,7 @@ SPANISH = Lexicon(
     predecessors=("predecesor(?:a|es|as)?", "antecesor(?:a|es|as)?"),
     formers=(
         "ex", r"ex(?:ministr|president|alcald|director|gobernador)\w*", "antigu[oa]s?", "anterior(?:es)?", "elect[oa]",
-        "futur[oa]", "candidat[oa]",
+        "futur[oa]", "candidat[oa]", r"vice\w*", "teniente",
     ),
     first_person=frozenset("yo nosotros nosotras".split()),
     asks_object=("a quien",),

@@ -24,7 +24,7 @@ IN_FRONT, BEHIND = 4, 9  # words beside a name that may be an office
 # people. Set by hand on the questions to the demo archive.
 SAME_OFFICE, ALIKE_OFFICE, HELD_TWICE = 0.5, 0.75, 0.3
 NAMED_SO = 0.5  # of the words of the office asked for, without names, and of those of an office: the other's; by hand
-LEAST_SHARED = 4  # letters that two inflections of one word begin with
+LEAST_SHARED, MOST_INFLECTED = 4, 4  # letters with which two inflections of one word begin, and that one has more
 _OF_OR_FOR = OF | frozenset("for to fur pour para per voor".split())
 _IS = frozenset("is es est ist".split())  # not Italian "è", which folds to "and"
 _END = re.compile(r"[,;:.!?()“”\"«»–—]")
@@ -57,7 +57,7 @@ def named_in_office(material: Material, share: float) -> list[Holder]:
         for one in holders_of(material)
         if _common(asked, one.stems) >= share * len(asked) > 0 and _common(asked, _head(one))
     ]
-    once = {(one.line, one.last_name) for one in held if _is_former(one)}
+    once = {(one.line, one.last_name) for one in held if _is_former(one, material.subject)}
     return [
         one
         for one in held
@@ -72,8 +72,10 @@ def _head(one: Holder) -> frozenset[str]:
     return frozenset(content_stems(" ".join(word.text for word in words[:end]), one.line.article.language))
 
 
-def _is_former(one: Holder) -> bool:
-    return bool(pattern(lexicon(one.line.article.language).formers).search(fold(one.office)))
+def _is_former(one: Holder, subject: str) -> bool:
+    """Whether the words of an office say that it is another than the one asked for: a former one, or a deputy's."""
+    other = pattern(lexicon(one.line.article.language).formers)
+    return bool(other.search(fold(one.office))) and not other.search(fold(subject))
 
 
 def names_office(subject: str, language: str, passages: Iterable[Passage]) -> bool:
@@ -132,6 +134,8 @@ def _common(some: frozenset[str], others: frozenset[str]) -> int:
 
 
 def _is_same(one: str, other: str) -> bool:
+    if abs(len(one) - len(other)) > MOST_INFLECTED:  # "Bürgermeisterkandidat"
+        return False
     return one == other or len(commonprefix((one, other))) >= max(LEAST_SHARED, min(len(one), len(other)) - 1)
 
 

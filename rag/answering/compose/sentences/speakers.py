@@ -16,8 +16,12 @@ MOST_BETWEEN = 8  # words between a verb of saying and the name of its subject b
 # Words between quotation marks that are somebody's words without a verb of saying: fewer are a title, or one word that
 # an author holds at arm's length. Set by hand.
 LEAST_QUOTED = 4
+MOST_OF_TITLE = (
+    3  # words between one that is a title and the name: "le prix Nobel de la paix Mohamed ElBaradei". By hand.
+)
 LAST_CLAUSE = 5  # words from a verb of saying to the end of a sentence whose last clause says who speaks. By hand.
 BEFORE, BEHIND = 6, 8  # words around a name that say what its bearer is. Set by hand.
+_AND = frozenset("and et y e und en".split())
 _JOINT = re.compile(r"[.\s'’-]*")
 OF = frozenset("of del de du d des della dello dei do da dos das van".split())
 _LINKS = frozenset("de del la van von der den di da dos das al".split())
@@ -48,11 +52,11 @@ def speaker_of(text: str, language: str, known: Set[str] = frozenset()) -> Speak
     """The speaker of the reported words of a sentence; None where it names none. `known` are folded names, of which one
     may open the sentence with nothing behind it that tells it from another word: "Cheney has long been".
 
-    It is the first name in front of the verb of saying that stands not in the genitive ("Faircloth's barrister, Odile
-    Renfrew, said" has Odile Renfrew), the one between commas right in front of it ("The boat was empty, her skipper,
-    Ewan Strachan, said"), or else the one close behind the verb. Without such a verb it is the first name
-    that is not a single word right behind an article or a preposition ("in the Millford hall").
-    A pronoun in front of the verb names nobody, and somebody "accused by" another does not speak.
+    It is the first name in the clause of the verb of saying, or else in front of it, that stands not in the genitive
+    ("Faircloth's barrister, Odile Renfrew, said" has Odile Renfrew), the one between commas right in front of it ("The
+    boat was empty, her skipper, Ewan Strachan, said"), or else the one close behind the verb. Without such a verb it is
+    the first name that is not a single word right behind an article or a preposition ("in the Millford hall"). A
+    pronoun in front of the verb names nobody, and somebody "accused by" another does not speak.
     """
     outside = SPEECH.sub(lambda match: " " * len(match[0]), text)
     words = tokens(outside)
@@ -68,11 +72,41 @@ def speaker_of(text: str, language: str, known: Set[str] = frozenset()) -> Speak
     if verb < len(words) and not before:
         if _is_pronoun_subject(words, verb, language):
             return None
-        return _speaker(words, outside, behind[0], verb + 1, behind[0][1]) if behind else _role(words, verb)
+        unnamed = (
+            language == "en" and not passive and _role(words, verb)
+        )  # "Two engineers said Otto Hahn had": no verb stands first
+        return unnamed or (
+            _speaker(words, outside, behind[0], verb + 1, behind[0][1]) if behind else _role(words, verb)
+        )
     if not before:
         return None
-    own = before[-1] if _is_set_off(words, before[-1], verb, outside) else before[0]
-    return _speaker(words, outside, own, 0, verb)
+    if _is_set_off(words, before[-1], verb, outside):
+        return _speaker(words, outside, before[-1], 0, verb)
+    first = _clause_of(words, verb, outside)
+    return _speaker(
+        words, outside, _subject(words, [one for one in before if one[0] >= first] or before, verb), 0, verb
+    )
+
+
+def _clause_of(words: Sequence[Token], verb: int, text: str) -> int:
+    """The index of the first word of the clause in which a verb stands, behind a comma; 0 where it follows one."""
+    at = min(verb, len(words) - 1)
+    if verb == len(words) or (verb and "," in text[words[verb - 1].end : words[verb].start]):
+        return 0
+    while at and "," not in text[words[at - 1].end : words[at].start]:
+        at -= 1
+    return at
+
+
+def _subject(words: Sequence[Token], groups: Sequence[tuple[int, int]], verb: int) -> tuple[int, int]:
+    """The first of some names in front of a verb, or the one right before it of which that is a title: "le Premier
+    ministre Hazem Beblawi a affirmé"."""
+    first, (start, end) = groups[0], groups[-1]
+    between, rest = words[first[1] : start], words[end:verb]
+    titled = len(groups) == 2 and first[1] - first[0] == 1 and end - start > 1
+    joined = any(word.folded in _AND for word in (*between, *rest))
+    lower = all(word.text[0].islower() for word in between) and 0 < len(between) <= MOST_OF_TITLE
+    return (start, end) if titled and lower and not joined and len(rest) <= 1 else first
 
 
 def _in_last_clause(
@@ -150,6 +184,8 @@ def _verb(words: Sequence[Token], language: str) -> int:
     of its subject ("is accused of"), unless it names who speaks."""
     saying, agents = pattern(lexicon(language).sayings), lexicon(language).agent_words
     for at, word in enumerate(words):
+        if at == 0 and word.folded.endswith("ed") and any(saying.fullmatch(one.folded) for one in words[1:]):
+            continue  # "Asked about the pier, Renner said"
         by = at + 1 < len(words) and words[at + 1].folded in agents
         if saying.fullmatch(word.folded) and (by or not _is_passive(words, at, language)):
             return at
@@ -170,7 +206,8 @@ def _speaker(words: Sequence[Token], text: str, group: tuple[int, int], first: i
 
 def _role(words: Sequence[Token], verb: int) -> Speaker | None:
     """A speaker without a name: "The minister said"."""
-    own = [word for word in words[max(0, verb - 4) : verb] if word.folded not in STOP_WORDS]
+    front = range(max(0, verb - 4), verb)
+    own = [words[at] for at in front if words[at].folded not in STOP_WORDS | weekday_names().keys()]
     return Speaker("", " ".join(word.text for word in own)) if own else None
 
 
