@@ -300,3 +300,20 @@ def test_whoever_changes_the_office_or_is_named_with_the_same_people_stays_one(d
     friend = " His friend Ottoline Brakspear was there."
     with_friend = [replace(one, text=one.text + friend) for one in (coach, agent, again)]
     assert len(told_apart(brandt, "brandt", with_friend, demo_assistant.archive)) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "people"),
+    [
+        (("Mohamed Morsi", "Mohammed Morsi", "Mohammad Morsi"), 1),
+        (("Hosni Mubarak", "Husni Mubarak", "Gamal Mubarak"), 2),
+        (("Anna Quill", "Anne Quill"), 2),
+        (("Husein Tantaui", "Mohamed Tantaui", "Mohamed Husein Tantaui"), 1),  # the last one is both
+    ],
+)
+def test_a_first_name_in_another_transcription_is_the_same(names: tuple[str, ...], people: int) -> None:
+    articles = [
+        Article(id=name, title="", text=f"{name} spoke. {name.split()[-1]} smiled.", language="en", source=name)
+        for name in names
+    ]
+    assert len(bearers_of(names[0].split()[-1].lower(), articles)) == people

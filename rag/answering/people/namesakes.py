@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from rag.answering.people.mentions import Mention, named, place_in_text
 from rag.language.stop_words import STOP_WORDS
 from rag.language.tokens import folded_words
 from rag.schema import Article, Hit
+
+LEAST_CONSONANTS = 3  # of two names that may be one. Set by hand on an archive on Egypt.
+_VOWELS, _DOUBLED = re.compile("[aeiouy]"), re.compile(r"(.)\1+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +150,28 @@ def is_called(last: str, articles: Sequence[Article]) -> bool:
 
 
 def _add(found: list[Bearer], new: Bearer) -> None:
-    """Adds somebody, or what an article tells of somebody known."""
-    for at, one in enumerate(found):
-        if not one.given.isdisjoint(new.given):
-            shorter = min(one.name, new.name, key=len)  # without "Councillor" or "Torhüter"
-            found[at] = Bearer(shorter, one.given | new.given, one.articles | new.articles)
-            return
-    found.append(new)
+    """Adds somebody, or what an article tells of somebody known: who has a name in front of the last one in common with
+    him, or one that is written otherwise. Two known ones that he has both in common are one."""
+    same = [one for one in found if any(_is_same_name(a, b) for a in one.given for b in new.given)]
+    for one in same:
+        shorter = min(one.name, new.name, key=len)  # without "Councillor" or "Torhüter"
+        new = Bearer(shorter, one.given | new.given, one.articles | new.articles)
+    if not same:
+        found.append(new)
+        return
+    found[found.index(same[0])] = new
+    found[:] = [one for one in found if one not in same[1:]]
+
+
+def _is_same_name(one: str, other: str) -> bool:
+    """Whether two folded first names are one, or one in two transcriptions: "Mohamed" and "Mohammad", "Hosni" and
+    "Husni". These begin and end alike and have the same consonants, LEAST_CONSONANTS or more, doubled or not; "Anna"
+    and "Anne" are two."""
+    if one == other:
+        return True
+    alike = one[:1] == other[:1] and one[-1:] == other[-1:]
+    return alike and len(_consonants(one)) >= LEAST_CONSONANTS and _consonants(one) == _consonants(other)
+
+
+def _consonants(name: str) -> str:
+    return _DOUBLED.sub(r"\1", _VOWELS.sub("", name))

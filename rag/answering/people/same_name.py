@@ -20,6 +20,10 @@ from rag.schema import Article
 # How rare (by inverse document frequency) a word of a name must be for it to link two articles that hold the name: in
 # the demo archive "Costa Lunada" and "Port Selwyn" have less, "Thessaly Biotech" and "Civic Union" more.
 SPECIFIC = 2.4
+# Of the articles of the person with most of them, what another one of that name needs. In two archives of real news, of
+# 237 and 322 articles, 140 last names and no such people, five were told apart, four of them with 1 article of 5 to 53
+# and 4 of 144; four pairs of the demo archive have as many each, or 3 and 1.
+LEAST_OF_MOST = 0.3
 
 
 @dataclass(slots=True, eq=False)
@@ -50,14 +54,13 @@ def told_apart(bearer: Bearer, last: str, articles: Sequence[Article], archive: 
     language = max(languages, key=languages.count, default="")
     stories = archive.catalog.stories_of([one.id for one in own])
     every = [_group_of(one, last, bearer, stories, archive) for one in own if one.language == language]
-    groups = _united([one for one in every if one.office], _meet)
+    # Articles that do not say what somebody is link those that do: of who is in many, some say two things of him.
+    groups = [one for one in _united(every, _meet) if one.office]
     groups = _united(groups, _are_apart_in_time)  # somebody may have changed the office
+    most = max((len(group.ids) for group in groups), default=0)
+    groups = [group for group in groups if len(group.ids) >= LEAST_OF_MOST * most]
     if len(groups) < 2:
         return [bearer]
-    for one in every:  # those that do not say what somebody is
-        near = [group for group in groups if _meet(group, one)]
-        if not one.office and len(near) == 1:
-            near[0].ids.update(one.ids)
     groups.sort(key=lambda group: min(group.days))
     return [replace(bearer, articles=frozenset(group.ids), office=group.office) for group in groups]
 
