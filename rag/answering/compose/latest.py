@@ -29,9 +29,8 @@ OF_NEWEST = 2  # sentences of the newest report of the event meant: its main new
 # the newest report needs of its first one; and a correction of the sentence that it belongs to. Set by hand on the
 # editor's questions to the demo archive and on 320 further ones by four writers.
 LEAST_SHARE, SAME_EVENT, SECOND, LEAST_CORRECTION = 0.75, 0.3, 0.5, 0.5
-LONG_AGO = (
-    15  # years from which on a sentence that names one tells of another holder: "in 1969, Mayor Lindsay". By hand.
-)
+# Years from which on a sentence that names one tells of another holder: "in 1969, Mayor Lindsay". Set by hand.
+LONG_AGO = 15
 LATER_THAN_OTHERS = timedelta(days=365)  # most by which an undated article is newer than the dated ones beside it
 _ANY_YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 _YEAR = re.compile(r"\b20\d\d\b")

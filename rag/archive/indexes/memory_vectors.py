@@ -259,7 +259,7 @@ class _Table:
         self.numbers: dict[str, int] = {}  # of outlets and languages
         self._room = self.columns = _Columns.empty(0)
         self._removed = 0  # rows
-        self._by_key: np.ndarray | None = None  # rows in the order of their keys
+        self._by_key: tuple[int, np.ndarray | None] = 0, None  # how many rows, and their order by keys if not their own
 
     @classmethod
     def of(cls, graph: VectorGraph, columns: _Columns, state: Mapping[str, Any]) -> _Table:
@@ -310,12 +310,16 @@ class _Table:
 
     def rows_of(self, columns: _Columns, keys: np.ndarray) -> np.ndarray:
         """The live rows of those of these keys that have one, in no order."""
-        by_key = self._by_key  # one attribute, which another search may replace
-        if by_key is None or len(by_key) != len(columns.key):
+        if not len(columns.key):
+            return keys[:0]
+        number, by_key = self._by_key  # one attribute, which another search may replace
+        if number != len(columns.key):
             # Keys grow, so that they are in order but for passages that were stored again: 10 ms for a million.
-            by_key = self._by_key = np.argsort(columns.key, kind="stable")
+            by_key = None if np.all(np.diff(columns.key) > 0) else np.argsort(columns.key, kind="stable")
+            self._by_key = len(columns.key), by_key
+        keys = np.sort(keys)  # found so in .06 instead of .12 ms among 100,000: near ones are near in memory
         last = np.searchsorted(columns.key, keys, side="right", sorter=by_key) - 1  # of equal ones the newest
-        rows = by_key[np.maximum(last, 0)]
+        rows = np.maximum(last, 0) if by_key is None else by_key[np.maximum(last, 0)]
         found: np.ndarray = rows[(columns.key[rows] == keys) & columns.live[rows]]
         return found
 

@@ -72,27 +72,28 @@ def speaker_of(text: str, language: str, known: Set[str] = frozenset()) -> Speak
     if verb < len(words) and not before:
         if _is_pronoun_subject(words, verb, language):
             return None
-        unnamed = (
-            language == "en" and not passive and _role(words, verb)
-        )  # "Two engineers said Otto Hahn had": no verb stands first
-        return unnamed or (
-            _speaker(words, outside, behind[0], verb + 1, behind[0][1]) if behind else _role(words, verb)
-        )
+        # "Two engineers said Otto Hahn had built it": in English no verb stands in front of its subject.
+        role = _role(words, verb)
+        if not behind or (role and language == "en" and not passive):
+            return role
+        return _speaker(words, outside, behind[0], verb + 1, behind[0][1])
     if not before:
         return None
     if _is_set_off(words, before[-1], verb, outside):
         return _speaker(words, outside, before[-1], 0, verb)
-    first = _clause_of(words, verb, outside)
-    return _speaker(
-        words, outside, _subject(words, [one for one in before if one[0] >= first] or before, verb), 0, verb
-    )
+    in_clause = [group for group in before if group[0] >= _clause_of(words, verb, outside)]
+    return _speaker(words, outside, _subject(words, in_clause or before, verb), 0, verb)
 
 
 def _clause_of(words: Sequence[Token], verb: int, text: str) -> int:
-    """The index of the first word of the clause in which a verb stands, behind a comma; 0 where it follows one."""
-    at = min(verb, len(words) - 1)
-    if verb == len(words) or (verb and "," in text[words[verb - 1].end : words[verb].start]):
-        return 0
+    """The index of the first word of the clause in which a verb stands, behind a comma; 0 where it follows one, or
+    there is no verb."""
+    at = _behind_comma(words, verb, text) if verb < len(words) else 0
+    return at if at < verb else 0
+
+
+def _behind_comma(words: Sequence[Token], at: int, text: str) -> int:
+    """The index of the first word behind the last comma in front of a word."""
     while at and "," not in text[words[at - 1].end : words[at].start]:
         at -= 1
     return at
@@ -113,9 +114,7 @@ def _in_last_clause(
     words: Sequence[Token], text: str, verb: int, groups: Sequence[tuple[int, int]], language: str
 ) -> Speaker | None:
     """The speaker without a name in a clause that ends the sentence: "Renner drove home, officials said Wednesday"."""
-    first = verb
-    while first and "," not in text[words[first - 1].end : words[first].start]:
-        first -= 1
+    first = _behind_comma(words, verb, text)
     named = any(first < end and start < len(words) and start >= first for start, end in groups)
     pointed = any(word.folded in lexicon(language).pointers for word in words[first:verb])
     if not first or named or pointed or len(words) - verb > LAST_CLAUSE:
