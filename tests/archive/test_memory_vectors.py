@@ -51,6 +51,7 @@ def dated(passages: int) -> list[Article]:
 def the_graph_looks_far(monkeypatch: pytest.MonkeyPatch) -> None:
     """Vectors of random directions have no neighbours to speak of, so that few rows would not lead to the best."""
     monkeypatch.setattr(vector_graph, "_LOOKED_AT", 400)
+    monkeypatch.setattr(vector_graph, "_FEW", 0)
 
 
 @pytest.fixture(scope="module")

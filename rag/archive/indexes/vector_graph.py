@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 
 # Of the graph: links of a row on each level, rows that are looked at to add one, and at least to find the nearest. Over
-# 1,167,341 rows like those of `bench large`, recall@10 is .982 with 60 to find, .992 with 80, and .997 with 100 to 200.
+# 1,167,341 rows like those of `bench large`, recall@10 is .982 with 60 to find, .992 with 80, and .997 with 100 to 200;
+# over 116,734 it is 1 with 60 and more, of 400 questions.
 _LINKS, _LOOKED_AT_TO_ADD, _LOOKED_AT = 20, 60, 100
+_FEW, _LOOKED_AT_AMONG_FEW = 200_000, 70
 
 
 def is_available() -> bool:
@@ -95,7 +97,8 @@ class VectorGraph:
     def nearest(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Numbers and cosines of about the k rows nearest to a vector, best first; more where they have copies, fewer
         where there are fewer."""
-        looked_at = self._faiss.SearchParametersHNSW(efSearch=max(k, _LOOKED_AT))
+        least = _LOOKED_AT if self._nodes.number > _FEW else _LOOKED_AT_AMONG_FEW
+        looked_at = self._faiss.SearchParametersHNSW(efSearch=max(k, least))
         with self._beside_others():
             return self._nodes.rows(*self._searched(self._index, vector, k, looked_at))
 
