@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from rag.answering import prompts
-from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, parts_names
+from rag.answering.answerability import answer_reason, belief_reason, evidence_reason, lacks_names_together
 from rag.answering.ask import Ask, given, refused, unknown_in_filters, written_by
 from rag.answering.citations import Citer
 from rag.answering.compose import about_archive, composer
@@ -115,9 +115,10 @@ def _replies(ask: Ask, answer: Answer, reading: Reading) -> Generator[Answer, No
 
 def _with_capitals(ask: Ask, reading: Reading, hits: Sequence[Hit]) -> tuple[Ask, Reading]:
     """The question and its reading with the capitals of the names that the articles found hold, where it has none."""
-    asked, text, subject = (with_capitals(one, hits) for one in (reading.asked, reading.text, reading.subject))
-    reading = replace(reading, asked=asked, text=text, subject=subject)
-    return replace(ask, question=with_capitals(ask.question, hits)), reading
+    texts = {ask.question, reading.asked, reading.text, reading.subject}  # mostly one: each reads all hits
+    found = {one: with_capitals(one, hits) for one in texts}
+    asked, text, subject = found[reading.asked], found[reading.text], found[reading.subject]
+    return replace(ask, question=found[ask.question]), replace(reading, asked=asked, text=text, subject=subject)
 
 
 def _of_each(ask: Ask, answer: Answer, reading: Reading, several: Several) -> Answer:
@@ -301,7 +302,7 @@ def _evidence(
         evidence = gather(query.asked, query.language, found, ask.archive, ask.sentence_embedder, budget, query.text)
         crosses = foreign or _is_foreign(ask, evidence, query.language)
         reason = evidence_reason(evidence, rewritten=rewritten, foreign=crosses)
-        if not (rewritten or crosses) and parts_names(query.asked, [hit.passage.article for hit in found]):
+        if not (rewritten or crosses) and lacks_names_together(query.asked, [hit.passage.article for hit in found]):
             evidence = replace(evidence, tells=False)
         if not reason or len(known) == len(hits):
             break

@@ -6,19 +6,17 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
+from answering_support import assistant_of
 from fakes import WordEmbedder
 
-from ingest.pipeline import ingest
 from rag.answering.compose.material import Line, Material
 from rag.answering.compose.sentences.nearness import Nearness
 from rag.answering.compose.sentences.offices import named_in_office, offices_beside
 from rag.answering.quoting import CLOSEST
 from rag.answering.sentence_selection import Candidate
 from rag.archive.archive import Archive
-from rag.assistant import Assistant
 from rag.language.sentences import sentence_spans
 from rag.schema import Article, Passage
-from rag.settings import Settings
 
 TODAY = date(2026, 6, 18)
 
@@ -80,16 +78,6 @@ def test_their_manager_is_not_the_manager_of_the_club_that_is_asked_for() -> Non
     assert in_office("manager", guests) == {"Tam Hollis"}  # where no club is asked for
     own = "The Selwyn Rovers manager, Tam Hollis, was proud of his team."
     assert in_office("manager of Selwyn Rovers", own) == {"Tam Hollis"}
-
-
-def assistant_of(archive: Archive, *texts: tuple[datetime, str]) -> Assistant:
-    """An assistant of an archive of articles with these days and texts."""
-    articles = [
-        Article(id=f"a{at}", title="", text=text, language="en", source=f"a{at}", published=day)
-        for at, (day, text) in enumerate(texts)
-    ]
-    ingest(articles, archive, WordEmbedder())
-    return Assistant(archive, WordEmbedder(), None, Settings(data_dir=archive.folder, llm="none"))
 
 
 MAYORS = (

@@ -24,7 +24,8 @@ IN_FRONT, BEHIND = 4, 9  # words beside a name that may be an office
 # people. Set by hand on the questions to the demo archive.
 SAME_OFFICE, ALIKE_OFFICE, HELD_TWICE = 0.5, 0.75, 0.3
 NAMED_SO = 0.5  # of the words of the office asked for, without names, and of those of an office: the other's; by hand
-LEAST_SHARED, MOST_INFLECTED = 4, 4  # letters with which two inflections of one word begin, and that one has more
+# Letters that two inflections of one word have in common at their beginning, and by which one of them may be longer.
+LEAST_SHARED, MOST_INFLECTED = 4, 4
 _OF_OR_FOR = OF | frozenset("for to fur pour para per voor".split())
 _IS = frozenset("is es est ist".split())  # not Italian "è", which folds to "and"
 _END = re.compile(r"[,;:.!?()“”\"«»–—]")
@@ -151,7 +152,9 @@ def _holders(line: Line, material: Material) -> Iterator[Holder]:
     groups = [one for one in name_groups(words, text) if asked.isdisjoint(word.folded for word in words[slice(*one)])]
     people = [_with_offices(words, text, first, end, own, language) for first, end in groups]
     if asked:  # "their manager" may be that of another club
-        people = [(name, [one for one in offices if not _owned(text, one, language)]) for name, offices in people]
+        people = [
+            (name, [one for one in offices if not _owned(words, text, one, language)]) for name, offices in people
+        ]
     held = people  # "The Costa Lunada director" is that of another body; German nouns look like names.
     people = [(name, [one for one in offices if own.issuperset(names(one))]) for name, offices in held]
     beside = {
@@ -192,10 +195,9 @@ def _is_said(words: Sequence[Token], text: str, end: int, language: str) -> str:
     return _END.split(text[words[at].start : words[min(at + BEHIND, len(words)) - 1].end])[0]
 
 
-def _owned(text: str, office: str, language: str) -> bool:
-    """Whether a pronoun says whose an office is."""
-    words, at = tokens(text), text.find(office)
-    pronouns = lexicon(language).pointers
+def _owned(words: Sequence[Token], text: str, office: str, language: str) -> bool:
+    """Whether a pronoun says whose an office is: "their manager"."""
+    pronouns, at = lexicon(language).pointers, text.find(office)
     front = [word.folded for word in words if word.end <= at][-1:]
     return bool(office) and any(word in pronouns for word in (*front, *folded_words(office)[:1]))
 
