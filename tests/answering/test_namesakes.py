@@ -308,6 +308,7 @@ def test_whoever_changes_the_office_or_is_named_with_the_same_people_stays_one(d
         (("Mohamed Morsi", "Mohammed Morsi", "Mohammad Morsi"), 1),
         (("Hosni Mubarak", "Husni Mubarak", "Gamal Mubarak"), 2),
         (("Anna Quill", "Anne Quill"), 2),
+        (("Tim Quill", "Tom Quill"), 2),
         (("Husein Tantaui", "Mohamed Tantaui", "Mohamed Husein Tantaui"), 1),  # the last one is both
     ],
 )

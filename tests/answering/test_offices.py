@@ -159,3 +159,18 @@ def test_an_office_is_told_of_now_by_a_statement_of_it(empty_archive: Archive, t
     articles = [(datetime(2025, 3, 3, tzinfo=UTC), f"{text} It rained."), (datetime(2025, 4, 3, tzinfo=UTC), other)]
     told = assistant_of(empty_archive, *articles).ask("Who is the mayor of Wells?", today=TODAY).sentences
     assert (told[0] != CLOSEST and "Rosa Prat" in told[0].text) is tells
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "language", "held"),
+    [
+        ("mayor of Wells", "Greta Maier, the deputy mayor of Wells, read a book.", "en", set()),
+        ("deputy mayor of Wells", "Greta Maier, the deputy mayor of Wells, read a book.", "en", {"Greta Maier"}),
+        ("Bürgermeister von Wels", "Karl Brandner, der Bürgermeisterkandidat von Wels, kam.", "de", set()),
+        ("Bürgermeister von Wels", "Anna Seidel, die Bürgermeisterin von Wels, kam.", "de", {"Anna Seidel"}),
+    ],
+)
+def test_a_deputy_and_a_candidate_do_not_have_the_office(
+    subject: str, text: str, language: str, held: set[str]
+) -> None:
+    assert in_office(subject, text, language) == held
